@@ -1,0 +1,247 @@
+/**
+ * The words of tsched, as types. Everything else uses exactly these; this file imports nothing.
+ *
+ * job      what the file defines: id, trigger(s), task, policies
+ * trigger  the rule that yields instants: cron, every, at, startup
+ * slot     one instant a trigger yields for a job: the pair (job id, scheduled time); the identity of a firing
+ * run      one execution for one slot, or for one manual request; a row of the history
+ * attempt  one try inside a run
+ * outcome  how an attempt or a run ended, one closed union
+ * skip     a slot that did not become a run, with its reason
+ * task     what a run executes: a shell line, an argv, a module
+ * misfire  a slot whose instant passed by more than a moment before it could be started
+ * overlap  a slot that falls due while a run of the same job is active
+ */
+
+/** A point in time: epoch milliseconds. */
+export type Instant = number;
+
+/** A length of time: milliseconds. */
+export type Duration = number;
+
+/** The key of a job under `jobs:`; see config/ for the characters it may hold. */
+export type JobId = string;
+
+/** A UUIDv7. */
+export type RunId = string;
+
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+
+/** Where a definition stands in the job file; line and column count from 1. */
+export interface SourceLocation {
+  readonly file: string;
+  readonly line: number;
+}
+
+/** What a clock change does to a cron job; an absent key means "by the kind of expression" (schedule/cron.ts). */
+export interface DstRule {
+  readonly gap?: 'run_after' | 'skip';
+  readonly overlap?: 'first' | 'both';
+}
+
+export type TriggerDefinition =
+  | { readonly kind: 'cron'; readonly expressions: readonly string[] }
+  /** Elapsed time: slots are `anchor + n * period`. */
+  | { readonly kind: 'every'; readonly period: Duration; readonly anchor: Instant }
+  | { readonly kind: 'at'; readonly instants: readonly Instant[] }
+  /** Once per start of the daemon, or once per boot of the host. */
+  | { readonly kind: 'startup'; readonly when: 'daemon' | 'boot' };
+
+/** When a job runs. Jobs written alike share one Schedule object. */
+export interface Schedule {
+  readonly triggers: readonly TriggerDefinition[];
+  /** An IANA zone name, already checked. */
+  readonly timezone: string;
+  readonly dst: DstRule;
+  /** Slots before `start` or after `end` do not exist. */
+  readonly start?: Instant;
+  readonly end?: Instant;
+  /** Upper bound of the delay added to each slot's start; the slot keeps its nominal time. */
+  readonly jitter: Duration;
+}
+
+export type Task =
+  /** A shell line: `shell` is the argv it is appended to, e.g. ["/bin/sh", "-c"]. */
+  | { readonly kind: 'run'; readonly script: string; readonly shell: readonly string[] }
+  | { readonly kind: 'command'; readonly argv: readonly string[] }
+  | {
+      readonly kind: 'module';
+      /** Absolute path of the TypeScript or JavaScript file. */
+      readonly path: string;
+      /** Name of the exported function, "default" unless said otherwise. */
+      readonly exportName: string;
+      readonly isolation: 'process' | 'thread';
+      readonly with: Json;
+    };
+
+/** Limits of a task's processes, set by ulimit; absent means inherited. Sizes in bytes, cpu in seconds. */
+export interface ResourceLimits {
+  readonly cpu?: number;
+  readonly memory?: number;
+  readonly file_size?: number;
+  readonly open_files?: number;
+  readonly processes?: number;
+  readonly core?: number;
+}
+
+/** What a task finds around it. Jobs written alike share one object. */
+export interface Surroundings {
+  /** Absolute path. */
+  readonly cwd: string;
+  /** Variables added to the inherited environment: env files first, then `env`, already interpolated. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly inheritEnv: boolean;
+  readonly user?: string;
+  readonly group?: string;
+  /** e.g. 0o027 */
+  readonly umask?: number;
+  readonly nice?: number;
+  readonly limits: ResourceLimits;
+  /** Text given on standard input; /dev/null when absent. */
+  readonly stdin?: string;
+}
+
+export interface OutputPolicy {
+  /** Bytes kept of one attempt's output, head and tail. */
+  readonly maxSize: number;
+  /** Runs of this job whose output is kept. */
+  readonly keep: number;
+  /** Whose output is copied to the daemon's log. */
+  readonly log: 'none' | 'failures' | 'all';
+}
+
+export interface MisfirePolicy {
+  readonly run: 'latest' | 'all' | 'none';
+  /** Oldest lateness at which a missed slot may still run; absent: any. */
+  readonly grace?: Duration;
+  /** Most slots caught up at once when `run` is "all". */
+  readonly max: number;
+}
+
+/** What may be retried: an exit code, a signal name, or a kind of outcome. */
+export type RetryCondition = number | string;
+
+export interface RetryPolicy {
+  /** Retries after the first attempt; 0 = none. */
+  readonly limit: number;
+  readonly delay: Duration;
+  readonly backoff: 'constant' | 'linear' | 'exponential';
+  readonly maxDelay: Duration;
+  /** Full jitter: the delay is drawn evenly from 0 to its computed value. */
+  readonly jitter: boolean;
+  /** Absent: every outcome but `succeeded` and `cancelled`. */
+  readonly on?: readonly RetryCondition[];
+}
+
+export type OverlapPolicy = 'skip' | 'queue' | 'replace' | 'allow';
+
+/** How a job's slots become runs. Jobs written alike share one object. */
+export interface Policy {
+  readonly misfire: MisfirePolicy;
+  readonly overlap: OverlapPolicy;
+  readonly maxInstances: number;
+  readonly retry: RetryPolicy;
+  /** Per attempt, counted in real (monotonic) time; absent: none. */
+  readonly timeout?: Duration;
+  /** From the first signal to KILL. */
+  readonly killAfter: Duration;
+  readonly killSignal: string;
+  readonly onShutdown: 'wait' | 'terminate' | 'leave';
+  readonly successExitCodes: readonly number[];
+  /** Higher starts first when slots fall due together or wait for a limit. */
+  readonly priority: number;
+}
+
+/** One job of the file: plain data, safe to send between processes. */
+export interface JobDefinition {
+  readonly id: JobId;
+  readonly source: SourceLocation;
+  readonly description?: string;
+  readonly tags: readonly string[];
+  readonly enabled: boolean;
+  readonly schedule: Schedule;
+  readonly task: Task;
+  readonly surroundings: Surroundings;
+  readonly policy: Policy;
+  readonly output: OutputPolicy;
+}
+
+export type Cause = 'schedule' | 'catch_up' | 'manual' | 'retry' | 'dependency';
+
+export type CancelledBy = 'operator' | 'shutdown' | 'replaced';
+
+/** How an attempt or a run ended. Text is for people; `kind` and the codes are for programs. */
+export type Outcome =
+  | { readonly kind: 'succeeded'; readonly exitCode?: number; readonly result?: Json }
+  | { readonly kind: 'failed'; readonly exitCode: number; readonly hint?: string }
+  | { readonly kind: 'killed'; readonly signal: string; readonly hint?: string }
+  | { readonly kind: 'timed_out'; readonly after: Duration }
+  /** A module threw, rejected, called process.exit or never settled. */
+  | { readonly kind: 'threw'; readonly message: string; readonly stack?: string }
+  /** No process came to be, e.g. no such file, no such user, too many processes. */
+  | { readonly kind: 'not_started'; readonly message: string }
+  | { readonly kind: 'cancelled'; readonly by: CancelledBy }
+  /** The host, the store or the spawner died under it. */
+  | { readonly kind: 'lost'; readonly message: string };
+
+export type OutcomeKind = Outcome['kind'];
+
+export interface AttemptRecord {
+  /** From 1. */
+  readonly number: number;
+  readonly startedAt: Instant;
+  readonly finishedAt?: Instant;
+  /** Monotonic length; never negative, unmoved by clock changes. */
+  readonly duration?: Duration;
+  readonly pid?: number;
+  readonly outcome?: Outcome;
+}
+
+/**
+ *  claimed ──▶ running ──▶ finished
+ *     │          │  ▲
+ *     │          ▼  │
+ *     │        retrying ──▶ finished (cancelled)
+ *     └──▶ finished (cancelled before its start)
+ */
+export type RunState = 'claimed' | 'running' | 'retrying' | 'finished';
+
+export interface RunRecord {
+  readonly id: RunId;
+  readonly jobId: JobId;
+  /** The slot's nominal time; for a manual run, the moment it was asked for. */
+  readonly scheduledAt: Instant;
+  readonly cause: Cause;
+  readonly claimedAt: Instant;
+  readonly state: RunState;
+  readonly attempts: readonly AttemptRecord[];
+  /** While `retrying`: when the next attempt starts. */
+  readonly retryAt?: Instant;
+  readonly finishedAt?: Instant;
+  readonly outcome?: Outcome;
+}
+
+/**
+ * Why a slot did not become a run.
+ * misfire            missed by more than its policy forgives (downtime, suspend, clock step, overload)
+ * overlap            a run of the job was active
+ * limit              `max_instances` of the job were active
+ * paused             an operator paused the job
+ * shutdown           the daemon was stopping while the slot waited for its turn
+ * removed            the job left the file, or changed, while the slot waited for its turn
+ * claimed_elsewhere  the slot had been claimed before
+ */
+export type SkipReason = 'misfire' | 'overlap' | 'limit' | 'paused' | 'shutdown' | 'removed' | 'claimed_elsewhere';
+
+/** One skipped slot, or a stretch of consecutive ones that share a reason. */
+export interface SkipRecord {
+  readonly jobId: JobId;
+  readonly scheduledAt: Instant;
+  /** The last slot of the stretch; equal to `scheduledAt` for a single slot. */
+  readonly through: Instant;
+  /** Slots in the stretch; absent when there were too many to count within a tick. */
+  readonly count?: number;
+  readonly reason: SkipReason;
+  /** The moment of the decision. */
+  readonly at: Instant;
+}
