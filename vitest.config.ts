@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    exclude: ['test/fixtures/**', 'node_modules/**'],
+    // Processes, not threads: tests set process.env.TZ, send signals and change directory; a thread can do none of these.
+    pool: 'forks',
+    // Real processes are started all over the suite; a slow machine must not turn a wait into a failure.
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    // The tests that need the built command find it in dist/ (npm test builds it first).
+    env: { NO_COLOR: '1' },
+  },
+});
