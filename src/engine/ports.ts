@@ -102,15 +102,47 @@ export type EngineEvent =
   | { readonly kind: 'engine_started'; readonly jobs: number }
   | { readonly kind: 'engine_stopping'; readonly active: number }
   | { readonly kind: 'engine_stopped' }
-  | { readonly kind: 'jobs_applied'; readonly added: readonly JobId[]; readonly changed: readonly JobId[]; readonly removed: readonly JobId[]; readonly unchanged: number }
+  | {
+      readonly kind: 'jobs_applied';
+      readonly added: readonly JobId[];
+      readonly changed: readonly JobId[];
+      readonly removed: readonly JobId[];
+      readonly unchanged: number;
+    }
   | { readonly kind: 'clock_stepped'; readonly by: Duration; readonly at: Instant }
   | { readonly kind: 'slots_skipped'; readonly skip: SkipRecord }
   | { readonly kind: 'run_claimed'; readonly run: RunRecord; readonly late: Duration }
-  | { readonly kind: 'run_waiting'; readonly jobId: JobId; readonly scheduledAt: Instant; readonly reason: 'overlap' | 'limit' }
-  | { readonly kind: 'attempt_started'; readonly run: RunRecord; readonly attempt: number; readonly pid?: number }
-  | { readonly kind: 'attempt_ended'; readonly run: RunRecord; readonly attempt: number; readonly outcome: Outcome; readonly duration: Duration }
-  | { readonly kind: 'retry_scheduled'; readonly run: RunRecord; readonly attempt: number; readonly at: Instant }
-  | { readonly kind: 'run_finished'; readonly run: RunRecord; readonly outcome: Outcome; readonly definition: JobDefinition }
+  | {
+      readonly kind: 'run_waiting';
+      readonly jobId: JobId;
+      readonly scheduledAt: Instant;
+      readonly reason: 'overlap' | 'limit';
+    }
+  | {
+      readonly kind: 'attempt_started';
+      readonly run: RunRecord;
+      readonly attempt: number;
+      readonly pid?: number;
+    }
+  | {
+      readonly kind: 'attempt_ended';
+      readonly run: RunRecord;
+      readonly attempt: number;
+      readonly outcome: Outcome;
+      readonly duration: Duration;
+    }
+  | {
+      readonly kind: 'retry_scheduled';
+      readonly run: RunRecord;
+      readonly attempt: number;
+      readonly at: Instant;
+    }
+  | {
+      readonly kind: 'run_finished';
+      readonly run: RunRecord;
+      readonly outcome: Outcome;
+      readonly definition: JobDefinition;
+    }
   /** A trigger broke its contract (threw, or answered with an instant not later than asked): that job alone stops. */
   | { readonly kind: 'job_disabled'; readonly jobId: JobId; readonly message: string }
   | { readonly kind: 'store_failed'; readonly message: string };
@@ -119,4 +151,3 @@ export interface Observer {
   /** Must not throw and must not block. */
   observe(event: EngineEvent): void;
 }
-

@@ -1,0 +1,253 @@
+import type { CancelledBy, Duration, Instant, JobDefinition, JobId, RunId, RunRecord } from '../model.ts';
+import { changeOf, removedJobs, type JobChange } from '../schedule/diff.ts';
+import { Desk, type EnginePorts } from './desk.ts';
+import { ArmedJob } from './job.ts';
+
+export type { EnginePorts } from './desk.ts';
+
+export interface EngineSettings {
+  /** Most runs of the whole daemon at once; Infinity: no bound. */
+  readonly maxConcurrentRuns: number;
+  /** When the host booted: the slot of `startup: boot`. */
+  readonly bootedAt: Instant;
+}
+
+/** What a new set of jobs changed. */
+export interface ApplySummary {
+  readonly added: readonly JobId[];
+  readonly changed: readonly JobId[];
+  readonly removed: readonly JobId[];
+  readonly unchanged: number;
+}
+
+/** A job as it stands now. */
+export interface JobStatus {
+  readonly definition: JobDefinition;
+  readonly nextSlot: Instant | undefined;
+  readonly state: 'enabled' | 'disabled' | 'paused' | 'faulted';
+  readonly active: readonly RunRecord[];
+  readonly waiting: number;
+}
+
+/** How the engine is asked to stop. */
+export interface StopRequest {
+  /** How long jobs with `on_shutdown: wait` may go on. */
+  readonly drain: Duration;
+}
+
+/** A wall clock set back further than this was wrong before: slots are sought anew from what it says now. */
+const REANCHOR: Duration = 3 * 3_600_000;
+
+/** Jobs armed in one go before the loop has its turn: keeps a 100,000-job reload from delaying a start. */
+const SLICE = 500;
+
+/**
+ * The part that moves in time. One alarm wakes it; pure functions of schedule/ decide; the desk acts. `start`, `apply`
+ * and `stop` may be called at any moment; they take effect one after another.
+ */
+export class Engine {
+  readonly #desk: Desk;
+  readonly #settings: EngineSettings;
+  readonly #jobs = new Map<JobId, ArmedJob>();
+  #last: Promise<unknown> = Promise.resolve();
+  #stopped: Promise<void> | undefined;
+
+  constructor(ports: EnginePorts, settings: EngineSettings) {
+    this.#desk = new Desk(ports, settings.maxConcurrentRuns);
+    this.#settings = settings;
+    this.#desk.onStep = (by) => this.#clockStepped(by);
+  }
+
+  /** Loads the first set: takes up where the store's watermarks end; a job never seen starts at now. */
+  start(definitions: readonly JobDefinition[]): Promise<void> {
+    return this.#inTurn(async () => {
+      const { clock, store } = this.#desk;
+      const startedAt = clock.now();
+      const watermarks = await store.watermarks();
+      await this.#sliced(definitions, (definition) => {
+        const job = new ArmedJob(definition, this.#desk);
+        this.#jobs.set(definition.id, job);
+        const watermark = watermarks.get(definition.id);
+        this.#offerStartup(job, startedAt, watermark);
+        job.arm(watermark ?? startedAt);
+      });
+      this.#desk.emit({ kind: 'engine_started', jobs: definitions.length });
+    });
+  }
+
+  /**
+   * Puts a new set in place of the loaded one. Unchanged jobs keep their place, changed ones re-arm from now, active
+   * runs finish under the definition they began with.
+   */
+  apply(definitions: readonly JobDefinition[]): Promise<ApplySummary> {
+    return this.#inTurn(async () => {
+      const summary = { added: [] as JobId[], changed: [] as JobId[], removed: [] as JobId[], unchanged: 0 };
+      await this.#sliced(definitions, (definition) => this.#change(definition, summary));
+      const ids = new Set(definitions.map(({ id }) => id));
+      await this.#sliced([...removedJobs(this.#loaded(), ids)], (id) => {
+        this.#remove(id);
+        summary.removed.push(id);
+      });
+      this.#desk.emit({ kind: 'jobs_applied', ...summary });
+      return summary;
+    });
+  }
+
+  /** Runs a job once, now, beside its schedule. Undefined: no such job, or the engine is stopping. */
+  runNow(jobId: JobId): RunRecord | undefined {
+    const job = this.#jobs.get(jobId);
+    if (job === undefined || !job.loaded || this.#desk.closing) return undefined;
+    return this.#desk.runNow(job).record;
+  }
+
+  /** Cancels a run that is not finished. False: no such run. */
+  cancel(runId: RunId, by: CancelledBy = 'operator'): boolean {
+    for (const run of this.#desk.runs) {
+      if (run.record.id !== runId) continue;
+      run.cancel(by);
+      return true;
+    }
+    return false;
+  }
+
+  /** Every loaded job as it stands now. */
+  *jobs(): Generator<JobStatus> {
+    for (const job of this.#jobs.values()) {
+      if (!job.loaded) continue;
+      const { definition, nextSlot } = job;
+      const active = job.isBusy ? job.business.active.map(({ record }) => record) : [];
+      const waiting = job.isBusy ? job.business.waiting.length + job.business.inLine.length : 0;
+      yield { definition, nextSlot, state: stateOf(job), active, waiting };
+    }
+  }
+
+  /**
+   * Stops for good: nothing new starts, waiting slots are recorded as skipped, active runs end as their job's
+   * `on_shutdown` says. Resolves when no run is active but those that were told to be left.
+   */
+  stop(request: StopRequest): Promise<void> {
+    this.#stopped ??= this.#close(request);
+    return this.#stopped;
+  }
+
+  /** Ends every active run by KILL, but those to be left; resolves as `stop` does. */
+  stopNow(): Promise<void> {
+    const stopped = this.stop({ drain: 0 });
+    for (const run of this.#desk.runs)
+      if (run.definition.policy.onShutdown !== 'leave') run.kill('shutdown');
+    return stopped;
+  }
+
+  async #close({ drain }: StopRequest): Promise<void> {
+    const desk = this.#desk;
+    desk.closing = true;
+    desk.emit({ kind: 'engine_stopping', active: desk.runs.size });
+    for (const job of this.#jobs.values()) {
+      job.disarm();
+      desk.forget(job, 'shutdown');
+    }
+    const { promise: idle, resolve } = Promise.withResolvers<void>();
+    desk.onReleased = () => {
+      if ([...desk.runs].every((run) => run.definition.policy.onShutdown === 'leave')) resolve();
+    };
+    for (const run of desk.runs) {
+      if (run.record.state !== 'running' || run.definition.policy.onShutdown === 'terminate')
+        run.cancel('shutdown');
+    }
+    desk.alarm.after(drain, {
+      wake: () => {
+        for (const run of desk.runs)
+          if (run.definition.policy.onShutdown === 'wait') run.cancel('shutdown');
+      },
+    });
+    desk.onReleased();
+    await idle;
+    desk.alarm.stop();
+    desk.emit({ kind: 'engine_stopped' });
+  }
+
+  #change(definition: JobDefinition, summary: { added: JobId[]; changed: JobId[]; unchanged: number }): void {
+    const { id } = definition;
+    const job = this.#jobs.get(id);
+    const change = changeOf(job?.loaded === true ? job.definition : undefined, definition);
+    if (change.kind === 'added') summary.added.push(id);
+    else if (change.kind === 'unchanged') summary.unchanged += 1;
+    else summary.changed.push(id);
+    this.#enact(change, job);
+  }
+
+  #enact({ kind, definition }: JobChange, known: ArmedJob | undefined): void {
+    const job = known ?? new ArmedJob(definition, this.#desk);
+    if (kind !== 'unchanged' && job.loaded) job.settleDue();
+    job.definition = definition;
+    job.loaded = true;
+    this.#jobs.set(definition.id, job);
+    if (kind === 'added' || kind === 'rescheduled') job.arm(this.#desk.clock.now());
+  }
+
+  #remove(id: JobId): void {
+    const job = this.#jobs.get(id);
+    if (job === undefined) return;
+    job.settleDue();
+    job.loaded = false;
+    job.disarm();
+    this.#desk.forget(job, 'removed');
+    if (!job.isBusy) this.#jobs.delete(id);
+  }
+
+  *#loaded(): Generator<JobId> {
+    for (const [id, job] of this.#jobs) {
+      if (job.loaded) yield id;
+      else if (!job.isBusy) this.#jobs.delete(id);
+    }
+  }
+
+  /** `startup: daemon` has one slot a start of the daemon, `startup: boot` one a boot of the host. */
+  #offerStartup(job: ArmedJob, startedAt: Instant, watermark: Instant | undefined): void {
+    const { enabled, schedule } = job.definition;
+    if (!enabled) return;
+    for (const trigger of schedule.triggers) {
+      if (trigger.kind !== 'startup') continue;
+      const slot = trigger.when === 'boot' ? this.#settings.bootedAt : startedAt;
+      if (watermark === undefined || slot > watermark) {
+        this.#desk.offer({ job, slot, dueAt: startedAt, caughtUp: false });
+      }
+    }
+  }
+
+  #clockStepped(by: Duration): void {
+    const { clock, runs } = this.#desk;
+    this.#desk.emit({ kind: 'clock_stepped', by, at: clock.now() });
+    if (by >= 0) return;
+    for (const run of runs) run.clockSetBack(by);
+    if (-by <= REANCHOR) return;
+    for (const job of this.#jobs.values()) if (job.loaded) job.arm(clock.now());
+  }
+
+  /** Works through a list without holding the loop: between slices, what is due is started. */
+  async #sliced<T>(items: readonly T[], action: (item: T) => void): Promise<void> {
+    for (let from = 0; from < items.length; from += SLICE) {
+      if (from > 0) await this.#breathe();
+      this.#desk.alarm.ring();
+      for (const item of items.slice(from, from + SLICE)) action(item);
+    }
+  }
+
+  #breathe(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#desk.clock.after(0, resolve);
+    });
+  }
+
+  #inTurn<T>(action: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(action);
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+}
+
+function stateOf(job: ArmedJob): JobStatus['state'] {
+  if (job.fault !== undefined) return 'faulted';
+  if (!job.definition.enabled) return 'disabled';
+  return job.paused ? 'paused' : 'enabled';
+}

@@ -1,0 +1,95 @@
+import type { HistoryQuery, HistoryRow, Store } from '../engine/ports.ts';
+import type { Instant, JobId, RunId, RunRecord, SkipRecord } from '../model.ts';
+
+/** Rows kept of each kind; the oldest go first, runs that are not finished never. */
+const ROWS = 10_000;
+
+/** Keeps history in memory, for tests and for a daemon that is asked to forget. */
+export class MemoryStore implements Store {
+  readonly #runs = new Map<RunId, RunRecord>();
+  readonly #claims = new Set<string>();
+  readonly #watermarks = new Map<JobId, Instant>();
+  readonly #successes = new Map<JobId, Instant>();
+  #skips: SkipRecord[] = [];
+  readonly #rows: number;
+
+  constructor(rows = ROWS) {
+    this.#rows = rows;
+  }
+
+  async claim(runs: readonly RunRecord[], skips: readonly SkipRecord[]): Promise<readonly boolean[]> {
+    const won = runs.map((run) => this.#claim(run));
+    for (const skip of skips) {
+      this.#skips.push(skip);
+      this.#advance(skip.jobId, skip.through);
+    }
+    this.#prune();
+    return won;
+  }
+
+  async save(run: RunRecord): Promise<void> {
+    this.#runs.set(run.id, run);
+    const previous = this.#successes.get(run.jobId) ?? Number.NEGATIVE_INFINITY;
+    if (run.outcome?.kind === 'succeeded' && run.scheduledAt > previous) {
+      this.#successes.set(run.jobId, run.scheduledAt);
+    }
+  }
+
+  async watermarks(): Promise<ReadonlyMap<JobId, Instant>> {
+    return new Map(this.#watermarks);
+  }
+
+  async history({ jobId, limit = Number.POSITIVE_INFINITY }: HistoryQuery): Promise<readonly HistoryRow[]> {
+    const rows: HistoryRow[] = [
+      ...[...this.#runs.values()].map((run) => ({ run })),
+      ...this.#skips.map((skip) => ({ skip })),
+    ];
+    return rows
+      .filter((row) => jobId === undefined || part(row).jobId === jobId)
+      .sort((a, b) => part(b).scheduledAt - part(a).scheduledAt)
+      .slice(0, limit);
+  }
+
+  previousSuccess(jobId: JobId): Instant | undefined {
+    return this.#successes.get(jobId);
+  }
+
+  async close(): Promise<void> {
+    // Nothing is held.
+  }
+
+  #claim(run: RunRecord): boolean {
+    if (run.cause !== 'manual') {
+      const key = keyOf(run);
+      if (this.#claims.has(key)) return false;
+      this.#claims.add(key);
+      this.#advance(run.jobId, run.scheduledAt);
+    }
+    this.#runs.set(run.id, run);
+    return true;
+  }
+
+  #advance(jobId: JobId, slot: Instant): void {
+    const known = this.#watermarks.get(jobId);
+    if (known === undefined || slot > known) this.#watermarks.set(jobId, slot);
+  }
+
+  #prune(): void {
+    if (this.#skips.length > 2 * this.#rows) this.#skips = this.#skips.slice(-this.#rows);
+    if (this.#runs.size <= 2 * this.#rows) return;
+    for (const run of this.#runs.values()) {
+      if (this.#runs.size <= this.#rows) return;
+      if (run.state !== 'finished') continue;
+      this.#runs.delete(run.id);
+      this.#claims.delete(keyOf(run));
+    }
+  }
+}
+
+function keyOf(run: RunRecord): string {
+  return `${run.scheduledAt} ${run.jobId}`;
+}
+
+function part(row: HistoryRow): RunRecord | SkipRecord {
+  return 'run' in row ? row.run : row.skip;
+}
