@@ -1,0 +1,205 @@
+/** What the log says of each thing that happens. */
+import type { EngineEvent } from '../engine/ports.ts';
+import type { AttemptRecord, Instant, Json, JobId, Outcome, RunRecord, SkipReason, SkipRecord } from '../model.ts';
+import { elapsed, outcomeInWords } from './text.ts';
+
+/** The severities of syslog that tsched uses. */
+export type Level = 'debug' | 'info' | 'notice' | 'warning' | 'error' | 'crit';
+
+/** What a log line carries beside its text; `job`, `run` and `attempt` are shown to people too. */
+export interface Fields {
+  readonly job?: JobId;
+  readonly run?: string;
+  readonly attempt?: number;
+  readonly [name: string]: Json | undefined;
+}
+
+export interface LogLine {
+  readonly level: Level;
+  readonly message: string;
+  readonly fields: Fields;
+}
+
+const skipWords: Record<SkipReason, string> = {
+  misfire: 'its time had passed by more than its misfire policy forgives',
+  overlap: 'the run before it is still active',
+  limit: 'max_instances of its runs are active',
+  paused: 'the job is paused',
+  shutdown: 'tsched is stopping',
+  removed: 'the job was removed or changed',
+  claimed_elsewhere: 'the slot had been claimed before',
+};
+
+/** How a line tells time. */
+export interface Telling {
+  /** When it is told. */
+  readonly now: Instant;
+  /** A point in time as its readers read it. */
+  readonly time: (instant: Instant) => string;
+}
+
+/** Every event in one line. A new event does not compile until this says what it means. */
+export function eventLine(event: EngineEvent, telling: Telling): LogLine {
+  if ('run' in event) return runLine(event, telling);
+  switch (event.kind) {
+    case 'engine_started':
+      return line('notice', `started with ${count(event.jobs, 'job')}`, { event: event.kind });
+    case 'engine_stopping':
+      return line('notice', stopping(event.active), { event: event.kind, active: event.active });
+    case 'engine_stopped':
+      return line('notice', 'stopped', { event: event.kind });
+    case 'jobs_applied':
+      return applied(event);
+    case 'clock_stepped':
+      return line('warning', `the clock stepped ${event.by < 0 ? 'back' : 'forward'} by ${elapsed(Math.abs(event.by))}`, {
+        event: event.kind,
+        byMs: event.by,
+      });
+    case 'slots_skipped':
+      return skipped(event.skip, telling);
+    case 'job_disabled':
+      return line('crit', `stopped until its definition changes: ${event.message}`, { event: event.kind, job: event.jobId });
+    case 'store_failed':
+      return line('error', `the history could not be recorded: ${event.message}; jobs go on`, { event: event.kind });
+    case 'run_waiting':
+      return line('info', `waits for ${event.reason === 'overlap' ? 'the run before it' : 'a free place'}`, {
+        event: event.kind,
+        job: event.jobId,
+        slot: iso(event.scheduledAt),
+      });
+  }
+}
+
+type RunEvent = Extract<EngineEvent, { readonly run: RunRecord }>;
+
+/** The life of one run. */
+function runLine(event: RunEvent, telling: Telling): LogLine {
+  const fields = { event: event.kind, job: event.run.jobId, run: event.run.id, slot: iso(event.run.scheduledAt) };
+  switch (event.kind) {
+    case 'run_claimed':
+      return line('debug', `due (${event.run.cause})${late(event.late)}`, {
+        ...fields,
+        cause: event.run.cause,
+        lateMs: Math.round(event.late),
+      });
+    case 'attempt_started':
+      return line('info', started(event.run, event.attempt, event.pid), {
+        ...fields,
+        attempt: event.attempt,
+        cause: event.run.cause,
+        pid: event.pid,
+      });
+    case 'attempt_ended':
+      return line('debug', `attempt ${event.attempt} ${ended(event.outcome, event.duration)}`, {
+        ...fields,
+        attempt: event.attempt,
+        outcome: event.outcome.kind,
+        durationMs: Math.round(event.duration),
+      });
+    case 'retry_scheduled':
+      return retrying(event, telling);
+    case 'run_finished':
+      return finished(event.run, event.outcome);
+  }
+}
+
+function applied(event: Extract<EngineEvent, { readonly kind: 'jobs_applied' }>): LogLine {
+  const parts = [names(event.added, 'added'), names(event.changed, 'changed'), names(event.removed, 'removed')];
+  const text = [...parts, `${event.unchanged} unchanged`].filter((part) => part !== '').join(', ');
+  return line('notice', `jobs: ${text}`, {
+    event: event.kind,
+    added: event.added.slice(0, MOST_NAMES),
+    changed: event.changed.slice(0, MOST_NAMES),
+    removed: event.removed.slice(0, MOST_NAMES),
+    unchanged: event.unchanged,
+  });
+}
+
+/** A hundred thousand names help nobody. */
+const MOST_NAMES = 10;
+
+function names(ids: readonly JobId[], verb: string): string {
+  if (ids.length === 0) return '';
+  const shown = ids.slice(0, MOST_NAMES).join(', ');
+  return `${ids.length} ${verb} (${shown}${ids.length > MOST_NAMES ? ', …' : ''})`;
+}
+
+function skipped(skip: SkipRecord, { time }: Telling): LogLine {
+  const many = skip.through !== skip.scheduledAt;
+  const which = many
+    ? `${skip.count ?? 'many'} slots from ${time(skip.scheduledAt)} to ${time(skip.through)}`
+    : `the slot of ${time(skip.scheduledAt)}`;
+  return line('warning', `skipped ${which}: ${skipWords[skip.reason]}`, {
+    event: 'slots_skipped',
+    job: skip.jobId,
+    slot: iso(skip.scheduledAt),
+    ...(many ? { through: iso(skip.through), count: skip.count ?? null } : {}),
+    reason: skip.reason,
+  });
+}
+
+function retrying(event: Extract<EngineEvent, { readonly kind: 'retry_scheduled' }>, { now }: Telling): LogLine {
+  const failed = newest(event.run);
+  const why = failed?.outcome === undefined ? '' : `${ended(failed.outcome, failed.duration)}; `;
+  return line('warning', `${why}attempt ${event.attempt} in ${elapsed(event.at - now)}`, {
+    event: event.kind,
+    job: event.run.jobId,
+    run: event.run.id,
+    slot: iso(event.run.scheduledAt),
+    attempt: event.attempt,
+    outcome: failed?.outcome?.kind,
+    at: iso(event.at),
+  });
+}
+
+function finished(run: RunRecord, outcome: Outcome): LogLine {
+  const level = outcome.kind === 'succeeded' ? 'info' : outcome.kind === 'cancelled' ? 'notice' : 'error';
+  const tries = run.attempts.length > 1 ? ` (${run.attempts.length} attempts)` : '';
+  const duration = newest(run)?.duration;
+  return line(level, `${ended(outcome, duration)}${tries}`, {
+    event: 'run_finished',
+    job: run.jobId,
+    run: run.id,
+    slot: iso(run.scheduledAt),
+    attempt: run.attempts.length,
+    outcome: outcome.kind,
+    exitCode: 'exitCode' in outcome ? outcome.exitCode : undefined,
+    durationMs: duration === undefined ? undefined : Math.round(duration),
+  });
+}
+
+function newest(run: RunRecord): AttemptRecord | undefined {
+  return run.attempts.at(-1);
+}
+
+function started(run: RunRecord, attempt: number, pid: number | undefined): string {
+  const what = attempt > 1 ? `attempt ${attempt} started` : 'started';
+  const why = run.cause === 'schedule' || attempt > 1 ? '' : `, ${run.cause === 'catch_up' ? 'catching up' : run.cause}`;
+  return `${what}${pid === undefined ? '' : ` (pid ${pid}${why})`}`;
+}
+
+function ended(outcome: Outcome, duration: number | undefined): string {
+  const told = outcome.kind !== 'timed_out' && outcome.kind !== 'not_started' && duration !== undefined;
+  return `${outcomeInWords(outcome)}${told ? ` after ${elapsed(duration)}` : ''}`;
+}
+
+function stopping(active: number): string {
+  return active === 0 ? 'stopping' : `stopping: ${count(active, 'run')} still active`;
+}
+
+/** Worth a word only when it is more than a timer's usual play. */
+function late(by: number): string {
+  return by < 1000 ? '' : `, ${elapsed(by)} late`;
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}
+
+function iso(instant: number): string {
+  return new Date(instant).toISOString().replace('.000Z', 'Z');
+}
+
+function line(level: Level, message: string, fields: Fields): LogLine {
+  return { level, message, fields };
+}
