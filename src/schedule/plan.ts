@@ -1,11 +1,14 @@
 import type { Duration, Instant, MisfirePolicy } from '../model.ts';
 import type { Trigger } from './trigger.ts';
 
-/** A slot no later than this after its due time is on time: timers and busy moments, not a misfire. */
+/** A slot less late than this is on time: timers and busy moments, not a misfire. */
 export const MOMENT: Duration = 1000;
 
 /** Slots looked at one by one in a single plan; a longer stretch is bridged by searching back from its end. */
 const WALK = 10_000;
+
+/** Room among the newest slots for those that are on time, beside those to be caught up. */
+const ON_TIME = 16;
 
 /** The slots of one job that have come since it was last looked at, each decided. All lists are oldest first. */
 export interface Plan {
@@ -54,7 +57,7 @@ export function plan(input: PlanInput): Plan {
   for (const slot of slots) {
     const dueAt = slot + input.jitter(slot);
     if (dueAt > input.now) later.push({ slot, dueAt });
-    else if (input.now - dueAt <= MOMENT) onTime.push(slot);
+    else if (input.now - dueAt < MOMENT) onTime.push(slot);
     else late.push(slot);
   }
   const forgiven = new Set(forgive(late, onTime.length > 0, input));
@@ -118,7 +121,7 @@ function collect({ trigger, first, now, misfire }: PlanInput): Collected {
   const slots: Instant[] = [];
   let slot: Instant | undefined = first;
   while (slot !== undefined && slot <= now) {
-    if (slots.length === WALK) return bridge({ trigger, first, now, keep: Math.max(misfire.max, 1) });
+    if (slots.length === WALK) return bridge({ trigger, first, now, keep: misfire.max + ON_TIME });
     slots.push(slot);
     slot = slotAfter(trigger, slot);
   }

@@ -1,0 +1,113 @@
+import { describe, expect, it } from 'vitest';
+import { rig } from '../support/engine.ts';
+import { job } from '../support/jobs.ts';
+
+const MINUTE = 60_000;
+
+async function busy(
+  onShutdown: 'wait' | 'terminate' | 'leave',
+  script = { lasts: 5 * MINUTE, lingers: 3000 },
+) {
+  const made = rig({ script: () => script });
+  await made.engine.start([job('a', { every: MINUTE, policy: { onShutdown } })]);
+  await made.clock.advance(MINUTE);
+  expect(made.executor.starts).toHaveLength(1);
+  let done = false;
+  return {
+    ...made,
+    stop: (drain: number) => {
+      void made.engine.stop({ drain }).then(() => {
+        done = true;
+      });
+    },
+    isDone: () => done,
+  };
+}
+
+describe('stopping', () => {
+  it('wait: lets the run finish within the drain', async () => {
+    const { stop, isDone, clock, executor, history } = await busy('wait');
+    stop(10 * MINUTE);
+    await clock.advance(4 * MINUTE);
+    expect(isDone()).toBe(false);
+    await clock.advance(MINUTE);
+    expect(isDone()).toBe(true);
+    expect(executor.stops).toEqual([]);
+    expect(await history()).toMatchObject([{ run: { outcome: { kind: 'succeeded' } } }]);
+  });
+
+  it('wait: ends the run when the drain is over', async () => {
+    const { stop, isDone, clock, history } = await busy('wait');
+    stop(MINUTE);
+    await clock.advance(MINUTE + 2999);
+    expect(isDone()).toBe(false);
+    await clock.advance(1);
+    expect(isDone()).toBe(true);
+    expect(await history()).toMatchObject([{ run: { outcome: { kind: 'cancelled', by: 'shutdown' } } }]);
+  });
+
+  it('terminate: ends the run at once', async () => {
+    const { stop, isDone, clock, executor } = await busy('terminate');
+    stop(10 * MINUTE);
+    await clock.advance(3000);
+    expect(executor.stops).toMatchObject([{ reason: { kind: 'cancelled', by: 'shutdown' }, kill: false }]);
+    expect(isDone()).toBe(true);
+  });
+
+  it('leave: goes without it, also when told to hurry', async () => {
+    const { stop, isDone, clock, executor, engine } = await busy('leave');
+    stop(10 * MINUTE);
+    void engine.stopNow();
+    await clock.advance(0);
+    expect(isDone()).toBe(true);
+    expect(executor.stops).toEqual([]);
+  });
+
+  it('now: kills', async () => {
+    const { stop, isDone, clock, executor, engine } = await busy('wait', {
+      lasts: 60 * MINUTE,
+      lingers: 60 * MINUTE,
+    });
+    stop(10 * MINUTE);
+    void engine.stopNow();
+    await clock.advance(0);
+    expect(executor.stops.map(({ kill }) => kill)).toEqual([true]);
+    expect(isDone()).toBe(true);
+  });
+
+  it('starts nothing any more, records what waited and ends what waits for a retry', async () => {
+    const { engine, clock, executor, skips, history } = rig({
+      script: ({ jobId }) =>
+        jobId === 'r' ? { lasts: 0, outcome: { kind: 'failed', exitCode: 1 } } : { lasts: 90_000 },
+    });
+    const retry = { limit: 1, delay: MINUTE, backoff: 'constant', maxDelay: MINUTE, jitter: false } as const;
+    await engine.start([
+      job('q', { every: MINUTE, policy: { overlap: 'queue' } }),
+      job('r', { at: '2026-01-01T00:02:00Z', policy: { retry } }),
+    ]);
+    await clock.advance(2 * MINUTE);
+    const starts = executor.starts.length;
+    const stopped = engine.stop({ drain: 10 * MINUTE });
+    await clock.advance(10 * MINUTE);
+    await stopped;
+    expect(executor.starts).toHaveLength(starts);
+    expect(skips()).toEqual(['q 00:02:00 1 shutdown']);
+    const outcomes = (await history()).flatMap((row) =>
+      'run' in row ? [[row.run.jobId, row.run.outcome?.kind]] : [],
+    );
+    expect(outcomes).toContainEqual(['r', 'cancelled']);
+    expect(engine.runNow('q')).toBeUndefined();
+  });
+
+  it('tolerates being started and stopped five hundred times, and stopped twice', async () => {
+    for (let n = 0; n < 500; n += 1) {
+      const { engine, clock, kinds } = rig();
+      await engine.start([job('a', { every: MINUTE })]);
+      await Promise.all([engine.stop({ drain: 0 }), engine.stop({ drain: 0 }), engine.stopNow()]);
+      const before = clock.wakeUps;
+      await clock.advance(MINUTE);
+      expect(clock.wakeUps).toBe(before);
+      expect(kinds().filter((kind) => kind === 'engine_stopped')).toHaveLength(1);
+    }
+  });
+});
