@@ -35,8 +35,10 @@ export function clockChangeRule(fields: CronFields, dst: DstRule): ClockChangeRu
  * leaves out the nominals before T + o1, which the span before has had.
  */
 export class CronTrigger {
-  private readonly walk: NominalWalk;
-  private readonly zone: Zone;
+  /** The nominal times, before any zone. */
+  readonly walk: NominalWalk;
+  readonly zone: Zone;
+  readonly rule: ClockChangeRule;
   private readonly runAfterGap: boolean;
   private readonly firstOnly: boolean;
   // The last answer: no instant matches in (askedAfter, answer), so it answers every question in between.
@@ -46,6 +48,7 @@ export class CronTrigger {
   constructor(fields: CronFields, zone: Zone, rule: ClockChangeRule) {
     this.walk = new NominalWalk(fields);
     this.zone = zone;
+    this.rule = rule;
     this.runAfterGap = rule.gap === 'run_after';
     this.firstOnly = rule.overlap === 'first';
   }
