@@ -1,1 +1,46 @@
-export function main(): void {}
+/** Where the command begins; bin/tsched.js calls it. */
+import { printable } from '../observe/text.ts';
+import { setOffsetSource } from '../schedule/zone.ts';
+import { exit, Failure } from './exit.ts';
+import { dateSource } from './offsets.ts';
+import { Session, type Environment } from './session.ts';
+import { version } from './version.ts';
+
+/**
+ * Runs a command and sets the process's exit code.
+ *
+ * @param environment as the user set it; `process.env` may differ in TZ
+ */
+export async function main(args: readonly string[], environment: Environment): Promise<void> {
+  const session = new Session(environment, Date.now());
+  try {
+    process.exitCode = await dispatch(args, session);
+  } catch (error) {
+    process.exitCode = tell(error, session);
+  }
+}
+
+async function dispatch(args: readonly string[], session: Session): Promise<number> {
+  // Asked by scripts all day long, and it needs nothing of what follows.
+  if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
+    session.out(`${version}\n`);
+    return exit.ok;
+  }
+  // A daemon keeps Intl: there 16 ms once are nothing, and TZ is not to be moved under its threads.
+  if (args[0] !== 'start') setOffsetSource(dateSource);
+  const { run } = await import('./program.ts');
+  return run(args, session);
+}
+
+function tell(error: unknown, session: Session): number {
+  const paint = session.painter('err');
+  if (error instanceof Failure) {
+    const hint = error.hint === undefined ? '' : `; ${error.hint}`;
+    session.err(`${paint('red', 'tsched:')} ${error.message}${hint}\n`);
+    return error.code;
+  }
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const lines = text.split('\n').map(printable).join('\n');
+  session.err(`${paint('red', 'tsched:')} this is a mistake of tsched itself, please report it:\n${lines}\n`);
+  return exit.bug;
+}

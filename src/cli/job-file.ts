@@ -1,0 +1,81 @@
+/** Which job file is meant, and what is in it. */
+import { existsSync } from 'node:fs';
+import type { JobDefinition, JobId } from '../model.ts';
+import { formatDiagnostics, summarizeDiagnostics, type Diagnostic } from '../config/diagnostic.ts';
+import { loadJobFile, type LoadedFile, type LoadOptions, type LoadResult } from '../config/load.ts';
+import { printable } from '../observe/text.ts';
+import { suggest } from '../schedule/suggest.ts';
+import { exit, Failure } from './exit.ts';
+import type { Session } from './session.ts';
+
+const usualPlaces = ['./jobs.yaml', '/etc/tsched/jobs.yaml'];
+
+/** The file named (by argument, flag or TSCHED_FILE), else the first of the usual places that exists. */
+export function findJobFile(named: string | undefined): string {
+  if (named !== undefined) return named;
+  const found = usualPlaces.find((path) => existsSync(path));
+  if (found !== undefined) return found;
+  throw new Failure(
+    exit.noInput,
+    `no job file: there is no ${usualPlaces.join(' and no ')}`,
+    'name one with --file or TSCHED_FILE, or make one: tsched init',
+  );
+}
+
+export function loadOptions(session: Session): LoadOptions {
+  return { environment: session.environment, hostTimezone: session.hostTimezone, now: session.now };
+}
+
+/**
+ * The jobs of a good file; its warnings go to standard error.
+ * @throws Failure when there is no such file (66) or it has errors (78), after they were shown
+ */
+export async function loadJobs(named: string | undefined, session: Session): Promise<LoadedFile> {
+  const path = findJobFile(named);
+  const result = await loadJobFile(path, loadOptions(session));
+  if (!result.ok) throw refused(path, result, session);
+  show(result.file.warnings, result.file.texts, session);
+  return result.file;
+}
+
+/** Shows what is wrong with a file that was refused, and gives the failure to end with. */
+export function refused(
+  path: string,
+  result: LoadResult & { readonly ok: false },
+  session: Session,
+): Failure {
+  const found = [...result.errors, ...result.warnings];
+  show(found, result.texts, session);
+  if (result.missing) {
+    return new Failure(exit.noInput, `there is no job file ${printable(path)}`, 'make one: tsched init');
+  }
+  return new Failure(exit.badFile, `${printable(path)} has ${summarizeDiagnostics(found)}; nothing was run`);
+}
+
+/** Diagnostics with their code frames, on standard error. */
+export function show(
+  list: readonly Diagnostic[],
+  texts: ReadonlyMap<string, string>,
+  session: Session,
+): void {
+  if (list.length > 0) session.err(formatDiagnostics(list, texts, { color: session.colorOn('err') }));
+}
+
+/** @throws Failure (64) naming the id that was probably meant */
+export function jobOf(id: JobId, file: LoadedFile): JobDefinition {
+  const job = file.jobs.find((candidate) => candidate.id === id);
+  if (job !== undefined) return job;
+  const shown = printable(id);
+  const near = suggest(
+    id,
+    file.jobs.map((candidate) => candidate.id),
+  );
+  const hint =
+    near === undefined
+      ? `its jobs: ${file.jobs
+          .slice(0, 20)
+          .map((candidate) => candidate.id)
+          .join(', ')}${file.jobs.length > 20 ? ', …' : ''}`
+      : `did you mean "${near}"?`;
+  throw new Failure(exit.usage, `there is no job "${shown}" in ${printable(file.path)}`, hint);
+}

@@ -1,0 +1,111 @@
+import type { Instant, JobDefinition } from '../model.ts';
+import { printable, printableJson } from '../observe/text.ts';
+import { parseInstant } from '../schedule/at.ts';
+import { jitterOf } from '../schedule/jitter.ts';
+import { clockChangeNote } from '../schedule/notes.ts';
+import { isProblem } from '../schedule/problem.ts';
+import { compileSchedule } from '../schedule/trigger.ts';
+import { formatDuration } from '../schedule/duration.ts';
+import { exit, Failure } from './exit.ts';
+import { jobOf, loadJobs } from './job-file.ts';
+import type { Session } from './session.ts';
+import { table } from './table.ts';
+import { fromNow, localDateTime, localIso, rfc3339 } from './when.ts';
+import { scheduleAsWritten, scheduleInWords } from './words.ts';
+
+export interface NextOptions {
+  readonly file?: string;
+  readonly tz?: string;
+  readonly json?: boolean;
+  readonly count: number;
+  /** A point in time as people write it; that very moment counts too. */
+  readonly from?: string;
+}
+
+interface Slot {
+  readonly job: JobDefinition;
+  readonly at: Instant;
+}
+
+/** The coming slots of one job, or of all enabled jobs together. */
+export async function next(id: string | undefined, options: NextOptions, session: Session): Promise<void> {
+  const file = await loadJobs(options.file, session);
+  const jobs = id === undefined ? file.jobs.filter((job) => job.enabled) : [jobOf(id, file)];
+  const after =
+    options.from === undefined ? session.now : moment(options.from, options.tz ?? file.timezone) - 1;
+  const slots = soonest(jobs, after, options.count);
+
+  if (options.json === true) session.out(asJson(slots, options.tz));
+  else if (id === undefined) session.out(together(slots, options.tz, session));
+  else session.out(jobs.map((job) => alone(job, slots, { timezone: options.tz, session })).join(''));
+}
+
+function moment(text: string, timezone: string): Instant {
+  const parsed = parseInstant(text, timezone);
+  if (isProblem(parsed)) throw new Failure(exit.usage, `--from: ${printable(parsed.message)}`, parsed.hint);
+  return parsed.instant;
+}
+
+function soonest(jobs: readonly JobDefinition[], after: Instant, count: number): Slot[] {
+  const slots: Slot[] = [];
+  for (const job of jobs) {
+    const trigger = compileSchedule(job.schedule, job.id);
+    let at = trigger.next(after);
+    for (let taken = 0; at !== undefined && taken < count; taken += 1) {
+      slots.push({ job, at });
+      at = trigger.next(at);
+    }
+  }
+  return slots.sort((a, b) => a.at - b.at).slice(0, count);
+}
+
+function noteOf({ job, at }: Slot): string | undefined {
+  const { jitter } = job.schedule;
+  const delay =
+    jitter > 0 ? `starts ${formatDuration(jitterOf(job.id, at, jitter))} later (jitter)` : undefined;
+  const notes = [clockChangeNote(job.schedule, at, job.id), delay].filter((note) => note !== undefined);
+  return notes.length === 0 ? undefined : notes.join('; ');
+}
+
+function asJson(slots: readonly Slot[], timezone: string | undefined): string {
+  const times = slots.map((slot) => ({
+    jobId: slot.job.id,
+    at: rfc3339(slot.at),
+    local: localIso(slot.at, timezone ?? slot.job.schedule.timezone),
+    note: noteOf(slot) ?? null,
+  }));
+  return `${printableJson({ times })}\n`;
+}
+
+function together(slots: readonly Slot[], timezone: string | undefined, session: Session): string {
+  if (slots.length === 0) return 'No slot will come.\n';
+  const rows = slots.map((slot) => {
+    const zone = timezone ?? slot.job.schedule.timezone;
+    return [
+      { text: localDateTime(slot.at, zone) },
+      { text: zone, style: 'dim' as const },
+      { text: fromNow(slot.at, session.now), style: 'green' as const },
+      { text: printable(slot.job.id), style: 'bold' as const },
+      { text: noteOf(slot) ?? '', style: 'yellow' as const },
+    ];
+  });
+  return table(['TIME', 'ZONE', 'LEFT', 'ID', ''], rows, session.painter('out'));
+}
+
+function alone(
+  job: JobDefinition,
+  slots: readonly Slot[],
+  view: { readonly timezone: string | undefined; readonly session: Session },
+): string {
+  const paint = view.session.painter('out');
+  const zone = view.timezone ?? job.schedule.timezone;
+  const time = (instant: Instant): string => localIso(instant, zone).replace('T', ' ');
+  const written = printable(scheduleAsWritten(job.schedule, time));
+  const words = printable(scheduleInWords(job.schedule, job.id, time));
+  const head = `${paint('bold', printable(job.id))}   ${written}   "${words}"   ${zone}${job.enabled ? '' : paint('yellow', '   disabled')}\n`;
+  const lines = slots.map((slot) => {
+    const note = noteOf(slot);
+    return `  ${localDateTime(slot.at, zone)}${note === undefined ? '' : `   ${paint('yellow', note)}`}\n`;
+  });
+  return `${head}${lines.join('') || '  no slot will come\n'}`;
+}

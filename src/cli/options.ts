@@ -1,0 +1,79 @@
+/** The options commands share, and those of the daemon. The only file that knows commander. */
+import { InvalidArgumentError, Option } from 'commander';
+import type { Duration } from '../model.ts';
+import { parseDuration } from '../schedule/duration.ts';
+import { isProblem, type Problem } from '../schedule/problem.ts';
+import { canonicalZone, checkZone } from '../schedule/zone.ts';
+
+export { Command, CommanderError } from 'commander';
+
+export const fileOption = (): Option => new Option('-f, --file <path>', 'the job file').env('TSCHED_FILE');
+
+export const jsonOption = (): Option => new Option('--json', 'for programs: a stable JSON shape');
+
+export const zoneOption = (what: string): Option =>
+  new Option('--tz <zone>', what).env('TSCHED_TZ').argParser(zone);
+
+export const countOption = (count: number): Option =>
+  new Option('-n, --count <number>', 'how many').argParser(wholeNumber(1, 100_000)).default(count);
+
+/** Settings of the process: flags and TSCHED_ variables, never the job file, so that a reload moves none of them. */
+export function daemonOptions(): readonly Option[] {
+  const stateDirectory =
+    'where runs are kept (default: $STATE_DIRECTORY, /var/lib/tsched for root, else ~/.local/state/tsched)';
+  const maxRuns = 'runs at once, of all jobs; 0: no limit (default: twice the processors, at least 8)';
+  const drain = 'how long a graceful stop waits for active runs';
+  return [
+    new Option('--state-dir <directory>', stateDirectory).env('TSCHED_STATE_DIR'),
+    new Option('--max-concurrent-runs <number>', maxRuns)
+      .env('TSCHED_MAX_CONCURRENT_RUNS')
+      .argParser(wholeNumber(0, 1_000_000)),
+    new Option('--drain <duration>', drain).env('TSCHED_DRAIN').argParser(duration).default(30_000, '30s'),
+    new Option('--no-watch', 'do not reload the file when it changes (SIGHUP still does)').env(
+      'TSCHED_NO_WATCH',
+    ),
+    new Option('--poll', 'watch by looking instead of by inotify: for network file systems').env(
+      'TSCHED_POLL',
+    ),
+  ];
+}
+
+export function logOptions(): readonly Option[] {
+  return [
+    new Option('--log-level <level>', 'the least severe level that is logged')
+      .env('TSCHED_LOG_LEVEL')
+      .choices(['debug', 'info', 'notice', 'warning', 'error', 'crit'])
+      .default('info'),
+    new Option('--log-format <format>', 'auto: human on a terminal, journald under systemd, else JSON lines')
+      .env('TSCHED_LOG_FORMAT')
+      .choices(['auto', 'human', 'json', 'journald'])
+      .default('auto'),
+    new Option('--log-file <path>', 'instead of standard output; opened anew on SIGHUP').env(
+      'TSCHED_LOG_FILE',
+    ),
+  ];
+}
+
+function wholeNumber(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const number = Number(text);
+    if (/^\d+$/.test(text) && number >= least && number <= most) return number;
+    throw new InvalidArgumentError(`Write a whole number from ${least} to ${most}.`);
+  };
+}
+
+function duration(text: string): Duration {
+  const parsed = parseDuration(text);
+  if (isProblem(parsed)) throw new InvalidArgumentError(inWords(parsed));
+  return parsed;
+}
+
+function zone(name: string): string {
+  const canonical = canonicalZone(name);
+  if (canonical !== undefined) return canonical;
+  throw new InvalidArgumentError(inWords(checkZone(name) ?? { message: `unknown time zone "${name}"` }));
+}
+
+function inWords({ message, hint }: Problem): string {
+  return `${message[0]?.toUpperCase() ?? ''}${message.slice(1)}${hint === undefined ? '' : `; ${hint}`}.`;
+}

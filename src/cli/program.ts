@@ -1,0 +1,244 @@
+/** The command line: every command, option and example, and nothing else. What a command does is loaded when it is called. */
+import { exit } from './exit.ts';
+import {
+  Command,
+  CommanderError,
+  countOption,
+  daemonOptions,
+  fileOption,
+  jsonOption,
+  logOptions,
+  zoneOption,
+} from './options.ts';
+import type { Session } from './session.ts';
+import { version } from './version.ts';
+
+/** Runs the command that `args` names. Gives its exit code; what the command throws is the caller's to tell. */
+export async function run(args: readonly string[], session: Session): Promise<number> {
+  let code: number = exit.ok;
+  const program = build(session, (result) => {
+    code = result;
+  });
+  try {
+    await program.parseAsync(args, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    // Asked for, help is an answer; shown because nothing was asked for, it is not.
+    const asked = error.code === 'commander.helpDisplayed' || error.code === 'commander.version';
+    return asked ? exit.ok : exit.usage;
+  }
+  return code;
+}
+
+type End = (code: number) => void;
+
+function build(session: Session, end: End): Command {
+  const program = new Command('tsched')
+    .description('A cron daemon. One YAML file says what runs and when; tsched keeps that promise.')
+    .version(version, '-V, --version')
+    .helpOption('-h, --help', 'show help; also: tsched help <command>')
+    .configureOutput({
+      writeOut: (text) => session.out(text),
+      writeErr: (text) => session.err(text),
+      getOutHasColors: () => session.colorOn('out'),
+      getErrHasColors: () => session.colorOn('err'),
+      outputError: (text, write) => write(text.replace(/^error: /, 'tsched: ')),
+    })
+    .configureHelp({ styleTitle: (title) => session.painter('out')('bold', title) })
+    .exitOverride()
+    .addHelpText('after', examples);
+
+  const seen = { session, end };
+  program.commandsGroup('Run:');
+  addStart(program, seen);
+  addRunOnce(program, seen);
+  program.commandsGroup('Look:');
+  addList(program, seen);
+  addNext(program, seen);
+  addExplain(program, seen);
+  program.commandsGroup('Write a job file:');
+  addInit(program, seen);
+  addValidate(program, seen);
+  addSchema(program, seen);
+  for (const command of program.commands) finish(command, session);
+  return program;
+}
+
+const examples = `
+Start here:
+  tsched init                          write a commented jobs.yaml
+  tsched validate                      check it: every error with its line and what to write instead
+  tsched start                         run it; Ctrl-C stops gracefully, twice at once
+
+The job file is --file, else $TSCHED_FILE, else ./jobs.yaml, else /etc/tsched/jobs.yaml.
+Exit codes: 0 well, 1 the answer is no, 64 usage or unknown id, 66 no such file, 70 our bug,
+73 cannot create, 75 already running, 77 not allowed, 78 bad job file. run-once gives the job's own.`;
+
+interface Seen {
+  readonly session: Session;
+  readonly end: End;
+}
+
+interface Common {
+  readonly color?: boolean;
+}
+
+/** What every command has, added last so that it stands last in its help. */
+function finish(command: Command, session: Session): void {
+  command
+    .copyInheritedSettings(command.parent ?? command)
+    .option('--color', 'colour even when this is no terminal')
+    .option('--no-color', 'no colour; so does NO_COLOR')
+    .showHelpAfterError(`(see tsched ${command.name()} --help)`)
+    .hook('preAction', (_, acting) => {
+      session.color = acting.opts<Common>().color;
+    });
+}
+
+function addStart(program: Command, { session, end }: Seen): void {
+  const start = program
+    .command('start')
+    .argument('[file]', 'the job file')
+    .description('run the daemon, in the foreground')
+    .addOption(fileOption());
+  for (const option of daemonOptions()) start.addOption(option);
+  start.optionsGroup('Log:');
+  for (const option of logOptions()) start.addOption(option);
+  start
+    .addHelpText(
+      'after',
+      `
+Signals:
+  INT, TERM   stop gracefully: no new runs, active ones may end within --drain; a second one stops now
+  HUP, USR2   read the job file again (and open the log file anew)
+  QUIT        stop now
+
+Examples:
+  tsched start jobs.yaml
+  tsched start /etc/tsched/jobs.yaml --state-dir /var/lib/tsched --log-format json`,
+    )
+    .action(async (file, options) => {
+      const { start } = await import('./start.ts');
+      end(await start(file, options, session));
+    });
+}
+
+function addRunOnce(program: Command, { session, end }: Seen): void {
+  program
+    .command('run-once')
+    .argument('<id>', 'the job')
+    .description('run one job now, here, and end with its exit code; needs no daemon')
+    .addOption(fileOption())
+    .option('--no-retry', 'one attempt, whatever the job says')
+    .option('-q, --quiet', "only the job's own output")
+    .addHelpText(
+      'after',
+      `
+Its output goes to ours untouched. Ctrl-C once asks it to end, twice kills it.
+Exit codes: the job's own; 124 timed out, 125 tsched failed, 126 not executable, 127 not found,
+128+n ended by signal n.
+
+Example:
+  tsched run-once backup && echo done`,
+    )
+    .action(async (id, options) => {
+      const { runOnce } = await import('./run-once.ts');
+      end(await runOnce(id, options, session));
+    });
+}
+
+function addList(program: Command, { session }: Seen): void {
+  program
+    .command('list')
+    .alias('ls')
+    .description('every job: its schedule in words and when it is next due')
+    .addOption(fileOption())
+    .addOption(zoneOption("show times in this zone instead of each job's"))
+    .addOption(jsonOption())
+    .action(async (options) => {
+      const { list } = await import('./list.ts');
+      await list(options, session);
+    });
+}
+
+function addNext(program: Command, { session }: Seen): void {
+  program
+    .command('next')
+    .argument('[id]', 'one job; else all enabled ones together')
+    .description('the coming times, clock changes marked')
+    .addOption(fileOption())
+    .addOption(countOption(10))
+    .option('--from <time>', 'start there instead of now: 2027-03-27, 2027-03-27T02:00, 2027-03-27T01:00:00Z')
+    .addOption(zoneOption("show times in this zone instead of each job's"))
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tsched next                          what runs next, of all jobs
+  tsched next backup --count 4 --from 2026-10-24`,
+    )
+    .action(async (id, options) => {
+      const { next } = await import('./next.ts');
+      await next(id, options, session);
+    });
+}
+
+function addExplain(program: Command, { session }: Seen): void {
+  program
+    .command('explain')
+    .argument('<cron>', 'an expression, in quotes')
+    .description('a cron expression in words, its traps and its next times')
+    .addOption(countOption(5))
+    .addOption(zoneOption("the zone it is in (default: the system's)"))
+    .option('--id <job>', 'the job id that H is drawn from')
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tsched explain "30 2 * * 1-5"
+  tsched explain "0 0 13 * 5" --tz Europe/Berlin`,
+    )
+    .action(async (expression, options) => {
+      const { explain } = await import('./explain.ts');
+      explain(expression, options, session);
+    });
+}
+
+function addInit(program: Command, { session }: Seen): void {
+  program
+    .command('init')
+    .argument('[file]', 'its name', 'jobs.yaml')
+    .description('write a commented job file to start from')
+    .action(async (file) => {
+      const { init } = await import('./init.ts');
+      init(file, session);
+    });
+}
+
+function addValidate(program: Command, { session, end }: Seen): void {
+  program
+    .command('validate')
+    .argument('[file...]', 'job files')
+    .description('check job files: all errors at once, with their lines')
+    .addOption(fileOption())
+    .option('--strict', 'warnings fail too')
+    .addOption(jsonOption())
+    .addHelpText('after', '\nExit codes: 0 good, 66 no such file, 78 errors (or, with --strict, warnings).')
+    .action(async (files, options) => {
+      const { validate } = await import('./validate.ts');
+      end(await validate(files, options, session));
+    });
+}
+
+function addSchema(program: Command, { session }: Seen): void {
+  program
+    .command('schema')
+    .description('print the JSON Schema of the job file, for editors')
+    .addHelpText('after', '\nExample:\n  tsched schema > jobs.schema.json')
+    .action(async () => {
+      const { schema } = await import('./schema.ts');
+      schema(session);
+    });
+}

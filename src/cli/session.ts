@@ -1,0 +1,73 @@
+/** What a command finds around it: the user's environment, the time, and where to write. */
+import { writeSync } from 'node:fs';
+import { isatty } from 'node:tty';
+import { styleText } from 'node:util';
+import type { Instant } from '../model.ts';
+import { hostTimezone, type Environment } from './host-zone.ts';
+
+export type { Environment } from './host-zone.ts';
+
+export type Style = Parameters<typeof styleText>[0];
+
+export class Session {
+  /** As the user set it; `process.env.TZ` is ours. */
+  readonly environment: Environment;
+  readonly now: Instant;
+  /** Undecided: by the terminal and the environment. */
+  color: boolean | undefined;
+  #hostTimezone: string | undefined;
+
+  constructor(environment: Environment, now: Instant) {
+    this.environment = environment;
+    this.now = now;
+  }
+
+  /** The zone of a job that names none. */
+  get hostTimezone(): string {
+    return (this.#hostTimezone ??= hostTimezone(this.environment));
+  }
+
+  /** What was asked for: standard output. */
+  out(text: string): void {
+    write(1, text);
+  }
+
+  /** What is said about it: standard error. */
+  err(text: string): void {
+    write(2, text);
+  }
+
+  /** Whether colour is wanted on a stream. A flag wins over FORCE_COLOR, that over NO_COLOR, that over the terminal. */
+  colorOn(stream: 'out' | 'err'): boolean {
+    if (this.color !== undefined) return this.color;
+    const { FORCE_COLOR, NO_COLOR, TERM } = this.environment;
+    if (FORCE_COLOR !== undefined && FORCE_COLOR !== '') return FORCE_COLOR !== '0';
+    if (NO_COLOR !== undefined && NO_COLOR !== '') return false;
+    return TERM !== 'dumb' && isatty(stream === 'out' ? 1 : 2);
+  }
+
+  /** A painter for one stream, which leaves text as it is where colour is not wanted. */
+  painter(stream: 'out' | 'err'): (style: Style, text: string) => string {
+    if (!this.colorOn(stream)) return (_, text) => text;
+    return (style, text) => (text === '' ? '' : styleText(style, text, { validateStream: false }));
+  }
+}
+
+/**
+ * Writes all of it before it returns: nothing is lost when the process ends, and `process.stdout`, which costs a
+ * millisecond or two to set up, is not needed. A reader that has gone (`| head`) ends the command quietly.
+ */
+function write(fd: number, text: string): void {
+  let rest = Buffer.from(text);
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(fd, rest));
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EPIPE') process.exit(0);
+      if (code !== 'EAGAIN') throw error;
+      // A pipe that somebody made non-blocking is full: let its reader read.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    }
+  }
+}
