@@ -1,0 +1,332 @@
+/** Checked values of one job to its definition: defaults filled in, and equal parts shared between jobs. */
+import type {
+  Duration,
+  Instant,
+  JobDefinition,
+  Json,
+  MisfirePolicy,
+  OutputPolicy,
+  OverlapPolicy,
+  Policy,
+  ResourceLimits,
+  RetryCondition,
+  RetryPolicy,
+  Schedule,
+  SourceLocation,
+  Surroundings,
+  Task,
+  TriggerDefinition,
+} from '../model.ts';
+import { parseInstant } from '../schedule/at.ts';
+import { isProblem, type Problem } from '../schedule/problem.ts';
+import { ALLOWED_INSTANCES, JOB_FIELDS } from './fields.ts';
+import type { Values } from './read.ts';
+import { defaultsOf } from './shape.ts';
+
+/** What the reader makes of JOB_FIELDS: the types their shapes promise. */
+interface JobValues {
+  cron?: readonly string[];
+  every?: Duration;
+  anchor?: string;
+  at?: readonly string[];
+  startup?: 'daemon' | 'boot';
+  timezone?: string;
+  start?: string;
+  end?: string;
+  jitter?: Duration;
+  dst?: Schedule['dst'];
+  run?: string;
+  command?: readonly string[];
+  module?: string;
+  export?: string;
+  isolation?: 'process' | 'thread';
+  with?: Json;
+  inherit_env?: boolean;
+  cwd?: string;
+  shell?: readonly string[];
+  user?: string;
+  group?: string;
+  umask?: number;
+  nice?: number;
+  limits?: ResourceLimits;
+  stdin?: string;
+  misfire?: Partial<MisfirePolicy>;
+  overlap?: OverlapPolicy;
+  max_instances?: number;
+  retry?: {
+    limit?: number;
+    delay?: Duration;
+    backoff?: RetryPolicy['backoff'];
+    max_delay?: Duration;
+    jitter?: boolean;
+    on?: readonly RetryCondition[];
+  };
+  timeout?: Duration;
+  kill_after?: Duration;
+  kill_signal?: string;
+  on_shutdown?: Policy['onShutdown'];
+  success_exit_codes?: readonly number[];
+  enabled?: boolean;
+  priority?: number;
+  description?: string;
+  tags?: readonly string[];
+  output?: { max_size?: number; keep?: number; log?: OutputPolicy['log'] };
+}
+
+export interface JobInput {
+  readonly id: string;
+  readonly source: SourceLocation;
+  /** Own keys over defaults. */
+  readonly values: Values;
+  /** Env files and `env` of file and job, in their order. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Zone of a job that names none. */
+  readonly timezone: string;
+  /** Directory of the job file. */
+  readonly directory: string;
+}
+
+/** Keys that have a default in the table. */
+type WithDefault =
+  | 'jitter'
+  | 'export'
+  | 'isolation'
+  | 'inherit_env'
+  | 'shell'
+  | 'overlap'
+  | 'max_instances'
+  | 'kill_after'
+  | 'kill_signal'
+  | 'on_shutdown'
+  | 'success_exit_codes'
+  | 'enabled'
+  | 'priority';
+type DefaultValues = Required<Pick<JobValues, WithDefault>> & {
+  misfire: Required<MisfirePolicy>;
+  retry: Omit<Required<NonNullable<JobValues['retry']>>, 'on'>;
+  output: Required<NonNullable<JobValues['output']>>;
+};
+
+const DEFAULTS = defaultsOf(JOB_FIELDS) as DefaultValues;
+const NO_TAGS: readonly string[] = [];
+
+export class Builder {
+  readonly #shared = new Map<string, unknown>();
+  readonly #instants = new Map<string, Instant>();
+
+  /** `complain` gets what can be known only now, by the key at fault. */
+  build(input: JobInput, complain: (key: string, problem: Problem) => void): JobDefinition {
+    const values = input.values as JobValues;
+    return {
+      id: input.id,
+      source: input.source,
+      ...(values.description === undefined ? {} : { description: values.description }),
+      tags: values.tags === undefined ? NO_TAGS : this.#share('tags', values.tags),
+      enabled: values.enabled ?? DEFAULTS.enabled,
+      schedule: this.#schedule(values, input, complain),
+      task: taskOf(values),
+      surroundings: this.#share('surroundings', surroundingsOf(values, input)),
+      policy: this.#share('policy', policyOf(values)),
+      output: this.#share('output', outputOf(values)),
+    };
+  }
+
+  /** One object for all that are written alike. */
+  #share<T>(kind: string, value: T): T {
+    const key = `${kind}${JSON.stringify(value)}`;
+    const known = this.#shared.get(key);
+    if (known !== undefined) return known as T;
+    this.#shared.set(key, value);
+    return value;
+  }
+
+  #schedule(values: JobValues, input: JobInput, complain: (key: string, problem: Problem) => void): Schedule {
+    const timezone = values.timezone ?? input.timezone;
+    const moment = (key: string, text: string): Instant => {
+      const parsed = this.#instant(text, timezone);
+      if (!isProblem(parsed)) return parsed;
+      complain(key, parsed);
+      return 0;
+    };
+    const start = values.start === undefined ? undefined : moment('start', values.start);
+    const end = values.end === undefined ? undefined : moment('end', values.end);
+    if (start !== undefined && end !== undefined && end < start) {
+      complain('end', { message: 'the end is before the start' });
+    }
+    return this.#share('schedule', {
+      triggers: triggersOf(values, moment),
+      timezone,
+      dst: values.dst ?? {},
+      ...(start === undefined ? {} : { start }),
+      ...(end === undefined ? {} : { end }),
+      jitter: values.jitter ?? DEFAULTS.jitter,
+    });
+  }
+
+  #instant(text: string, timezone: string): Instant | Problem {
+    const key = `${text} ${timezone}`;
+    const known = this.#instants.get(key);
+    if (known !== undefined) return known;
+    const parsed = parseInstant(text, timezone);
+    if ('message' in parsed) return parsed;
+    this.#instants.set(key, parsed.instant);
+    return parsed.instant;
+  }
+}
+
+function triggersOf(values: JobValues, moment: (key: string, text: string) => Instant): TriggerDefinition[] {
+  const triggers: TriggerDefinition[] = [];
+  if (values.cron !== undefined) triggers.push({ kind: 'cron', expressions: values.cron });
+  if (values.every !== undefined) {
+    const anchor = moment(
+      values.anchor === undefined ? 'every' : 'anchor',
+      values.anchor ?? '1970-01-01T00:00:00',
+    );
+    triggers.push({ kind: 'every', period: values.every, anchor });
+  }
+  if (values.at !== undefined) {
+    const instants = [...new Set(values.at.map((text) => moment('at', text)))].sort((a, b) => a - b);
+    triggers.push({ kind: 'at', instants });
+  }
+  if (values.startup !== undefined) triggers.push({ kind: 'startup', when: values.startup });
+  return triggers;
+}
+
+function taskOf(values: JobValues): Task {
+  if (values.run !== undefined) {
+    const [program = '', ...rest] = values.shell ?? DEFAULTS.shell;
+    return {
+      kind: 'run',
+      script: values.run,
+      shell: rest.length === 0 ? shellOf(program) : [program, ...rest],
+    };
+  }
+  if (values.command !== undefined) return { kind: 'command', argv: values.command };
+  return {
+    kind: 'module',
+    path: values.module ?? '',
+    exportName: values.export ?? DEFAULTS.export,
+    isolation: values.isolation ?? DEFAULTS.isolation,
+    with: values.with ?? {},
+  };
+}
+
+const shells = new Map<string, readonly string[]>();
+
+function shellOf(program: string): readonly string[] {
+  const shell = shells.get(program) ?? [program, '-c'];
+  shells.set(program, shell);
+  return shell;
+}
+
+function surroundingsOf(values: JobValues, input: JobInput): Surroundings {
+  const { user, group, umask, nice, stdin } = values;
+  return {
+    cwd: values.cwd ?? input.directory,
+    env: input.env,
+    inheritEnv: values.inherit_env ?? DEFAULTS.inherit_env,
+    ...(user === undefined ? {} : { user }),
+    ...(group === undefined ? {} : { group }),
+    ...(umask === undefined ? {} : { umask }),
+    ...(nice === undefined ? {} : { nice }),
+    limits: limitsOf(values.limits ?? {}),
+    ...(stdin === undefined ? {} : { stdin }),
+  };
+}
+
+/** The file says CPU time as a duration; ulimit takes whole seconds. */
+function limitsOf(limits: ResourceLimits): ResourceLimits {
+  return limits.cpu === undefined ? limits : { ...limits, cpu: Math.ceil(limits.cpu / 1000) };
+}
+
+function policyOf(values: JobValues): Policy {
+  const { overlap = DEFAULTS.overlap, timeout } = values;
+  return {
+    misfire: misfireOf(values.misfire ?? {}),
+    overlap,
+    maxInstances: values.max_instances ?? (overlap === 'allow' ? ALLOWED_INSTANCES : DEFAULTS.max_instances),
+    retry: retryOf(values.retry ?? {}),
+    ...(timeout === undefined ? {} : { timeout }),
+    killAfter: values.kill_after ?? DEFAULTS.kill_after,
+    killSignal: values.kill_signal ?? DEFAULTS.kill_signal,
+    onShutdown: values.on_shutdown ?? DEFAULTS.on_shutdown,
+    successExitCodes: values.success_exit_codes ?? DEFAULTS.success_exit_codes,
+    priority: values.priority ?? DEFAULTS.priority,
+  };
+}
+
+function misfireOf(own: Partial<MisfirePolicy>): MisfirePolicy {
+  const { run, max } = { ...DEFAULTS.misfire, ...own };
+  const grace = own.grace ?? (run === 'all' ? undefined : DEFAULTS.misfire.grace);
+  return { run, ...(grace === undefined ? {} : { grace }), max };
+}
+
+function retryOf(own: NonNullable<JobValues['retry']>): RetryPolicy {
+  const { limit, delay, backoff, max_delay, jitter } = { ...DEFAULTS.retry, ...own };
+  return {
+    limit,
+    delay,
+    backoff,
+    // A long delay is meant, also where nobody thought of the bound.
+    maxDelay: own.max_delay ?? Math.max(max_delay, delay),
+    jitter,
+    ...(own.on === undefined ? {} : { on: own.on }),
+  };
+}
+
+function outputOf(values: JobValues): OutputPolicy {
+  const { max_size, keep, log } = { ...DEFAULTS.output, ...values.output };
+  return { maxSize: max_size, keep, log };
+}
+
+const TRIGGERS = ['cron', 'every', 'at', 'startup'];
+const TASKS = ['run', 'command', 'module'];
+
+/** A job's own values over defaults: maps merge, all else replaces, an own trigger or task replaces the default one. */
+export function withDefaults(defaults: Values, own: Values): Values {
+  const replaced = new Set([TRIGGERS, TASKS].filter((group) => group.some((key) => key in own)).flat());
+  const kept = Object.entries(defaults).filter(([key]) => !replaced.has(key));
+  return merge(Object.fromEntries(kept), own);
+}
+
+function merge(base: Values, own: Values): Values {
+  const merged = { ...base };
+  for (const [key, value] of Object.entries(own)) {
+    const below = merged[key];
+    merged[key] = isPlain(below) && isPlain(value) ? merge(below, value) : value;
+  }
+  return merged;
+}
+
+function isPlain(value: unknown): value is Values {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** What a job lacks, or has too much of; told of the values after defaults. */
+export function contradictions(
+  values: Values,
+  own: Values,
+): { errors: [string, Problem][]; warnings: [string, Problem][] } {
+  const errors: [string, Problem][] = [];
+  const warnings: [string, Problem][] = [];
+  if (!TRIGGERS.some((key) => key in values)) {
+    errors.push(['', { message: 'nothing says when it runs', hint: 'add cron:, every:, at: or startup:' }]);
+  }
+  const [task, ...more] = TASKS.filter((key) => key in values);
+  if (task === undefined) {
+    errors.push(['', { message: 'nothing says what to run', hint: 'add run:, command: or module:' }]);
+  }
+  for (const other of more) {
+    const message = `a job has one task, and this one has "${String(task)}" already`;
+    errors.push([other, { message, hint: 'remove one of them' }]);
+  }
+  const idle = (key: string, needs: string): void => {
+    if (key in own && !(needs in values))
+      warnings.push([key, { message: `has no effect without "${needs}"` }]);
+  };
+  idle('anchor', 'every');
+  for (const key of ['with', 'export', 'isolation']) idle(key, 'module');
+  idle('shell', 'run');
+  idle('dst', 'cron');
+  return { errors, warnings };
+}

@@ -1,0 +1,310 @@
+/**
+ * A job file with its includes and env files, to definitions or diagnostics. Synchronous: the daemon runs it in a
+ * process of its own (apart.ts), the command line in place.
+ */
+import { createHash } from 'node:crypto';
+import { globSync } from 'node:fs';
+import { dirname, isAbsolute, join as joinPath, resolve } from 'node:path';
+import type { Instant, JobDefinition } from '../model.ts';
+import { isProblem } from '../schedule/problem.ts';
+import { Builder, contradictions, withDefaults } from './build.ts';
+import { inLineOrder, type Diagnostic } from './diagnostic.ts';
+import { EnvFiles, type Variables } from './env-file.ts';
+import type { Environment } from './interpolate.ts';
+import { Outline, type OutlinedJob } from './outline.ts';
+import type { Values } from './read.ts';
+import { decode, distrust, MAX_FILE_SIZE, readBytes, Source } from './source.ts';
+
+export interface LoadOptions {
+  /** For `${NAME}`. */
+  readonly environment: Environment;
+  /** Zone of jobs for which the file names none. */
+  readonly hostTimezone: string;
+  readonly now: Instant;
+  /** Effective user of the process; for 0 an unsafe file is an error instead of a warning. Absent: not judged. */
+  readonly uid?: number;
+  /** Longest file, in bytes. Default 32 MiB. */
+  readonly maxFileSize?: number;
+  /** Most jobs in all files. Default 250,000. */
+  readonly maxJobs?: number;
+}
+
+export interface LoadedFile {
+  /** Absolute. */
+  readonly path: string;
+  readonly jobs: readonly JobDefinition[];
+  readonly warnings: readonly Diagnostic[];
+  /** Absolute paths a change of which matters: job file, includes, directories of include globs, env files. */
+  readonly watched: readonly string[];
+  /** Of the content of all files read. */
+  readonly hash: string;
+  /** The zone of jobs that name none. */
+  readonly timezone: string;
+  /** For the code frames of the warnings. */
+  readonly texts: ReadonlyMap<string, string>;
+}
+
+export type LoadResult =
+  | { readonly ok: true; readonly file: LoadedFile }
+  | {
+      readonly ok: false;
+      /** At least one; by file, in line order. */
+      readonly errors: readonly Diagnostic[];
+      readonly warnings: readonly Diagnostic[];
+      readonly watched: readonly string[];
+      readonly texts: ReadonlyMap<string, string>;
+      /** There is no such job file at all. */
+      readonly missing: boolean;
+    };
+
+const MAX_JOBS = 250_000;
+
+/** Reads a job file. Never throws on any content of any file. */
+export function readJobFile(path: string, options: LoadOptions): LoadResult {
+  return new Loading(path, options).result();
+}
+
+/** Settings of a file that hold for its jobs. */
+interface Scope {
+  readonly timezone: string;
+  readonly env: Variables;
+  readonly defaults: Values;
+}
+
+class Loading {
+  readonly #path: string;
+  readonly #name: string;
+  readonly #options: LoadOptions;
+  readonly #hash = createHash('sha256');
+  readonly #watched = new Set<string>();
+  readonly #sources: Source[] = [];
+  readonly #outlines: Outline[] = [];
+  readonly #loose: Diagnostic[] = [];
+  readonly #jobs: JobDefinition[] = [];
+  readonly #first = new Map<string, { outline: Outline; job: OutlinedJob }>();
+  readonly #builder = new Builder();
+  readonly #envFiles: EnvFiles;
+  #missing = false;
+
+  constructor(path: string, options: LoadOptions) {
+    this.#path = resolve(path);
+    this.#name = path;
+    this.#options = options;
+    this.#envFiles = new EnvFiles((file, bytes) => this.#saw(file, bytes));
+  }
+
+  result(): LoadResult {
+    const host: Scope = { timezone: this.#options.hostTimezone, env: {}, defaults: {} };
+    const main = this.#outline(this.#path, this.#name);
+    if (main === undefined) return this.#conclude(host.timezone);
+    const scope = this.#scope(main, host);
+    const included = this.#include(main);
+    this.#addJobs(main, scope);
+    for (const outline of included) this.#addJobs(outline, this.#scope(outline, scope));
+    return this.#conclude(scope.timezone);
+  }
+
+  #conclude(timezone: string): LoadResult {
+    const names = this.#sources.map((source) => source.name);
+    const found = distinct([...this.#loose, ...this.#outlines.flatMap((outline) => outline.diagnostics())]);
+    const all = inLineOrder(found, [this.#name, ...names]);
+    const errors = all.filter(({ severity }) => severity === 'error');
+    const warnings = all.filter(({ severity }) => severity === 'warning');
+    const watched = [...this.#watched];
+    const texts = new Map(this.#sources.map((source) => [source.name, excerpt(source, all)]));
+    if (errors.length > 0) return { ok: false, errors, warnings, watched, texts, missing: this.#missing };
+    const hash = this.#hash.digest('hex');
+    return {
+      ok: true,
+      file: { path: this.#path, jobs: this.#jobs, warnings, watched, hash, timezone, texts },
+    };
+  }
+
+  /** Notes what a file held, for the hash and for watching. */
+  #saw(path: string, bytes: Buffer | undefined): void {
+    this.#watched.add(path);
+    this.#hash.update(`${path}\0${bytes?.length ?? 'missing'}\0`);
+    if (bytes !== undefined) this.#hash.update(bytes);
+  }
+
+  #outline(path: string, name: string): Outline | undefined {
+    const file = readBytes(path, this.#options.maxFileSize ?? MAX_FILE_SIZE);
+    this.#saw(path, file.ok ? file.bytes : undefined);
+    if (!file.ok) {
+      this.#missing = file.missing && path === this.#path;
+      return this.#refuse(name, file);
+    }
+    const decoded = decode(file.bytes);
+    if (!decoded.ok) return this.#refuse(name, decoded);
+    const source = new Source(path, name, decoded.text);
+    this.#sources.push(source);
+    this.#loose.push(...distrust(source, file.stat, this.#options.uid));
+    const outline = new Outline(source, this.#options.environment);
+    this.#outlines.push(outline);
+    return outline;
+  }
+
+  #refuse(file: string, { message, hint }: { message: string; hint?: string }): undefined {
+    const words = hint === undefined ? { message } : { message, hint };
+    this.#loose.push({ severity: 'error', file, line: 1, column: 1, length: 0, path: '', ...words });
+  }
+
+  /** The files that `include` names, in order, each once. */
+  #include(main: Outline): Outline[] {
+    const found = new Map<string, string>();
+    for (const pattern of (main.settings['include'] ?? []) as string[]) {
+      for (const name of this.#matches(main, pattern)) {
+        const path = resolve(main.source.directory, name);
+        const shown = isAbsolute(name) ? name : joinPath(dirname(this.#name), name);
+        if (path !== this.#path) found.set(path, shown);
+      }
+    }
+    const outlines: Outline[] = [];
+    for (const [path, name] of found) {
+      const outline = this.#outline(path, name);
+      if (outline === undefined) continue;
+      if ('include' in outline.settings) {
+        const message = 'an included file cannot include others';
+        outline.reader.problem(outline.spanOf('include'), 'include', {
+          message,
+          hint: 'list them all in the main file',
+        });
+      }
+      outlines.push(outline);
+    }
+    return outlines;
+  }
+
+  #matches(main: Outline, pattern: string): string[] {
+    const magic = /[*?[{]/.exec(pattern);
+    if (magic === null) return [pattern];
+    // A file that appears later must be noticed, so the directory that the glob starts from is watched too.
+    this.#watched.add(resolve(main.source.directory, pattern.slice(0, magic.index).replace(/[^/]*$/, '')));
+    return globSync(pattern, { cwd: main.source.directory }).sort();
+  }
+
+  #scope(outline: Outline, outer: Scope): Scope {
+    const { timezone, env, env_file, defaults } = outline.settings;
+    const files = this.#variables(env_file, (message) => {
+      outline.reader.problem(outline.spanOf('env_file'), 'env_file', message);
+    });
+    return {
+      timezone: (timezone as string | undefined) ?? outer.timezone,
+      env: { ...outer.env, ...files, ...(env as Variables | undefined) },
+      defaults: withDefaults(outer.defaults, (defaults as Values | undefined) ?? {}),
+    };
+  }
+
+  #variables(paths: unknown, complain: (problem: { message: string; hint?: string }) => void): Variables {
+    const all: Record<string, string> = {};
+    for (const path of (paths ?? []) as string[]) {
+      const variables = this.#envFiles.read(path);
+      if (isProblem(variables)) complain(variables);
+      else Object.assign(all, variables);
+    }
+    return all;
+  }
+
+  #addJobs(outline: Outline, scope: Scope): void {
+    const limit = this.#options.maxJobs ?? MAX_JOBS;
+    for (const job of outline.jobs) {
+      if (this.#jobs.length >= limit) {
+        outline.say('error', job, { key: '', message: `more than ${limit} jobs` });
+        return;
+      }
+      this.#checkUnique(outline, job);
+      this.#jobs.push(this.#define(outline, job, scope));
+    }
+  }
+
+  #checkUnique(outline: Outline, job: OutlinedJob): void {
+    const first = this.#first.get(job.id);
+    if (first === undefined) {
+      this.#first.set(job.id, { outline, job });
+      return;
+    }
+    const place = outline.source.place(job.entry.start);
+    const related = { ...first.outline.source.place(first.job.entry.start), message: 'first written here' };
+    const message = `duplicate job id "${job.id}"`;
+    const span = { length: job.entry.end - job.entry.start, path: `jobs.${job.id}` };
+    this.#loose.push({ severity: 'error', ...place, ...span, message, related });
+  }
+
+  #define(outline: Outline, job: OutlinedJob, scope: Scope): JobDefinition {
+    const { source } = outline;
+    const values = withDefaults(scope.defaults, job.values);
+    const { errors, warnings } = contradictions(values, job.values);
+    for (const [key, problem] of errors) outline.say('error', job, { key, ...problem });
+    for (const [key, problem] of warnings) outline.say('warning', job, { key, ...problem });
+    const definition = this.#builder.build(
+      {
+        id: job.id,
+        source: { file: source.path, line: source.line(job.entry.start) },
+        values,
+        env: this.#environmentOf(outline, job, { scope, values }),
+        timezone: scope.timezone,
+        directory: source.directory,
+      },
+      (key, problem) => outline.say('error', job, { key, ...problem }),
+    );
+    this.#warnOfPast(outline, job, definition);
+    return definition;
+  }
+
+  #environmentOf(
+    outline: Outline,
+    job: OutlinedJob,
+    { scope, values }: { scope: Scope; values: Values },
+  ): Variables {
+    const { env, env_file } = values;
+    if (env === undefined && env_file === undefined) return scope.env;
+    const files = this.#variables(env_file, (problem) =>
+      outline.say('error', job, { key: 'env_file', ...problem }),
+    );
+    return { ...scope.env, ...files, ...(env as Variables | undefined) };
+  }
+
+  #warnOfPast(outline: Outline, job: OutlinedJob, { schedule, enabled }: JobDefinition): void {
+    const { now } = this.#options;
+    const over =
+      schedule.triggers.length > 0 &&
+      schedule.triggers.every(
+        (trigger) => trigger.kind === 'at' && trigger.instants.every((instant) => instant < now),
+      );
+    if (over && enabled && !('at' in job.values && job.values['at'] === undefined)) {
+      outline.say('warning', job, { key: 'at', message: 'all of its times are past, so it will not run' });
+    }
+    if (schedule.end !== undefined && schedule.end < now && enabled) {
+      outline.say('warning', job, { key: 'end', message: 'this is past, so the job will not run' });
+    }
+  }
+}
+
+/** A mistake in what many jobs share (an anchor, defaults) is one mistake. */
+function distinct(list: readonly Diagnostic[]): Diagnostic[] {
+  const seen = new Map<string, Diagnostic>();
+  for (const diagnostic of list) {
+    const { file, line, column, message } = diagnostic;
+    const key = `${file}:${line}:${column}:${message}`;
+    if (!seen.has(key)) seen.set(key, diagnostic);
+  }
+  return [...seen.values()];
+}
+
+/**
+ * The text with only those lines that frames need; the others are left empty. A 30 MiB file is not kept for the sake
+ * of one warning.
+ */
+function excerpt(source: Source, all: readonly Diagnostic[]): string {
+  const lines: string[] = [];
+  const places = all.flatMap((diagnostic) => [
+    diagnostic,
+    ...(diagnostic.related === undefined ? [] : [diagnostic.related]),
+  ]);
+  for (const { file, line } of places) {
+    if (file !== source.name) continue;
+    lines[line - 1] = source.lineText(line);
+    if (line > 1) lines[line - 2] = source.lineText(line - 1);
+  }
+  return Array.from(lines, (line) => line ?? '').join('\n');
+}

@@ -1,0 +1,161 @@
+/** One job file by itself: its settings and its jobs as values, before defaults, includes and env files are applied. */
+import type { Diagnostic } from './diagnostic.ts';
+import { FILE_FIELDS, JOB_FIELDS, JOB_ID } from './fields.ts';
+import type { Environment } from './interpolate.ts';
+import { join, Reader, type Values } from './read.ts';
+import { map } from './shape.ts';
+import type { Source } from './source.ts';
+import { parseYaml } from './syntax.ts';
+import type { Entry, Span, Tree } from './tree.ts';
+
+/** A job as it stands in its file. */
+export interface OutlinedJob {
+  readonly id: string;
+  readonly values: Values;
+  readonly entry: Entry;
+}
+
+/** What reading one file came to. Problems found later are reported through it, so that they sort with the others. */
+export class Outline {
+  readonly source: Source;
+  readonly reader: Reader;
+  /** `timezone`, `env`, `env_file`, `defaults`, `include`. */
+  readonly settings: Values = {};
+  readonly jobs: OutlinedJob[] = [];
+  readonly #found: { diagnostic: Diagnostic; offset: number }[] = [];
+  readonly #syntax: readonly number[];
+  /** Where the top-level keys and the jobs start, in order. */
+  readonly #parts: number[] = [];
+  readonly #tree: Tree | undefined;
+
+  constructor(source: Source, environment: Environment) {
+    this.source = source;
+    this.reader = new Reader({
+      source,
+      environment,
+      report: (diagnostic, offset) => this.#found.push({ diagnostic, offset }),
+    });
+    const { tree, problems } = parseYaml(source);
+    this.#tree = tree;
+    for (const problem of problems) {
+      this.reader.problem({ start: problem.at, end: problem.at + problem.length }, '', problem);
+    }
+    this.#syntax = this.#found.map(({ offset }) => offset);
+    this.#readTop(tree);
+  }
+
+  /** The span of a top-level key, or of the whole file. */
+  spanOf(key: string): Span {
+    const entries = this.#tree?.kind === 'map' ? this.#tree.entries : [];
+    return entries.find((entry) => entry.key === key)?.value ?? { start: 0, end: 1 };
+  }
+
+  /** Reports at a key of a job, or at its id. */
+  say(
+    severity: 'error' | 'warning',
+    job: OutlinedJob,
+    at: { key: string; message: string; hint?: string },
+  ): void {
+    const { key, ...problem } = at;
+    const { value } = job.entry;
+    const entry =
+      key !== '' && value.kind === 'map' ? value.entries.find((one) => one.key === key) : undefined;
+    const path = join(join('jobs', job.id), entry === undefined ? '' : key).replace(/\.$/, '');
+    if (severity === 'error') this.reader.problem(entry ?? job.entry, path, problem);
+    else this.reader.warning(entry ?? job.entry, path, problem);
+  }
+
+  /**
+   * All that was found, without what is only an echo: past a syntax error the rest of that job (or top-level part) has
+   * been misread, so what it seems to say is not reported.
+   */
+  diagnostics(): Diagnostic[] {
+    const broken = new Map<number, number>();
+    for (const offset of this.#syntax) {
+      const part = this.#partOf(offset);
+      broken.set(part, Math.min(offset, broken.get(part) ?? offset));
+    }
+    return this.#found
+      .filter(({ offset }, index) => {
+        if (index < this.#syntax.length) return true;
+        const part = this.#partOf(offset);
+        const error = broken.get(part);
+        return error === undefined || (offset < error && offset !== part);
+      })
+      .map(({ diagnostic }) => diagnostic);
+  }
+
+  /** Start of the part that an offset lies in. */
+  #partOf(offset: number): number {
+    let low = 0;
+    let high = this.#parts.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#parts[middle] ?? 0) <= offset) low = middle + 1;
+      else high = middle;
+    }
+    return this.#parts[low - 1] ?? 0;
+  }
+
+  #readTop(tree: Tree | undefined): void {
+    if (tree === undefined || (tree.kind === 'scalar' && tree.value === null)) {
+      this.#wholeFile({
+        message: 'the file is empty',
+        hint: 'a job file has a mapping jobs:; "tsched init" writes an example',
+      });
+      return;
+    }
+    if (tree.kind !== 'map') {
+      this.#wholeFile({ message: 'this is not a job file', hint: 'it must be a mapping with the key jobs:' });
+      return;
+    }
+    this.#parts.push(...tree.entries.map((entry) => entry.start));
+    const entries = this.reader.entries(tree, '') ?? [];
+    const settings = { ...tree, entries: entries.filter((entry) => entry.key !== 'jobs') };
+    Object.assign(this.settings, this.reader.readMap(settings, map(FILE_FIELDS), ''));
+    const jobs = entries.find((entry) => entry.key === 'jobs');
+    if (jobs !== undefined) this.#readJobs(jobs.value);
+    else if (!('include' in this.settings)) this.#missingJobs();
+    this.#parts.sort((a, b) => a - b);
+  }
+
+  #missingJobs(): void {
+    this.#wholeFile({
+      message: 'the file has no jobs',
+      hint: 'add the key jobs:, with a mapping from id to job',
+    });
+  }
+
+  #wholeFile(problem: { message: string; hint: string }): void {
+    // Where YAML itself is wrong, this would only be an echo.
+    if (this.#syntax.length > 0) return;
+    const { name } = this.source;
+    const diagnostic = {
+      severity: 'error',
+      file: name,
+      line: 1,
+      column: 1,
+      length: 0,
+      path: '',
+      ...problem,
+    } as const;
+    this.#found.push({ diagnostic, offset: 0 });
+  }
+
+  #readJobs(tree: Tree): void {
+    if (tree.kind === 'scalar' && tree.value === null) return this.#missingJobs();
+    const entries = this.reader.entries(tree, 'jobs') ?? [];
+    for (const entry of entries) this.#parts.push(entry.start);
+    for (const entry of entries) {
+      const path = join('jobs', entry.key);
+      if (!JOB_ID.test(entry.key)) {
+        this.reader.problem(entry, path, {
+          message: `"${entry.key}" cannot be a job id`,
+          hint: 'use letters, digits, ".", "_" and "-", at most 128, starting with a letter or digit',
+        });
+      }
+      const values = this.reader.readJob(entry.value, JOB_FIELDS, { path, id: entry.key });
+      if (values !== undefined) this.jobs.push({ id: entry.key, values, entry });
+    }
+  }
+}

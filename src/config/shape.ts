@@ -1,0 +1,116 @@
+/**
+ * The shapes a value of the job file can have. One table of them (fields.ts) drives validation, defaults, the JSON
+ * Schema and the reference page, so that none of the four can say something else than the others.
+ */
+import type { Problem } from '../schedule/problem.ts';
+
+export type JsonSchema = { readonly [keyword: string]: unknown };
+
+/** One scalar as read, with the way to complain about it. */
+export interface ScalarInput {
+  /** After interpolation, which makes it a string. */
+  readonly value: string | number | boolean;
+  /** As written, without quotes: tells 010 from 10. */
+  readonly source: string;
+  /** True when `${…}` was replaced: then a number or a boolean comes as a string. */
+  readonly interpolated: boolean;
+  /** Directory of the file the value stands in; relative paths start there. */
+  readonly directory: string;
+  /** The job it belongs to; empty in `defaults`. */
+  readonly jobId: string;
+  /** Reports; always answers undefined, so that `return input.error(…)` ends a reader. */
+  error(problem: Problem): undefined;
+  warn(problem: Problem): void;
+}
+
+export interface ScalarType {
+  readonly kind: 'scalar';
+  /** Completes "expected …". */
+  readonly expects: string;
+  readonly schema: JsonSchema;
+  /** False for text in which `${NAME}` belongs to somebody else, e.g. the shell. */
+  readonly interpolated: boolean;
+  /** The value as definitions hold it; undefined after a complaint. */
+  read(input: ScalarInput): unknown;
+}
+
+export interface ListShape {
+  readonly kind: 'list';
+  readonly of: ScalarType;
+  /** Whether one value may stand without the list. */
+  readonly orOne: boolean;
+}
+
+export interface MapShape {
+  readonly kind: 'map';
+  readonly fields: Fields;
+  /** The key that a single value stands for, as in `retry: 3`. */
+  readonly short?: string;
+}
+
+/** Names of the writer's choosing, each to a value of one shape, e.g. an environment. */
+export interface RecordShape {
+  readonly kind: 'record';
+  readonly key: RegExp;
+  /** Completes "… is not a", for keys. */
+  readonly keyIs: string;
+  readonly of: Shape;
+}
+
+/** Anything JSON can hold. */
+export interface JsonShape {
+  readonly kind: 'json';
+}
+
+export type Shape = ScalarType | ListShape | MapShape | RecordShape | JsonShape;
+
+export interface Field {
+  readonly shape: Shape;
+  /** One or two sentences, for the schema and the reference page. */
+  readonly about: string;
+  /** As it would be written in the file. */
+  readonly default?: unknown;
+  readonly examples?: readonly unknown[];
+  /** Only for job keys: the group of the reference page. */
+  readonly group?: Group;
+}
+
+export type Group = 'when' | 'what' | 'policy' | 'seen';
+
+export type Fields = Readonly<Record<string, Field>>;
+
+export function list(of: ScalarType): ListShape {
+  return { kind: 'list', of, orOne: false };
+}
+
+export function oneOrMany(of: ScalarType): ListShape {
+  return { kind: 'list', of, orOne: true };
+}
+
+export function map(fields: Fields, short?: string): MapShape {
+  return short === undefined ? { kind: 'map', fields } : { kind: 'map', fields, short };
+}
+
+/** The defaults of a table, as definitions hold them. */
+export function defaultsOf(fields: Fields): Record<string, unknown> {
+  const found: Record<string, unknown> = {};
+  for (const [key, { shape, default: written }] of Object.entries(fields)) {
+    if (shape.kind === 'map') found[key] = defaultsOf(shape.fields);
+    else if (written !== undefined) found[key] = readDefault(shape, written);
+  }
+  return found;
+}
+
+function readDefault(shape: Shape, written: unknown): unknown {
+  if (shape.kind === 'list') return [written].flat().map((item) => readDefault(shape.of, item));
+  if (shape.kind !== 'scalar') return written;
+  return shape.read({
+    value: written as ScalarInput['value'],
+    source: String(written),
+    interpolated: false,
+    directory: '',
+    jobId: '',
+    error: () => undefined,
+    warn: () => undefined,
+  });
+}

@@ -1,0 +1,184 @@
+/**
+ * One file of the job set as it was read: its text, where its lines start, and what its owner and mode say about who
+ * could have written it.
+ */
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  statSync,
+  type Stats,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import type { Diagnostic, Place } from './diagnostic.ts';
+
+/** Longest job file, in bytes. A file of 100,000 jobs has about 15 MiB. */
+export const MAX_FILE_SIZE = 32 * 1024 * 1024;
+
+export class Source {
+  /** Absolute path. */
+  readonly path: string;
+  /** As shown in messages: relative where the user wrote it so. */
+  readonly name: string;
+  readonly text: string;
+  readonly #lineStarts: number[];
+
+  constructor(path: string, name: string, text: string) {
+    this.path = path;
+    this.name = name;
+    this.text = text;
+    this.#lineStarts = [0];
+    for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1))
+      this.#lineStarts.push(at + 1);
+  }
+
+  get directory(): string {
+    return dirname(this.path);
+  }
+
+  /** Line number, from 1, of an offset in the text. */
+  line(offset: number): number {
+    let low = 0;
+    let high = this.#lineStarts.length;
+    while (low + 1 < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#lineStarts[middle] ?? 0) <= offset) low = middle;
+      else high = middle;
+    }
+    return low + 1;
+  }
+
+  place(offset: number): Place {
+    const line = this.line(offset);
+    return { file: this.name, line, column: offset - this.lineStart(line) + 1 };
+  }
+
+  /** Offset at which a line (from 1) starts. */
+  lineStart(line: number): number {
+    return this.#lineStarts[line - 1] ?? 0;
+  }
+
+  /** The line, from 1, without its line break. */
+  lineText(line: number): string {
+    const end = this.#lineStarts[line] ?? this.text.length + 1;
+    return this.text.slice(this.lineStart(line), end - 1).replace(/\r$/, '');
+  }
+}
+
+export type Bytes =
+  | { readonly ok: true; readonly bytes: Buffer; readonly stat: Stats }
+  | { readonly ok: false; readonly missing: boolean; readonly message: string; readonly hint?: string };
+
+/** Reads a regular file of at most `limit` bytes. Never waits on a pipe or device. */
+export function readBytes(path: string, limit: number): Bytes {
+  let descriptor: number | undefined;
+  try {
+    descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const stat = fstatSync(descriptor);
+    if (!stat.isFile())
+      return refuse(stat.isDirectory() ? 'this is a directory, not a file' : 'this is not a regular file');
+    if (stat.size > limit)
+      return refuse(`the file has ${mib(stat.size)}, more than the limit of ${mib(limit)}`);
+    return { ok: true, bytes: readFileSync(descriptor), stat };
+  } catch (error) {
+    return unreadable(error);
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor);
+  }
+}
+
+function refuse(message: string): Bytes {
+  return { ok: false, missing: false, message };
+}
+
+function mib(bytes: number): string {
+  return `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
+}
+
+function unreadable(error: unknown): Bytes {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (code === 'ENOENT' || code === 'ENOTDIR')
+    return { ok: false, missing: true, message: 'there is no such file' };
+  if (code === 'EACCES') {
+    return { ok: false, missing: false, message: 'the file cannot be read: permission denied' };
+  }
+  if (code === 'ELOOP')
+    return { ok: false, missing: false, message: 'the symbolic links of this path form a loop' };
+  return {
+    ok: false,
+    missing: false,
+    message: `the file cannot be read: ${error instanceof Error ? error.message : code}`,
+  };
+}
+
+export type Decoded =
+  | { readonly ok: true; readonly text: string }
+  | { readonly ok: false; readonly message: string; readonly hint: string };
+
+/** Bytes as text. A UTF-8 byte order mark is dropped; any other encoding is refused. */
+export function decode(bytes: Buffer): Decoded {
+  const start = bytes.subarray(0, 2).toString('latin1');
+  if (start === '\u00ff\u00fe' || start === '\u00fe\u00ff') {
+    return { ok: false, message: 'the file is UTF-16', hint: 'save it as UTF-8' };
+  }
+  try {
+    return { ok: true, text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) };
+  } catch {
+    // TextDecoder does not say where: the first replacement character of a lenient reading does.
+    const before = new TextDecoder().decode(bytes).split('\ufffd')[0] ?? '';
+    const line = before.split('\n').length;
+    return { ok: false, message: `line ${line} is not valid UTF-8`, hint: 'save the file as UTF-8' };
+  }
+}
+
+/**
+ * What owner and mode say against trusting the file: whoever can write it chooses what runs as `uid` (F88).
+ * `stat` is of the open descriptor, so that it speaks of the very bytes that were read.
+ */
+export function distrust(source: Source, stat: Stats, uid: number | undefined): Diagnostic[] {
+  const found: Diagnostic[] = [];
+  const say = (severity: Diagnostic['severity'], message: string, hint: string): void => {
+    found.push({ severity, file: source.name, line: 1, column: 1, length: 0, path: '', message, hint });
+  };
+  if ((stat.mode & 0o002) !== 0) {
+    say(
+      uid === 0 ? 'error' : 'warning',
+      'everyone may write this file, and so choose what runs',
+      'chmod o-w it',
+    );
+  }
+  if (uid !== undefined && stat.uid !== uid && stat.uid !== 0) {
+    say(
+      'warning',
+      `the file belongs to another user (uid ${stat.uid}), who chooses what runs here`,
+      'chown it',
+    );
+  }
+  const open = openDirectory(source.path);
+  if (open !== undefined) {
+    say(
+      uid === 0 ? 'error' : 'warning',
+      `everyone may replace this file: its directory ${open} is writable by all`,
+      `chmod o-w ${open}`,
+    );
+  }
+  return found;
+}
+
+/** The nearest directory above the real file in which anyone may exchange entries, if there is one. */
+function openDirectory(path: string): string | undefined {
+  try {
+    let directory = dirname(realpathSync(path));
+    for (;;) {
+      const { mode } = statSync(directory);
+      if ((mode & 0o002) !== 0 && (mode & 0o1000) === 0) return directory;
+      if (directory === dirname(directory)) return undefined;
+      directory = dirname(directory);
+    }
+  } catch {
+    return undefined; // moved while we looked: the next reading judges it
+  }
+}
