@@ -219,10 +219,9 @@ class Loading {
 
   #checkUnique(outline: Outline, job: OutlinedJob): void {
     const first = this.#first.get(job.id);
-    if (first === undefined) {
-      this.#first.set(job.id, { outline, job });
-      return;
-    }
+    if (first === undefined) this.#first.set(job.id, { outline, job });
+    // Within one file the reader has said so.
+    if (first === undefined || first.outline === outline) return;
     const place = outline.source.place(job.entry.start);
     const related = { ...first.outline.source.place(first.job.entry.start), message: 'first written here' };
     const message = `duplicate job id "${job.id}"`;

@@ -29,19 +29,21 @@ export class Outline {
   readonly #tree: Tree | undefined;
 
   constructor(source: Source, environment: Environment) {
+    const { tree, problems, unquoted } = parseYaml(source);
     this.source = source;
+    this.#tree = tree;
     this.reader = new Reader({
       source,
       environment,
+      unquoted,
       report: (diagnostic, offset) => this.#found.push({ diagnostic, offset }),
     });
-    const { tree, problems } = parseYaml(source);
-    this.#tree = tree;
     for (const problem of problems) {
       this.reader.problem({ start: problem.at, end: problem.at + problem.length }, '', problem);
     }
     this.#syntax = this.#found.map(({ offset }) => offset);
     this.#readTop(tree);
+    this.reader.finish();
   }
 
   /** The span of a top-level key, or of the whole file. */
@@ -144,7 +146,7 @@ export class Outline {
 
   #readJobs(tree: Tree): void {
     if (tree.kind === 'scalar' && tree.value === null) return this.#missingJobs();
-    const entries = this.reader.entries(tree, 'jobs') ?? [];
+    const entries = this.reader.allEntries(tree, 'jobs') ?? [];
     for (const entry of entries) this.#parts.push(entry.start);
     for (const entry of entries) {
       const path = join('jobs', entry.key);

@@ -17,7 +17,7 @@ import type {
   Shape,
 } from './shape.ts';
 import type { Source } from './source.ts';
-import { REPORTED, type Entry, type ScalarTree, type Span, type Tree } from './tree.ts';
+import { REPORTED, type Entry, type ScalarTree, type Span, type SyntaxProblem, type Tree } from './tree.ts';
 import { unknownKey } from './words.ts';
 
 /** Values by key. A key that was written but refused is there with `undefined`, so that nobody calls it missing. */
@@ -26,6 +26,8 @@ export type Values = Record<string, unknown>;
 export interface ReaderOptions {
   readonly source: Source;
   readonly environment: Environment;
+  /** Values that syntax.ts found to lack quotes; each is reported when its path is known. */
+  readonly unquoted: readonly SyntaxProblem[];
   readonly report: (diagnostic: Diagnostic, offset: number) => void;
 }
 
@@ -33,6 +35,7 @@ export class Reader {
   readonly source: Source;
   readonly #environment: Environment;
   readonly #report: ReaderOptions['report'];
+  readonly #unquoted: Map<number, SyntaxProblem>;
   /** The job being read; empty in `defaults` and at the top. */
   #jobId = '';
 
@@ -40,6 +43,7 @@ export class Reader {
     this.source = options.source;
     this.#environment = options.environment;
     this.#report = options.report;
+    this.#unquoted = new Map(options.unquoted.map((problem) => [problem.at, problem]));
   }
 
   /** Reads the keys of one job, which is named in schedules that use H. */
@@ -50,29 +54,42 @@ export class Reader {
     return values;
   }
 
+  /** Reports what lacked quotes in places that nobody read. */
+  finish(): void {
+    for (const at of this.#unquoted.keys()) this.#sayUnquoted(at, '');
+  }
+
   /** The entries of a mapping, each key once; anything else is reported. */
   entries(tree: Tree, path: string): Entry[] | undefined {
+    const seen = new Set<string>();
+    return this.allEntries(tree, path)?.filter(({ key }) => !seen.has(key) && seen.add(key));
+  }
+
+  /** As `entries`, with duplicates still there: they are reported, but their values can be read too. */
+  allEntries(tree: Tree, path: string): Entry[] | undefined {
     if (tree.kind !== 'map') {
-      if (!isReported(tree))
-        this.problem(headOf(tree), path, { message: `expected a mapping (key: value), got ${kindOf(tree)}` });
-      return undefined;
+      if (this.#isReported(tree, path)) return undefined;
+      return this.problem(headOf(tree), path, {
+        message: `expected a mapping (key: value), got ${kindOf(tree)}`,
+      });
     }
     const seen = new Map<string, Entry>();
+    const entries: Entry[] = [];
     for (const entry of tree.entries) {
       const first = seen.get(entry.key);
       if (entry.key === '__proto__') {
         this.problem(entry, path, { message: '"__proto__" cannot be a key' });
-      } else if (first === undefined) {
-        seen.set(entry.key, entry);
-      } else {
-        this.#duplicate(entry, first, path);
+        continue;
       }
+      if (first === undefined) seen.set(entry.key, entry);
+      else this.#duplicate(entry, first, path);
+      entries.push(entry);
     }
-    return [...seen.values()];
+    return entries;
   }
 
   read(tree: Tree, shape: Shape, path: string): unknown {
-    if (isReported(tree)) return undefined;
+    if (this.#isReported(tree, path)) return undefined;
     switch (shape.kind) {
       case 'scalar':
         return this.#readScalar(tree, shape, path);
@@ -150,6 +167,24 @@ export class Reader {
       },
       entry.start,
     );
+  }
+
+  #isReported(tree: Tree, path: string): boolean {
+    const reported =
+      tree.kind === 'scalar' && typeof tree.value === 'string' && tree.value.startsWith(REPORTED);
+    if (reported) this.#sayUnquoted(tree.start, path);
+    return reported;
+  }
+
+  #sayUnquoted(at: number, path: string): void {
+    const problem = this.#unquoted.get(at);
+    if (problem === undefined) return;
+    this.#unquoted.delete(at);
+    const { message, hint } = problem;
+    this.problem({ start: at, end: at + problem.length }, path, {
+      message,
+      ...(hint === undefined ? {} : { hint }),
+    });
   }
 
   #readScalar(tree: Tree, type: ScalarType, path: string): unknown {
@@ -238,7 +273,7 @@ export class Reader {
   }
 
   #readJson(tree: Tree, shape: JsonShape, path: string): Json | undefined {
-    if (isReported(tree)) return undefined;
+    if (this.#isReported(tree, path)) return undefined;
     if (tree.kind === 'scalar') {
       return tree.value === null ? null : this.#interpolated(tree, tree.value, path);
     }
@@ -250,10 +285,6 @@ export class Reader {
       entries.map((entry) => [entry.key, this.#readJson(entry.value, shape, join(path, entry.key)) ?? null]),
     );
   }
-}
-
-function isReported(tree: Tree): boolean {
-  return tree.kind === 'scalar' && typeof tree.value === 'string' && tree.value.startsWith(REPORTED);
 }
 
 /** Foreign words and words of later versions are looked up for the keys of jobs and of the file only. */

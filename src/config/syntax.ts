@@ -44,6 +44,7 @@ export function parseYaml(source: Source): Parsed {
     return {
       tree: undefined,
       problems: [{ message: 'a character that is not text (U+FDD0)', at: stray, length: 1 }],
+      unquoted: [],
     };
   }
   const first = parseText(source, source.text);
