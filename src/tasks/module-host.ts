@@ -12,6 +12,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { isAbsolute } from 'node:path';
 import { adoptEnvironment, loadTypeStripping, runTask, type TaskCall } from './module-call.ts';
+import type { ModuleOutcome } from './module-outcome.ts';
 
 /** What a host reads from the assignment file. */
 export interface Assignment extends TaskCall {
@@ -19,10 +20,9 @@ export interface Assignment extends TaskCall {
   readonly killSignal: string;
 }
 
-/** What a spare is told, as one line of JSON; it answers with a line of any text before it begins. */
+/** What a spare is told, as one line of JSON; it answers with a line, and then begins. */
 export interface SpareOrder {
-  /** Path of the assignment. */
-  readonly assignment: string;
+  readonly assignment: Assignment;
   /** Path of the outcome. */
   readonly outcome: string;
   readonly cwd: string;
@@ -34,17 +34,22 @@ export interface SpareOrder {
 const exit = process.exit.bind(process);
 
 const [mode = '', ...operands] = process.argv.splice(2);
-if (mode === 'attempt') attempt(operands[0] ?? '', operands[1] ?? '');
+if (mode === 'attempt') attempt(readAssignment(operands[0] ?? ''), operands[1] ?? '');
 else if (mode === 'spare') spare(operands[0] ?? '');
 else exit(64);
 
-function attempt(assignment: string, outcome: string): void {
-  const { killSignal, ...call } = JSON.parse(readFileSync(fileOf(assignment), 'utf8')) as Assignment;
-  runTask(call, { signal: () => abortOn(killSignal), write }, (result) => {
-    // One write, the last thing that matters: a message cut short is no message.
-    writeFileSync(fileOf(outcome), JSON.stringify(result));
-    exit(result.kind === 'succeeded' ? 0 : 1);
-  });
+function attempt({ killSignal, ...call }: Assignment, outcome: string): void {
+  runTask(call, { signal: () => abortOn(killSignal), write }, (result) => end(result, outcome));
+}
+
+/** One write, the last thing that matters: a message cut short is no message. Then out, whatever is still pending. */
+function end(result: ModuleOutcome, outcome: string): void {
+  writeFileSync(fileOf(outcome), JSON.stringify(result));
+  exit(result.kind === 'succeeded' ? 0 : 1);
+}
+
+function readAssignment(operand: string): Assignment {
+  return JSON.parse(readFileSync(fileOf(operand), 'utf8')) as Assignment;
 }
 
 function fileOf(operand: string): string | number {
@@ -99,6 +104,11 @@ function spare(path: string): void {
 
 function obey({ assignment, outcome, cwd, env }: SpareOrder): void {
   adoptEnvironment(env);
-  process.chdir(cwd);
+  try {
+    process.chdir(cwd);
+  } catch (error) {
+    const message = `The working directory ${cwd} cannot be used: ${(error as Error).message}`;
+    end({ kind: 'not_started', message }, outcome);
+  }
   attempt(assignment, outcome);
 }

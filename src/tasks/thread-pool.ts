@@ -15,6 +15,8 @@ export interface ThreadPoolOptions {
   readonly command: readonly string[];
   /** The environment of hosts. Threads get their own, but Node reads some of it at its start. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Where threads without an output path write: nowhere, or to the daemon's own stdout and stderr. */
+  readonly output: 'ignore' | 'inherit';
   readonly clock: Clock;
   /** How long an idle host is kept. */
   readonly idle: Duration;
@@ -35,7 +37,7 @@ export type ThreadEvent =
   /** It was told to end, and did before it had an outcome; or it cannot be ended, but nobody waits for it any more. */
   | { readonly kind: 'ended_by_order' }
   /** The host died with this thread as its only one. */
-  | { readonly kind: 'signalled'; readonly signal: string; readonly lastWords: string }
+  | { readonly kind: 'signalled'; readonly signal: string }
   /** The host died under several threads; which of them was the cause is not known. */
   | { readonly kind: 'lost'; readonly message: string };
 
@@ -54,9 +56,6 @@ export interface ThreadPool {
 
 /** How long a thread may take to end when told to; a blocking system call inside it may take for ever. */
 const patience: Duration = 2_000;
-
-/** Characters kept of what a host says on stderr, which is what Node says before it dies. */
-const lastWordsKept = 2_000;
 
 export function createThreadPool(options: ThreadPoolOptions): ThreadPool {
   const hosts = new Set<Host>();
@@ -112,7 +111,6 @@ class Host {
   readonly #entries = new Map<number, Entry>();
   readonly #gone = Promise.withResolvers<void>();
   #nextKey = 1;
-  #lastWords = '';
   #callOffIdle: (() => void) | undefined;
   /** It is dying, or holds a thread that cannot be ended. */
   #retired = false;
@@ -122,9 +120,14 @@ class Host {
     this.#clock = options.clock;
     this.#idle = options.idle;
     const [file = '', ...args] = options.command;
-    const env = { ...options.environment };
+    const { output, environment } = options;
     // A group of its own: Ctrl-C in the daemon's terminal is not meant for it, and what its threads started ends with it.
-    this.#child = spawn(file, args, { cwd, env, stdio: ['ignore', 'ignore', 'pipe', 'ipc'], detached: true });
+    this.#child = spawn(file, args, {
+      cwd,
+      env: environment,
+      stdio: ['ignore', output, output, 'ipc'],
+      detached: true,
+    });
     const over = (event: ThreadEvent): void => {
       this.#retired = true;
       this.#callOffIdle?.();
@@ -137,12 +140,10 @@ class Host {
       if (this.#child.pid === undefined)
         over({ kind: 'not_started', message: `No process for threads: ${error.message}` });
     });
-    this.#child.on('exit', (code, signal) => over(this.#eventOfDeath(signal ?? `exit code ${code}`)));
+    // Not 'exit', which may overtake the last messages.
+    this.#child.on('close', (code, signal) => over(this.#eventOfDeath(signal ?? `exit code ${code}`)));
     this.#child.on('message', ({ key, outcome }: HostMessage) => {
       this.#settle(key, outcome === undefined ? { kind: 'ended_by_order' } : { kind: 'ended', outcome });
-    });
-    this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      this.#lastWords = (this.#lastWords + text).slice(-lastWordsKept);
     });
   }
 
@@ -206,7 +207,7 @@ class Host {
       return { kind: 'lost', message: `${message}, with ${this.#entries.size} threads in it.` };
     }
     return how.startsWith('SIG')
-      ? { kind: 'signalled', signal: how, lastWords: this.#lastWords }
+      ? { kind: 'signalled', signal: how }
       : { kind: 'lost', message: `${message}.` };
   }
 }

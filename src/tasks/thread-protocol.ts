@@ -4,8 +4,8 @@ import type { ModuleOutcome } from './module-outcome.ts';
 
 /** What a thread is given. */
 export interface ThreadOrder extends TaskCall {
-  /** Absolute path of the file its stdout and stderr are appended to. */
-  readonly outputPath: string;
+  /** Absolute path of the file its stdout and stderr are appended to; absent: those of the host. */
+  readonly outputPath?: string;
   /** The whole environment of the run. */
   readonly env: Readonly<Record<string, string>>;
 }

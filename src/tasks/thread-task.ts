@@ -1,7 +1,8 @@
 /** What happens inside a worker thread of the thread host: one task, once, with all it writes going to its own file. */
-import { openSync, writeFileSync } from 'node:fs';
+import { openSync, writeSync } from 'node:fs';
 import { Writable } from 'node:stream';
 import { parentPort } from 'node:worker_threads';
+import type { ContextEffects } from './context.ts';
 import { adoptEnvironment, loadTypeStripping, runTask } from './module-call.ts';
 import type { ThreadMessage, ThreadOrder } from './thread-protocol.ts';
 
@@ -19,7 +20,7 @@ function run(order: ThreadOrder): void {
   parentPort?.unref();
   adoptEnvironment(order.env);
   const write = redirectOutput(order.outputPath);
-  runTask(order, { signal, write: (_stream, text) => write(text) }, (outcome) => {
+  runTask(order, { signal, write }, (outcome) => {
     tell({ tsched: 'ended', outcome });
     exit(0);
   });
@@ -43,24 +44,31 @@ function tell(message: ThreadMessage): void {
  * Node sends a thread's output through messages to the main thread: it is lost when the thread is ended, and held in
  * memory while the task does not yield. So both streams write to the file at once, as those of a process do.
  */
-function redirectOutput(path: string): (chunk: string | Uint8Array) => void {
-  const file = openSync(path, 'a', 0o600);
-  const write = (chunk: string | Uint8Array): void => {
-    try {
-      writeFileSync(file, chunk);
-    } catch {
-      // A full disk costs the output, not the task. There is nowhere left to say so.
-      return;
-    }
-  };
-  for (const name of ['stdout', 'stderr']) {
+function redirectOutput(path: string | undefined): ContextEffects['write'] {
+  const file = path === undefined ? undefined : openSync(path, 'a', 0o600);
+  const descriptors = { stdout: file ?? 1, stderr: file ?? 2 };
+  const write: ContextEffects['write'] = (name, text) => writeWhole(descriptors[name], Buffer.from(text));
+  for (const name of ['stdout', 'stderr'] as const) {
     const stream = new Writable({
       write(chunk: Uint8Array, _encoding, done) {
-        write(chunk);
+        writeWhole(descriptors[name], chunk);
         done();
       },
     });
     Object.defineProperty(process, name, { value: stream, configurable: true, enumerable: true });
   }
   return write;
+}
+
+function writeWhole(descriptor: number, bytes: Uint8Array): void {
+  for (let written = 0; written < bytes.length;) {
+    try {
+      written += writeSync(descriptor, bytes, written);
+    } catch (error) {
+      // A full disk or a reader that left costs the output, not the task, and there is nowhere to say so.
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return;
+      // A pipe that somebody made non-blocking is full.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
+  }
 }
