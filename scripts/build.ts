@@ -51,6 +51,16 @@ async function bundle(version: string): Promise<readonly OutputFile[]> {
     minifyWhitespace: true,
     legalComments: 'linked',
     banner: { js: requireForCommonJs },
+    plugins: [
+      {
+        name: 'not-yet', // while the parts are being founded
+        setup(building) {
+          building.onResolve({ filter: /^\..*\.ts$/ }, ({ path, resolveDir }) =>
+            existsSync(join(resolveDir, path)) ? undefined : { path, external: true },
+          );
+        },
+      },
+    ],
     define: { TSCHED_VERSION: JSON.stringify(version) },
     logLevel: 'warning',
     write: false,

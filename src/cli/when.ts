@@ -54,7 +54,9 @@ export function fromNow(instant: Instant, now: Instant): string {
   if (minutes < 60) return `in ${minutes}m`;
   const hours = Math.floor(minutes / 60);
   if (hours < 10) return `in ${hours}h${minutes % 60 === 0 ? '' : ` ${minutes % 60}m`}`;
-  return hours < 48 ? `in ${hours}h` : `in ${Math.floor(hours / 24)}d`;
+  if (hours < 48) return `in ${hours}h`;
+  const days = Math.floor(hours / 24);
+  return days < 730 ? `in ${days}d` : `in ${Math.floor(days / 365)}y`;
 }
 
 /** RFC 3339 in UTC, as all machine-readable output has it. */

@@ -1,0 +1,66 @@
+/** How long short commands take, beside Node with nothing to do. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const bin = join(import.meta.dirname, '../../bin/tsched.js');
+
+function jobFile(): string {
+  const zones = ['Europe/Berlin', 'America/New_York', 'Asia/Shanghai', 'UTC'];
+  const jobs = Array.from({ length: 20 }, (_, index) => {
+    const zone = `    timezone: ${zones[index % zones.length]}\n`;
+    const when =
+      index % 5 === 4 ? '    every: 10m\n' : `    cron: "${index} ${index % 24} * * ${index % 7}"\n${zone}`;
+    return `  job-${index}:\n    description: Number ${index}\n${when}    run: echo ${index}\n`;
+  });
+  return `jobs:\n${jobs.join('')}`;
+}
+
+/** Milliseconds each command took in each round; the commands take turns, so that a busy moment hits all alike. */
+function measure(commands: ReadonlyMap<string, readonly string[]>, rounds: number): Map<string, number[]> {
+  const times = new Map([...commands.keys()].map((name): [string, number[]] => [name, []]));
+  for (let round = -1; round < rounds; round += 1) {
+    for (const [name, args] of commands) {
+      const begin = performance.now();
+      const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+      const took = performance.now() - begin;
+      if (status !== 0) throw new Error(`${name} failed: ${stderr}`);
+      if (round >= 0) times.get(name)?.push(took); // the first round fills the compile cache
+    }
+  }
+  return times;
+}
+
+export function run({ smoke }: { readonly smoke: boolean }): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), 'tsched-startup-'));
+  try {
+    const empty = join(directory, 'empty.cjs');
+    const file = join(directory, 'jobs.yaml');
+    writeFileSync(empty, '');
+    writeFileSync(file, jobFile());
+    const commands = new Map([
+      ['node empty.cjs', [empty]],
+      ['tsched --version', [bin, '--version']],
+      ['tsched list, 20 jobs', [bin, 'list', '--file', file]],
+      ['tsched list --json, 20 jobs', [bin, 'list', '--json', '--file', file]],
+      ['tsched next, 20 jobs', [bin, 'next', '--file', file]],
+      ['tsched --help', [bin, '--help']],
+    ]);
+    const times = measure(commands, smoke ? 1 : 60);
+    const middle = (name: string): number =>
+      (times.get(name) ?? []).sort((a, b) => a - b).at((times.get(name)?.length ?? 0) >> 1) ?? 0;
+    const bare = middle('node empty.cjs');
+    console.table(
+      [...commands.keys()].map((command) => ({
+        command,
+        'median ms': Number(middle(command).toFixed(1)),
+        'least ms': Number(Math.min(...(times.get(command) ?? [])).toFixed(1)),
+        'times bare node': Number((middle(command) / bare).toFixed(2)),
+      })),
+    );
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+  return Promise.resolve();
+}
