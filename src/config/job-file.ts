@@ -2,7 +2,6 @@
  * A job file with its includes and env files, to definitions or diagnostics. Synchronous: the daemon runs it in a
  * process of its own (apart.ts), the command line in place.
  */
-import { createHash } from 'node:crypto';
 import { globSync } from 'node:fs';
 import { dirname, isAbsolute, join as joinPath, resolve } from 'node:path';
 import type { Instant, JobDefinition } from '../model.ts';
@@ -75,7 +74,7 @@ class Loading {
   readonly #path: string;
   readonly #name: string;
   readonly #options: LoadOptions;
-  readonly #hash = createHash('sha256');
+  readonly #content: [path: string, bytes: Buffer | undefined][] = [];
   readonly #watched = new Set<string>();
   readonly #sources: Source[] = [];
   readonly #outlines: Outline[] = [];
@@ -113,18 +112,25 @@ class Loading {
     const watched = [...this.#watched];
     const texts = new Map(this.#sources.map((source) => [source.name, excerpt(source, all)]));
     if (errors.length > 0) return { ok: false, errors, warnings, watched, texts, missing: this.#missing };
-    const hash = this.#hash.digest('hex');
-    return {
-      ok: true,
-      file: { path: this.#path, jobs: this.#jobs, warnings, watched, hash, timezone, texts },
+    const hash = once(() => hashOf(this.#content.splice(0)));
+    const file = {
+      path: this.#path,
+      jobs: this.#jobs,
+      warnings,
+      watched,
+      get hash(): string {
+        return hash();
+      },
+      timezone,
+      texts,
     };
+    return { ok: true, file };
   }
 
   /** Notes what a file held, for the hash and for watching. */
   #saw(path: string, bytes: Buffer | undefined): void {
     this.#watched.add(path);
-    this.#hash.update(`${path}\0${bytes?.length ?? 'missing'}\0`);
-    if (bytes !== undefined) this.#hash.update(bytes);
+    this.#content.push([path, bytes]);
   }
 
   #outline(path: string, name: string): Outline | undefined {
@@ -277,6 +283,21 @@ class Loading {
       outline.say('warning', job, { key: 'end', message: 'this is past, so the job will not run' });
     }
   }
+}
+
+/** Computed when first asked for: the command line never asks, and loading the hash functions alone takes it 5 ms. */
+function once<T>(compute: () => T): () => T {
+  let value: { readonly of: T } | undefined;
+  return () => (value ??= { of: compute() }).of;
+}
+
+function hashOf(content: readonly [path: string, bytes: Buffer | undefined][]): string {
+  const hash = process.getBuiltinModule('node:crypto').createHash('sha256');
+  for (const [path, bytes] of content) {
+    hash.update(`${path}\0${bytes?.length ?? 'missing'}\0`);
+    if (bytes !== undefined) hash.update(bytes);
+  }
+  return hash.digest('hex');
 }
 
 /** A mistake in what many jobs share (an anchor, defaults) is one mistake. */

@@ -210,6 +210,7 @@ export class Reader {
       value,
       source: tree.source,
       interpolated,
+      after: tree.style === 'plain' ? this.source.restOfLine(tree.end) : '',
       directory: this.source.directory,
       jobId: this.#jobId,
       error: (problem) => this.problem(place(problem), path, problem),

@@ -198,6 +198,11 @@ export const cron: ScalarType = textual('a cron expression', { minLength: 1 }, (
   const key = usesHash(value) ? `${value}\n${input.jobId}` : value;
   const result = checked.get(key) ?? checkCron(value, input.jobId);
   if (checked.size < 10_000) checked.set(key, result);
+  const comment = /^\s+(#[^\s#]\S*)/.exec(input.after)?.[1];
+  if (comment !== undefined) {
+    const hint = `if it belongs to the schedule, write "${value}${comment}"`;
+    input.warn({ message: `${comment} is a comment to YAML, not part of the schedule`, hint });
+  }
   for (const warning of result.warnings) input.warn(warning);
   for (const error of result.errors) input.error(error);
   return result.errors.length === 0 ? value : undefined;

@@ -14,6 +14,8 @@ export interface ScalarInput {
   readonly source: string;
   /** True when `${…}` was replaced: then a number or a boolean comes as a string. */
   readonly interpolated: boolean;
+  /** What follows the value on its line, when it was written without quotes; else empty. */
+  readonly after: string;
   /** Directory of the file the value stands in; relative paths start there. */
   readonly directory: string;
   /** The job it belongs to; empty in `defaults`. */
@@ -108,6 +110,7 @@ function readDefault(shape: Shape, written: unknown): unknown {
     value: written as ScalarInput['value'],
     source: String(written),
     interpolated: false,
+    after: '',
     directory: '',
     jobId: '',
     error: () => undefined,

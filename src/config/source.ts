@@ -61,6 +61,12 @@ export class Source {
     return this.#lineStarts[line - 1] ?? 0;
   }
 
+  /** What stands from an offset to the end of its line. */
+  restOfLine(offset: number): string {
+    const end = this.text.indexOf('\n', offset);
+    return this.text.slice(offset, end === -1 ? undefined : end);
+  }
+
   /** The line, from 1, without its line break. */
   lineText(line: number): string {
     const end = this.#lineStarts[line] ?? this.text.length + 1;
