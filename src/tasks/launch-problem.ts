@@ -1,0 +1,111 @@
+/** Says why a process did not start, in words that name the real cause. */
+import { constants } from 'node:fs';
+import { access, open, stat } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import type { LaunchRequest } from './spawner.ts';
+
+/**
+ * The message for a step that failed, as the spawner reports it: its name, and for some the shell's status.
+ * Looks at the file system again, since shells say less than errno.
+ */
+export async function explainLaunchProblem(
+  request: LaunchRequest,
+  [step, code]: readonly string[],
+): Promise<string> {
+  const user = request.user === undefined ? '' : ` as user ${request.user}`;
+  switch (step) {
+    case 'fork':
+      return "The system refused another process: the limit of processes (ulimit -u, a cgroup's pids.max) or of memory is reached.";
+    case 'cwd':
+      return (
+        (await directoryProblem(request.cwd)) ??
+        `The working directory ${request.cwd} cannot be entered${user}.`
+      );
+    case 'output':
+      return `The output file ${request.outputPath} cannot be opened: the disk may be full, or the limit of open files reached.`;
+    case 'stdin':
+      return `The file for standard input ${request.stdinPath} cannot be opened.`;
+    case 'limits':
+      return `The limits ${JSON.stringify(request.limits)} cannot be set: a limit can be raised only by root, up to the system's maximum.`;
+    case 'user':
+      return `There is no user ${JSON.stringify(request.user)} on this machine.`;
+    case 'group':
+      return `There is no group ${JSON.stringify(request.group)} on this machine.`;
+    case 'setpriv':
+      return 'To run a job as another user, tsched needs the program setpriv (util-linux), which is not in the PATH.';
+    case 'wrapper':
+      return `The process could not change its user, environment or priority${user}; its output may say why.`;
+    case 'command':
+    case 'exec':
+      return (
+        (await commandProblem(request)) ??
+        `The command ${JSON.stringify(request.argv[0])} cannot be executed${user}${code === undefined ? '' : ` (status ${code})`}; its output may say why.`
+      );
+    default:
+      return `The process could not be started (${step}).`;
+  }
+}
+
+async function directoryProblem(path: string): Promise<string | undefined> {
+  const found = await stat(path).catch((error: NodeJS.ErrnoException) => error);
+  if (found instanceof Error) {
+    if (found.code === 'ENOENT') return `The working directory ${path} does not exist.`;
+    return `The working directory ${path} cannot be entered: ${found.code}.`;
+  }
+  return found.isDirectory() ? undefined : `The working directory ${path} is not a directory.`;
+}
+
+async function commandProblem(request: LaunchRequest): Promise<string | undefined> {
+  const [command = ''] = request.argv;
+  const size = request.argv.reduce((sum, each) => Math.max(sum, Buffer.byteLength(each)), 0);
+  const path = command.includes('/')
+    ? join(request.cwd, command).replace(
+        join(request.cwd, '/'),
+        command.startsWith('/') ? '/' : join(request.cwd, '/'),
+      )
+    : await searchPath(command, request.env.PATH);
+  if (path === undefined)
+    return `There is no command ${JSON.stringify(command)} in the PATH (${request.env.PATH ?? 'as inherited'}).`;
+  const found = await stat(path).catch((error: NodeJS.ErrnoException) => error);
+  if (found instanceof Error)
+    return found.code === 'ENOENT'
+      ? `There is no file ${path}.`
+      : `The command ${path} cannot be reached: ${found.code}.`;
+  if (!found.isFile()) return `The command ${path} is ${found.isDirectory() ? 'a directory' : 'not a file'}.`;
+  const executable = await access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+  if (!executable) return `The file ${path} is not executable: chmod +x makes it so.`;
+  const interpreter = await interpreterOf(path);
+  if (interpreter !== undefined && (await stat(interpreter).catch(() => undefined)) === undefined)
+    return `The interpreter of ${path}, ${interpreter}, does not exist.`;
+  return size >= 128 * 1024
+    ? `An argument of the command is too long: ${size} bytes, where the system takes 131,071.`
+    : undefined;
+}
+
+async function searchPath(command: string, path: string | undefined): Promise<string | undefined> {
+  for (const directory of (path ?? '').split(delimiter)) {
+    const candidate = join(directory, command);
+    if (
+      await stat(candidate).then(
+        (found) => found.isFile(),
+        () => false,
+      )
+    )
+      return candidate;
+  }
+  return undefined;
+}
+
+async function interpreterOf(path: string): Promise<string | undefined> {
+  const file = await open(path).catch(() => undefined);
+  if (file === undefined) return undefined;
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(256), 0, 256, 0);
+    return /^#![ \t]*(?<program>\/\S+)/v.exec(buffer.toString('latin1', 0, bytesRead))?.groups?.['program'];
+  } finally {
+    await file.close();
+  }
+}

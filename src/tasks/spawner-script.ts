@@ -1,0 +1,256 @@
+/**
+ * The shell programs that start processes for the daemon. They run under bash (see `monitor` below), and under any
+ * POSIX sh where there is no bash; both texts are constants, and whatever a job says reaches them as data: lines read
+ * by `read -r`, kept in positional parameters, never part of the program and never evaluated.
+ *
+ * Three processes to a run. The spawner reads a request and forks a supervisor. The supervisor prepares what can be
+ * prepared (environment, directory, is there such a command), forks the job, says `S`, waits, writes the exit record
+ * and says `E`; it stays outside the job's process group, so that what kills the group leaves it to tell the tale, and
+ * it neither minds the death of the spawner nor that of the daemon. The job redirects, limits itself and execs.
+ *
+ * Requests (stdin): a line of words (see `main` at the end of the program), then texts. A text is a line that begins with a blank, or several that begin
+ * with `+` and one with a blank: a line break belongs after each `+` line. So values may hold line breaks without any
+ * shell having to decode anything.
+ *
+ * Reports (descriptor 3), one short write each:
+ *   A id               read, and a supervisor forked
+ *   F id               not even a supervisor could be forked; the spawner ends
+ *   N id step [code]   not started; see launch-problem.ts for the steps
+ *   S id pid           started
+ *   E id kind number   ended: `exited` and the code, or `signalled` and the signal's number
+ * The exit record holds what N or E say, after the id.
+ *
+ * A shell folds exit codes and signals into one number, 128 + n, so `exit 137` looks like SIGKILL. What tells them
+ * apart is `jobs`, asked before the shell forgets the job: it says `Done(137)` or `Exit 137` for a code and a signal's
+ * name for a signal, in dash, busybox and bash alike, in the C locale. Bash forgets a job as soon as it was waited for, but
+ * remembers it within a CHLD trap; dash and busybox still know it after `wait`.
+ *
+ * Why bash is preferred: its `set -m` works without a terminal and gives the job a process group before it runs. In
+ * dash and busybox it needs a terminal, so there `setsid` is executed on the way (0.4 ms more), and as POSIX wants it of `&`
+ * without job control, SIGINT and SIGQUIT are ignored in the job, which no shell can undo.
+ *
+ * The job inherits the spawner's exported variables, so the programs' own all begin with `ts_`.
+ */
+
+/** Stands between setpriv, nice, env or setsid and the job's program, as the job's user: `sh -c LAUNCHER name cwd argv…`. */
+export const LAUNCHER_SCRIPT = `
+ts_step=cwd
+trap 'printf "not_started %s %s\\n" "$ts_step" "$?" >&4' EXIT
+cd -- "$1" || exit 127
+shift
+unset OLDPWD
+ts_step=command
+case $1 in
+*/*) [ -f "$1" ] && [ -x "$1" ] || exit 127 ;;
+*) command -v -- "$1" >/dev/null || exit 127 ;;
+esac
+ts_step=exec
+shopt -s execfail 2>/dev/null
+printf 'launched\\n' >&4
+{ exec "$@"; } 4>&-
+printf 'not_started exec %s\\n' "$?" >&4 # in bash, which comes back and has dropped the trap
+`;
+
+/** The spawner: `sh -c SPAWNER name LAUNCHER`. */
+export const SPAWNER_SCRIPT = `
+trap '' PIPE HUP INT QUIT TERM
+trap 'printf "F %s\\n" "$ts_id" >&3' EXIT
+ts_launcher=$TSCHED_LAUNCHER
+unset TSCHED_SPAWNER TSCHED_LAUNCHER OLDPWD
+ts_mask=$(umask)
+umask 077
+ts_newline='
+'
+case \${BASH_VERSION:-0} in
+[1-4].* | 0) ts_monitor= ts_block=512 ts_processes=-p ;;
+*)
+  ts_monitor=1 ts_block=1024 ts_processes=-u
+  set +o posix
+  shopt -s execfail
+  ;;
+esac
+
+# Reads a text into ts_value.
+text() {
+  ts_value=
+  while IFS= read -r ts_line; do
+    case $ts_line in
+    +*) ts_value=$ts_value\${ts_line#?}$ts_newline ;;
+    *) ts_value=$ts_value\${ts_line#?}; return 0 ;;
+    esac
+  done
+  return 1
+}
+
+# Shells count file sizes in blocks of their own.
+limit() {
+  case $1 in
+  cpu=*) ulimit -t "\${1#*=}" ;;
+  memory=*) ulimit -v "$((\${1#*=} / 1024))" ;;
+  open_files=*) ulimit -n "\${1#*=}" ;;
+  file_size=*) ulimit -f "$((\${1#*=} / ts_block))" ;;
+  core=*) ulimit -c "$((\${1#*=} / ts_block))" ;;
+  processes=*) ulimit "$ts_processes" "\${1#*=}" ;;
+  esac
+}
+
+# What becomes the job's process. Whatever goes wrong before exec ends in the trap.
+job() {
+  trap - PIPE HUP INT QUIT TERM CHLD
+  trap 'printf "not_started %s %s\\n" "$ts_step" "$?" >>"$ts_record"; exit 127' EXIT
+  ts_step=output
+  if [ "$ts_log" ]; then exec >>"$ts_log" 2>&1 3>&- 5>&- 6>&-; else exec >&5 2>&6 3>&- 5>&- 6>&-; fi
+  ts_step=stdin
+  exec <"$ts_input"
+  umask "$ts_mode"
+  ts_step=limits
+  while [ "$ts_limits" ]; do
+    limit "\${ts_limits%%,*}" || exit 127
+    ts_limits=\${ts_limits#*,}
+  done
+  ts_step=exec
+  if [ "$ts_wrap" ]; then
+    exec 4>>"$ts_record"
+    printf 'not_started wrapper\\n' >&4
+  fi
+  exec "$@"
+  printf 'not_started exec %s\\n' "$?" >>"$ts_record" # in bash, which comes back and has dropped the trap
+  exit 127
+}
+
+# Ends the supervisor of a job that cannot be started.
+refuse() {
+  trap - EXIT
+  printf 'not_started %s\\n' "$1" >"$ts_record"
+  printf 'N %s %s\\n' "$ts_id" "$1" >&3
+  exit
+}
+
+# Finds the line of a name or number in a data base of accounts, kept in files or elsewhere.
+account() {
+  ts_value=
+  while IFS= read -r ts_line; do
+    case $ts_line in
+    "$2":*) ts_value=$ts_line; return 0 ;;
+    esac
+  done <"/etc/$1"
+  ts_value=$(getent "$1" "$2" 2>/dev/null)
+  [ "$ts_value" ]
+}
+
+identify() {
+  account passwd "$ts_user" || refuse user
+  IFS=: read -r ts_name ts_line ts_uid ts_gid ts_line ts_home ts_line <<EOF
+$ts_value
+EOF
+  export HOME="$ts_home" USER="$ts_name" LOGNAME="$ts_name"
+  if [ "$ts_group" != - ]; then
+    account group "$ts_group" || refuse group
+    IFS=: read -r ts_line ts_line ts_gid ts_line <<EOF
+$ts_value
+EOF
+  fi
+  command -v setpriv >/dev/null || refuse setpriv
+}
+
+# Decides by what was noted in the record: by the job before its exec, by the launcher, and by the shell on the job's end.
+verdict() {
+  ts_answer="exited $ts_code" ts_kind=
+  [ -s "$ts_record" ] || return
+  while IFS= read -r ts_line; do
+    case $ts_line in
+    not_started*) ts_answer=$ts_line ;;
+    launched) ts_answer="exited $ts_code" ;;
+    *Exit* | *Done*) ts_kind=exited ;;
+    *) ts_kind=signalled ;;
+    esac
+  done <"$ts_record"
+  case $ts_answer$ts_kind in
+  exited*signalled) ts_answer="signalled $((ts_code - 128))" ;;
+  esac
+}
+
+prepare() {
+  while [ "$ts_variables" -gt 0 ]; do
+    export "$1"
+    shift
+    ts_variables=$((ts_variables - 1))
+  done
+  if [ "$ts_wrap" ]; then
+    [ "$ts_user" = - ] || set -- setpriv --reuid "$ts_uid" --regid "$ts_gid" --init-groups -- "$@"
+    [ "$ts_nice" = - ] || set -- nice -n "$ts_nice" "$@"
+    [ "$ts_monitor" ] || set -- setsid "$@"
+  else
+    cd -- "$ts_cwd" || refuse cwd
+    unset OLDPWD
+    case $1 in
+    */*) [ -f "$1" ] && [ -x "$1" ] || refuse command ;;
+    *) command -v -- "$1" >/dev/null || refuse command ;;
+    esac
+  fi
+  if [ "$ts_monitor" ]; then
+    set -m
+    trap 'jobs >>"$ts_record"' CHLD
+  fi
+  job "$@" &
+}
+
+supervise() {
+  trap 'printf "N %s fork\\n" "$ts_id" >&3' EXIT
+  [ "$ts_user" = - ] || identify
+  prepare "$@"
+  ts_pid=$!
+  trap - EXIT
+  printf 'S %s %s\\n' "$ts_id" "$ts_pid" >&3
+  LC_ALL=C
+  if [ "$ts_monitor" ]; then
+    wait -f "$ts_pid"
+    ts_code=$?
+  else
+    wait "$ts_pid"
+    ts_code=$?
+    [ "$ts_code" -gt 128 ] && jobs >>"$ts_record"
+  fi
+  ts_answer="exited $ts_code"
+  if [ "$ts_code" -gt 125 ] || [ "$ts_wrap" ]; then verdict; fi
+  printf '%s\\n' "$ts_answer" >"$ts_record"
+  case $ts_answer in
+  not_started*) printf 'N %s %s\\n' "$ts_id" "\${ts_answer#not_started }" >&3 ;;
+  *) printf 'E %s %s\\n' "$ts_id" "$ts_answer" >&3 ;;
+  esac
+}
+
+# A request: words, then the texts cwd, record, log, stdin, variables, the env command if any, and the job's argv.
+# "-" is a word left out. An id of 0 asks to forget ended supervisors, which some shells do only when told.
+while read -r ts_id ts_variables ts_wrappers ts_arguments ts_wrap ts_mode ts_nice ts_user ts_group ts_limits; do
+  if [ "$ts_id" = 0 ]; then
+    jobs >/dev/null 2>&1
+    continue
+  fi
+  [ "$ts_wrap" = - ] && [ "$ts_monitor" ] && ts_wrap=
+  [ "$ts_mode" = - ] && ts_mode=$ts_mask
+  [ "$ts_limits" = - ] && ts_limits=
+  text && ts_cwd=$ts_value
+  text && ts_record=$ts_value
+  text && ts_log=$ts_value
+  text && ts_input=$ts_value
+  set --
+  ts_left=$((ts_variables + ts_wrappers))
+  while [ "$ts_left" -gt 0 ] && text; do
+    set -- "$@" "$ts_value"
+    ts_left=$((ts_left - 1))
+  done
+  [ "$ts_wrap" ] && set -- "$@" /bin/sh -c "$ts_launcher" tsched "$ts_cwd"
+  while [ "$ts_arguments" -gt 0 ] && text; do
+    set -- "$@" "$ts_value"
+    ts_arguments=$((ts_arguments - 1))
+  done
+  [ "$ts_arguments" = 0 ] || break # the daemon died in the middle of a request
+  case $ts_log in
+  .*) ts_log=\${ts_record%.exit}$ts_log ;;
+  esac
+  supervise "$@" &
+  printf 'A %s\\n' "$ts_id" >&3
+done
+trap - EXIT
+`;
