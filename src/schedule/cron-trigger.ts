@@ -4,6 +4,11 @@ import { NominalWalk } from './walk.ts';
 import type { Span, Zone } from './zone.ts';
 import { DAY, LATEST } from './zone.ts';
 
+/**
+ * What does not fire within this time never does. The rarest dates, five Mondays in February, are up to 40 years apart;
+ * but `30 2 * 3 SUNL` with `gap: skip`, say, names nothing but times that never come.
+ */
+const HORIZON = 50 * 366 * DAY;
 /** No two offsets of a zone, and no clock change, are further apart. */
 const REACH = 2 * DAY;
 
@@ -53,31 +58,46 @@ export class CronTrigger {
     this.firstOnly = rule.overlap === 'first';
   }
 
-  /** The least instant of the expression strictly later than `after`. */
+  /** The least instant of the expression strictly later than `after`; undefined when there is none in 50 years. */
   next(after: Instant): Instant | undefined {
-    if (!(after >= this.askedAfter && after < this.answer)) {
-      const answer = this.search(after);
-      this.askedAfter = after;
-      this.answer = answer;
-    }
-    return this.answer <= LATEST ? this.answer : undefined;
+    if (after >= this.askedAfter && after < this.answer) return this.answer;
+    const answer = this.search(after);
+    if (answer === undefined) return undefined;
+    this.askedAfter = after;
+    this.answer = answer;
+    return answer;
   }
 
-  private search(after: Instant): number {
+  private search(after: Instant): Instant | undefined {
     let low = Math.max(after, -LATEST);
-    if (!(low < LATEST)) return Number.POSITIVE_INFINITY;
+    const end = Math.min(low + HORIZON, LATEST);
+    if (!(low < end)) return undefined;
     let span = this.zone.at(low);
     for (;;) {
       const found =
         low < span.settled
           ? this.leastAfterChange(span, low)
           : this.walk.after(low + span.offset) - span.offset;
-      if (found < span.until || found > LATEST) return found;
-      // Nothing matches until shortly before `found`, but for readings that a change soon after `low` repeats.
-      const far = span.until > low + REACH ? found - REACH : span.until;
-      low = Math.max(span.until, far) - 1;
+      if (found > end) return undefined;
+      if (found < span.until) return found;
+      // `found` lies beyond the span. Nothing matches until shortly before it, but for readings that a change soon
+      // after `low` repeats: far changes can be skipped.
+      if (span.until > low + REACH) {
+        const settled = this.inSettledSpan(found + span.offset, found);
+        if (settled !== undefined) return settled;
+        low = Math.max(span.until, found - REACH) - 1;
+      } else {
+        low = span.until - 1;
+      }
       span = this.zone.at(low + 1);
     }
+  }
+
+  /** The instant of a nominal time, if the span near it is one where readings and instants run side by side. */
+  private inSettledSpan(nominal: number, near: Instant): Instant | undefined {
+    const span = this.zone.at(near);
+    const instant = nominal - span.offset;
+    return instant >= span.from && instant >= span.settled && instant < span.until ? instant : undefined;
   }
 
   /** The least candidate after `low` in a span whose beginning, touched by its clock change, is not yet over. */

@@ -5,10 +5,11 @@
 import type { JobId } from '../model.ts';
 import type { FieldReading, Findings } from './cron-field.ts';
 import { readField } from './cron-field.ts';
-import type { CronFields } from './cron-fields.ts';
+import type { CronFields, FieldRule } from './cron-fields.ts';
 import { DAY, HOUR, LONGEST, MINUTE, MONTH, SECOND, WEEKDAY } from './cron-fields.ts';
 import { parseByLibrary } from './cron-parser.ts';
 import type { Problem } from './problem.ts';
+import { suggest } from './suggest.ts';
 
 export type { Problem } from './problem.ts';
 
@@ -134,7 +135,10 @@ function refuseNickname(text: string): Problem {
       message: '"@every" is not a cron expression',
       hint: `write \`every: ${rest.join('') || '5m'}\` in place of cron`,
     };
-  return { message: `unknown nickname "${text}"`, hint: `write one of ${Object.keys(NICKNAMES).join(' ')}` };
+  const near = suggest(text, Object.keys(NICKNAMES));
+  const hint =
+    near === undefined ? `write one of ${Object.keys(NICKNAMES).join(' ')}` : `did you mean ${near}?`;
+  return { message: `unknown nickname "${text}"`, hint };
 }
 
 function toFields(
@@ -150,11 +154,16 @@ function toFields(
   try {
     return parseByLibrary(text, jobId);
   } catch (error) {
-    findings.errors.push({
-      message: `the cron expression cannot be read: ${error instanceof Error ? error.message : String(error)}`,
-    });
+    findings.errors.push(libraryRefusal(error, readings));
     return undefined;
   }
+}
+
+/** The library's own words where it refuses what passed so far: e.g. a random list that names a value twice. */
+function libraryRefusal(error: unknown, readings: readonly FieldReading[]): Problem {
+  const words = error instanceof Error ? error.message : String(error);
+  if (words.includes('explicit day of month')) return refuseDays(readings);
+  return { message: `the cron expression cannot be read: ${words}` };
 }
 
 function plainFields(readings: readonly FieldReading[]): CronFields {
@@ -180,22 +189,41 @@ function plainFields(readings: readonly FieldReading[]): CronFields {
 
 /** What only the day fields together can tell. */
 function checkDays(fields: CronFields, readings: readonly FieldReading[], findings: Findings): void {
-  const day = readings.find((reading) => reading.rule === DAY);
-  const where = { at: day?.at ?? 0, length: day?.text.length ?? 1 };
-  const longest = Math.max(...fields.months.map((month) => LONGEST[month - 1] ?? 31));
-  const impossible = fields.daysRestricted && !fields.lastDay && Math.min(...fields.days) > longest;
-  const months = readings.find((reading) => reading.rule === MONTH)?.text ?? '';
-  if (impossible && !fields.weekdaysRestricted) {
-    const message = `the day of month field asks for day ${fields.days.join(', ')}, which month ${months} never has`;
-    findings.errors.push({ message, hint: `write a day up to ${longest}, or L for the last`, ...where });
-  } else if (fields.daysRestricted && fields.weekdaysRestricted) {
+  const { daysRestricted, weekdaysRestricted, months } = fields;
+  const where = placeOf(readings, DAY);
+  const onlyFebruary = months.every((month) => month === 2);
+  const first = fields.lastDay ? 1 : Math.min(...fields.days);
+  if (daysRestricted && weekdaysRestricted) {
     const message = 'day of month and day of week are both set: the job runs when either matches';
     findings.warnings.push({ message, hint: 'write * in one of them if only the other is meant', ...where });
-  } else if (fields.daysRestricted && !fields.lastDay && Math.min(...fields.days) === 29 && longest === 29) {
-    findings.warnings.push({
-      message: '29 February comes only in leap years',
-      hint: 'write L for the last day of February',
-      ...where,
-    });
+  } else if (daysRestricted && first > longestOf(months)) {
+    findings.errors.push(refuseDays(readings));
+  } else if (daysRestricted && onlyFebruary && first === 29) {
+    const hint = 'write L for the last day of February';
+    findings.warnings.push({ message: '29 February comes only in leap years', hint, ...where });
+  } else if (weekdaysRestricted && onlyFebruary && fields.nth === 5) {
+    const message = 'February has five of one weekday only in leap years, once in 28 years for each';
+    const hint = 'write MON#1 to #4, or MONL for the last';
+    findings.warnings.push({ message, hint, ...placeOf(readings, WEEKDAY) });
   }
+}
+
+function refuseDays(readings: readonly FieldReading[]): Problem {
+  const text = (rule: FieldRule): string => readings.find((reading) => reading.rule === rule)?.text ?? '';
+  const months = readings.find((reading) => reading.rule === MONTH)?.values ?? [];
+  const message = `the day of month field asks for day ${text(DAY)}, which month ${text(MONTH)} never has`;
+  return {
+    message,
+    hint: `write a day up to ${longestOf(months)}, or L for the last`,
+    ...placeOf(readings, DAY),
+  };
+}
+
+function longestOf(months: readonly number[]): number {
+  return Math.max(...months.map((month) => LONGEST[month - 1] ?? 31));
+}
+
+function placeOf(readings: readonly FieldReading[], rule: FieldRule): { at: number; length: number } {
+  const field = readings.find((reading) => reading.rule === rule);
+  return { at: field?.at ?? 0, length: field?.text.length ?? 1 };
 }

@@ -20,8 +20,8 @@ export class NominalWalk {
   /** Second of the day of its first time. */
   private readonly firstTime: number;
   private readonly everyDay: boolean;
-  /** Bit m: month m (0-11) is allowed. */
-  private readonly months: number;
+  /** For month m (0-11): months from it to the first allowed one, which may be m itself. */
+  private readonly monthsAhead: Uint8Array;
   /** For each shape of a month, (length - 28) * 7 + weekday of its first day: bit d-1 stands for day d. */
   private readonly monthShapes: Int32Array;
 
@@ -31,10 +31,12 @@ export class NominalWalk {
     this.nextSecond = nextTable(fields.seconds, 60);
     this.firstTime =
       Math.min(...fields.hours) * 3600 + Math.min(...fields.minutes) * 60 + Math.min(...fields.seconds);
-    this.months = fields.months.reduce((mask, month) => mask | (1 << (month - 1)), 0);
+    this.monthsAhead = Uint8Array.from({ length: 12 }, (_, m) =>
+      Math.min(...fields.months.map((month) => (month - 1 - m + 12) % 12)),
+    );
     this.monthShapes = shapeTable(fields);
     this.everyDay =
-      this.months === 0xfff && this.monthShapes.every((mask, i) => mask === allDays(shapeLength(i)));
+      fields.months.length === 12 && this.monthShapes.every((mask, i) => mask === allDays(shapeLength(i)));
   }
 
   /** The least nominal time after the one given; Infinity when none ever comes. */
@@ -93,22 +95,35 @@ export class NominalWalk {
     let first = firstDay;
     let wanted = -1 << passed;
     for (let i = 0; i <= MONTHS_OF_CYCLE; i += 1) {
-      const length = month === 1 ? (isLeap(year) ? 29 : 28) : (LONGEST[month] ?? 31);
-      if ((this.months >>> month) & 1) {
+      const ahead = this.monthsAhead[month] ?? 0;
+      if (ahead === 0) {
+        const length = lengthOf(month, year);
         const weekday = (((first + 4) % 7) + 7) % 7;
         const days = (this.monthShapes[(length - 28) * 7 + weekday] ?? 0) & wanted;
         if (days !== 0) return first + 31 - Math.clz32(days & -days);
       }
+      // On to the next month that may hold something; daysBefore tells the distance within common years.
+      const to = month + (ahead === 0 ? 1 : ahead);
+      first += (daysBefore[to] ?? 0) - (daysBefore[month] ?? 0);
+      if ((month < 2 && to >= 2 && isLeap(year)) || (to >= 14 && isLeap(year + 1))) first += 1;
       wanted = -1;
-      first += length;
-      month += 1;
-      if (month === 12) {
-        month = 0;
-        year += 1;
-      }
+      month = to % 12;
+      if (to >= 12) year += 1;
     }
     return Number.POSITIVE_INFINITY;
   }
+}
+
+/** Days before the first of each month, in two common years on end. */
+const daysBefore = Int32Array.from({ length: 24 }, (_, month) =>
+  Array.from({ length: month }, (_, m) => (m % 12 === 1 ? 28 : (LONGEST[m % 12] ?? 31))).reduce(
+    (sum, days) => sum + days,
+    0,
+  ),
+);
+
+function lengthOf(month: number, year: number): number {
+  return month === 1 && !isLeap(year) ? 28 : (LONGEST[month] ?? 31);
 }
 
 function isLeap(year: number): boolean {

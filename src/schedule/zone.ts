@@ -35,6 +35,9 @@ const BLOCK = 96 * DAY;
 const MOST_BLOCKS = 2000;
 /** ICU knows no years before this worth asking for. */
 const EARLIEST = -62_135_596_800_000;
+/** 2100: all changes that are fixed by table (Ramadan, until 2087) are over. */
+const LASTING = Date.UTC(2100, 0, 1);
+const CYCLE = 146_097 * DAY;
 /** The last instant JavaScript can hold. */
 export const LATEST = 8.64e15;
 const FIXED = /^(?:Etc\/)?(?:UTC|UCT|GMT|Zulu|Universal|Greenwich)$/i;
@@ -55,7 +58,9 @@ export class Zone {
     if (instant >= hint.from && instant < hint.until) return hint;
     const key = Math.floor(instant / BLOCK);
     const spans = this.blocks.get(key) ?? this.load(key);
-    const span = spans.find((candidate) => instant < candidate.until) ?? hint;
+    // Called for every question: a plain loop, for its speed.
+    let span = hint;
+    for (span of spans) if (instant < span.until) break;
     this.hint = span;
     return span;
   }
@@ -80,7 +85,7 @@ const NOWHERE: Span = { ...UTC, until: Number.NEGATIVE_INFINITY };
 
 /** The spans of one block, in order; each knows of a change up to two days before the block. */
 function readBlock(start: Instant, read: (instant: Instant) => Duration): readonly Span[] {
-  const offsetAt = (instant: Instant): Duration => read(Math.min(Math.max(instant, EARLIEST), LATEST));
+  const offsetAt = (instant: Instant): Duration => read(folded(instant));
   const end = start + BLOCK;
   const spans: Span[] = [];
   let from = start;
@@ -105,6 +110,15 @@ function readBlock(start: Instant, read: (instant: Instant) => Duration): readon
   }
   spans.push({ from, until: end, offset, ...change });
   return spans;
+}
+
+/**
+ * An instant with the same clock rules in a year that is quick to ask for. Rules that are to last repeat with the calendar,
+ * every 400 years; ICU works its way there year by year, which takes a minute for the last years there are.
+ */
+function folded(instant: Instant): Instant {
+  if (instant < EARLIEST) return EARLIEST;
+  return instant < LASTING + CYCLE ? instant : LASTING + ((instant - LASTING) % CYCLE);
 }
 
 /** The first whole second in (low, high] at which `same` no longer holds. */

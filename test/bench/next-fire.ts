@@ -119,7 +119,8 @@ function measure(job: {
   scale: number;
 }): Map<string, number> {
   const asks = CONTENDERS.map((contender) => ({
-    ...contender,
+    name: contender.name,
+    questions: contender.questions,
     ask: contender.prepare(job.expression, job.timezone),
     times: [] as number[],
   }));

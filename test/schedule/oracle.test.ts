@@ -68,31 +68,39 @@ function enumerate(trigger: CronTrigger, from: number, until: number): number[] 
   return found;
 }
 
-function judge(
-  expression: string,
-  window: Window,
-  options: { rule: Rule; random: Random; from: number; until: number },
-): void {
-  const { rule, random, from, until } = options;
-  const label = `${expression} ${window.timezone} ${JSON.stringify(rule)} seed ${SEED}`;
+interface Trial {
+  readonly rule: Rule;
+  readonly random: Random;
+  readonly from: number;
+  readonly until: number;
+}
+
+/** What the trigger and the oracle disagree on: nothing, one hopes. */
+function disagreements(expression: string, window: Window, trial: Trial): string[] {
+  const { rule, random, from, until } = trial;
+  const label = `${expression} in ${window.timezone} ${JSON.stringify(rule)} seed ${SEED}`;
   const expected = firings(expression, window, rule).filter((at) => at > from && at <= until);
   const trigger = freshTrigger(expression, window.timezone, rule);
-  const iso = (times: readonly number[]): string[] => times.map((at) => new Date(at).toISOString());
-  expect(iso(enumerate(trigger, from, until)), label).toEqual(iso(expected));
+  const found: string[] = [];
+  const answers = enumerate(trigger, from, until);
+  const different = expected.find((at, i) => answers[i] !== at) ?? answers[expected.length];
+  if (different !== undefined) found.push(`${label}: the series differs at ${iso(different)}`);
   for (let i = 0; i < 6; i += 1) {
-    const after =
-      random.int(0, 1) === 0 && expected.length > 0
-        ? random.pick(expected) - random.int(0, 1)
-        : from + random.int(0, until - from);
+    const near = random.int(0, 1) === 0 && expected.length > 0;
+    const after = near ? random.pick(expected) - random.int(0, 1) : from + random.int(0, until - from);
     const next = expected.find((at) => at > after);
     if (next === undefined) continue;
     // A daemon started at that very moment, knowing nothing, and one that has run for days agree.
-    expect(
-      freshTrigger(expression, window.timezone, rule).next(after),
-      `${label} after ${new Date(after).toISOString()}`,
-    ).toBe(next);
-    expect(trigger.next(after), `${label} after ${new Date(after).toISOString()}`).toBe(next);
+    for (const asked of [freshTrigger(expression, window.timezone, rule), trigger]) {
+      const answer = asked.next(after);
+      if (answer !== next) found.push(`${label}: after ${iso(after)} comes ${iso(next)}, got ${iso(answer)}`);
+    }
   }
+  return found;
+}
+
+function iso(instant: number | undefined): string {
+  return instant === undefined ? 'never' : new Date(instant).toISOString();
 }
 
 describe('every answer agrees with a walk over the wall clock', () => {
@@ -100,48 +108,47 @@ describe('every answer agrees with a walk over the wall clock', () => {
     const [timezone] = zone;
     it(`${timezone}, minute by minute`, { timeout: 60_000 }, () => {
       const random = new Random(SEED ^ hash(timezone));
-      for (const change of someChanges(random, zone, 4)) {
+      const found = someChanges(random, zone, 3).flatMap((change) => {
         const window = readWindow(timezone, {
           from: change - 4 * DAY,
           until: change + 4 * DAY,
           step: 60_000,
         });
-        for (let i = 0; i < 24; i += 1) {
+        return Array.from({ length: 24 }, (_, i) => {
           const expression =
             i === 0 ? '*/15 * * * *' : randomExpression(random, { seconds: false, extended: true });
-          const rule =
-            i % 3 > 0
-              ? ruleOf(expression)
-              : {
-                  gap: random.pick(['run_after', 'skip'] as const),
-                  overlap: random.pick(['first', 'both'] as const),
-                };
-          judge(expression, window, { rule, random, from: change - 2.5 * DAY, until: change + 2.5 * DAY });
-        }
-      }
+          const rule = i % 3 > 0 ? ruleOf(expression) : randomRule(random);
+          const trial = { rule, random, from: change - 2.5 * DAY, until: change + 2.5 * DAY };
+          return disagreements(expression, window, trial);
+        }).flat();
+      });
+      expect(found).toEqual([]);
     });
 
     it(`${timezone}, second by second`, { timeout: 60_000 }, () => {
       const random = new Random(SEED ^ hash(timezone) ^ 1);
-      for (const change of someChanges(random, zone, 1)) {
+      const found = someChanges(random, zone, 1).flatMap((change) => {
         const window = readWindow(timezone, {
           from: change - 27 * HOUR,
           until: change + 4 * HOUR,
           step: 1000,
         });
-        for (let i = 0; i < 4; i += 1) {
+        return Array.from({ length: 6 }, () => {
+          // One minute in the hour, so that the series stays short.
           const expression = randomExpression(random, { seconds: true, extended: false }).replace(
             /^(\S+) \S+/,
             `$1 ${random.int(0, 59)}`,
           );
-          judge(expression, window, {
+          const trial = {
             rule: ruleOf(expression),
             random,
             from: change - 2 * HOUR,
             until: change + 3 * HOUR,
-          });
-        }
-      }
+          };
+          return disagreements(expression, window, trial);
+        }).flat();
+      });
+      expect(found).toEqual([]);
     });
   }
 
@@ -161,6 +168,13 @@ describe('every answer agrees with a walk over the wall clock', () => {
     ).toEqual(['2011-12-30T10:00:00.000Z']);
   });
 });
+
+function randomRule(random: Random): Rule {
+  return {
+    gap: random.pick(['run_after', 'skip'] as const),
+    overlap: random.pick(['first', 'both'] as const),
+  };
+}
 
 function hash(text: string): number {
   let value = 7;

@@ -192,7 +192,7 @@ function randomField(random: Random, min: number, max: number): string {
     case 2:
       return `${value()}`;
     case 3:
-      return `${range()}`;
+      return range();
     case 4:
       return `*/${random.int(2, Math.max(2, Math.floor((max - min) / 2)))}`;
     case 5:
