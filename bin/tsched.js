@@ -16,6 +16,16 @@ if (major < 24) {
   );
   process.exitCode = 69;
 } else {
+  run(process.argv.slice(2));
+}
+
+function run(args) {
+  // Asked by scripts all day long, and it needs nothing of what follows.
+  if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
+    process.getBuiltinModule('node:fs').writeSync(1, require('../package.json').version + '\n');
+    return;
+  }
+
   // The environment as the user set it: for the jobs and the zone of this host.
   var environment = Object.assign({}, process.env);
   // date-fns-tz and Date answer wrongly near clock changes of the host's own zone, so this process has none.
@@ -24,15 +34,16 @@ if (major < 24) {
   var directory = cacheDirectory(environment);
   if (directory !== undefined) process.getBuiltinModule('node:module').enableCompileCache(directory);
 
-  import('../dist/cli.js').then(
-    function (cli) {
-      return cli.main(process.argv.slice(2), environment);
-    },
-    function (error) {
-      console.error('tsched is not built: run "npm run build" in its directory (' + error.message + ')');
-      process.exitCode = 70;
-    },
-  );
+  var cli;
+  try {
+    cli = require('../dist/cli.cjs');
+  } catch (error) {
+    if (error.code !== 'MODULE_NOT_FOUND') throw error;
+    console.error('tsched is not built: run "npm run build" in its directory');
+    process.exitCode = 70;
+    return;
+  }
+  cli.main(args, environment);
 }
 
 /**
@@ -52,7 +63,7 @@ function cacheDirectory(environment) {
     if (mine(path)) return path;
     try {
       fs.mkdirSync(path, { mode: 448 }); // 0o700
-    } catch (error) {
+    } catch {
       return undefined; // read-only, full, or somebody else's: go without
     }
     return path;

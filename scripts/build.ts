@@ -1,71 +1,105 @@
 /**
- * Builds dist/ in about a second: the command and the package as ES modules that share chunks, the processes tsched starts,
- * the type declarations of the package API and the JSON Schema of the job file.
+ * Builds dist/ in about a second: the command, the daemon and the package, the processes the daemon starts, the type
+ * declarations of the package API and the JSON Schema of the job file.
  *
- * Bundled because date-fns-tz and its like cost over a second when imported as they lie in node_modules; split because a
- * command should load nothing another command needs.
+ * Bundled because date-fns-tz and its like cost over a second when imported as they lie in node_modules. The short commands
+ * are one CommonJS file in which a module is run when it is first needed: as ES modules in chunks they took 10 ms more.
  */
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
+import { builtinModules } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { build, type OutputFile } from 'esbuild';
+import { build, type BuildOptions, type OutputFile, type Plugin } from 'esbuild';
 
 const root = dirname(import.meta.dirname);
 const dist = join(root, 'dist');
 
-/** What is started or imported by name, and the source it comes from. Chunks lie beside them, so `import.meta.url` of any part is in dist/. */
-const entries = {
-  cli: 'src/cli/main.ts',
+/** What is imported or started by name. Chunks lie beside it, so `import.meta.url` of any part is in dist/. */
+const modules = {
+  start: 'src/cli/start.ts',
+  'run-once': 'src/cli/run-once.ts',
   index: 'src/index.ts',
   'config-child': 'src/config/child.ts',
   'module-host': 'src/tasks/module-host.ts',
   'thread-host': 'src/tasks/thread-host.ts',
 };
 
-// While the parts are being founded some are not there yet.
-const entryPoints = Object.fromEntries(
-  Object.entries(entries).filter(([name, source]) => {
-    if (!existsSync(join(root, source))) console.warn(`build: no ${source} yet, ${name} is left out`);
-    return existsSync(join(root, source));
-  }),
-);
+/** Commands that start processes are modules of their own; their libraries would only burden the others. */
+const apart: Plugin = {
+  name: 'apart',
+  setup(building) {
+    building.onResolve({ filter: /^\.\/(?:start|run-once)\.ts$/ }, ({ path }) => ({
+      path: path.replace(/\.ts$/, '.js'),
+      external: true,
+    }));
+  },
+};
 
-/** CommonJS packages inside the bundle (winston, cron-parser) call `require`, which an ES module does not have. */
-const requireForCommonJs =
-  "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);";
+/**
+ * Node's own modules, fetched instead of imported: the CommonJS packages in the bundle call `require`, which an ES module
+ * does not have, and importing `node:fs` makes Node look at every export of it, which loads half of its library.
+ */
+const builtins: Plugin = {
+  name: 'builtins',
+  setup(building) {
+    const names = new Set(builtinModules);
+    building.onResolve({ filter: /^(?:node:)?[a-z_/]+$/ }, ({ path }) =>
+      path.startsWith('node:') || names.has(path)
+        ? { path: path.replace(/^(?:node:)?/, 'node:'), namespace: 'builtin' }
+        : undefined,
+    );
+    building.onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
+      contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)});`,
+    }));
+  },
+};
+
+const notYet: Plugin = {
+  name: 'not-yet', // while the parts are being founded
+  setup(building) {
+    building.onResolve({ filter: /^\..*\.ts$/ }, ({ path, resolveDir }) =>
+      existsSync(join(resolveDir, path)) ? undefined : { path, external: true },
+    );
+  },
+};
 
 async function bundle(version: string): Promise<readonly OutputFile[]> {
-  const { outputFiles } = await build({
+  const shared = {
     absWorkingDir: root,
-    entryPoints,
     outdir: dist,
     bundle: true,
-    splitting: true,
-    format: 'esm',
     platform: 'node',
     target: 'node24',
     charset: 'utf8',
     minifySyntax: true,
     minifyWhitespace: true,
     legalComments: 'linked',
-    banner: { js: requireForCommonJs },
-    plugins: [
-      {
-        name: 'not-yet', // while the parts are being founded
-        setup(building) {
-          building.onResolve({ filter: /^\..*\.ts$/ }, ({ path, resolveDir }) =>
-            existsSync(join(resolveDir, path)) ? undefined : { path, external: true },
-          );
-        },
-      },
-    ],
-    define: { TSCHED_VERSION: JSON.stringify(version) },
     logLevel: 'warning',
     write: false,
-  });
-  return outputFiles;
+  } as const satisfies BuildOptions;
+  const define = { TSCHED_VERSION: JSON.stringify(version) };
+  const [command, others] = await Promise.all([
+    build({
+      ...shared,
+      entryPoints: { cli: 'src/cli/main.ts' },
+      format: 'cjs',
+      outExtension: { '.js': '.cjs' },
+      plugins: [apart],
+      define: { ...define, 'import.meta.url': '__url' },
+      banner: { js: "const __url = require('node:url').pathToFileURL(__filename).href;" },
+    }),
+    build({
+      ...shared,
+      entryPoints: modules,
+      format: 'esm',
+      splitting: true,
+      plugins: [builtins, notYet],
+      define,
+    }),
+  ]);
+  return [...command.outputFiles, ...others.outputFiles];
 }
 
 /** Declarations are a convenience for those who import the package; a compiler that fails must not fail an installation. */
@@ -80,7 +114,6 @@ async function declare(): Promise<void> {
 }
 
 async function jobFileSchema(): Promise<string> {
-  if (!existsSync(join(root, 'src/config/schema.ts'))) return '{}\n';
   const { jobFileJsonSchema } = await import('../src/config/schema.ts');
   return `${JSON.stringify(jobFileJsonSchema(), undefined, 2)}\n`;
 }

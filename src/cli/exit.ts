@@ -34,3 +34,8 @@ export class Failure extends Error {
     this.hint = hint;
   }
 }
+
+/** By name: the commands that are built as modules of their own have their own class of it. */
+export function isFailure(error: unknown): error is Failure {
+  return error instanceof Error && error.name === 'Failure' && 'code' in error;
+}

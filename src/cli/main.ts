@@ -1,10 +1,9 @@
 /** Where the command begins; bin/tsched.js calls it. */
 import { printable } from '../observe/text.ts';
 import { setOffsetSource } from '../schedule/zone.ts';
-import { exit, Failure } from './exit.ts';
+import { exit, isFailure } from './exit.ts';
 import { dateSource } from './offsets.ts';
 import { Session, type Environment } from './session.ts';
-import { version } from './version.ts';
 
 /**
  * Runs a command and sets the process's exit code.
@@ -21,11 +20,6 @@ export async function main(args: readonly string[], environment: Environment): P
 }
 
 async function dispatch(args: readonly string[], session: Session): Promise<number> {
-  // Asked by scripts all day long, and it needs nothing of what follows.
-  if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
-    session.out(`${version}\n`);
-    return exit.ok;
-  }
   // A daemon keeps Intl: there 16 ms once are nothing, and TZ is not to be moved under its threads.
   if (args[0] !== 'start') setOffsetSource(dateSource);
   const { run } = await import('./program.ts');
@@ -34,7 +28,7 @@ async function dispatch(args: readonly string[], session: Session): Promise<numb
 
 function tell(error: unknown, session: Session): number {
   const paint = session.painter('err');
-  if (error instanceof Failure) {
+  if (isFailure(error)) {
     const hint = error.hint === undefined ? '' : `; ${error.hint}`;
     session.err(`${paint('red', 'tsched:')} ${error.message}${hint}\n`);
     return error.code;
