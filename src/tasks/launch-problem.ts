@@ -1,16 +1,20 @@
 /** Says why a process did not start, in words that name the real cause. */
-import { constants } from 'node:fs';
-import { access, open, stat } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
-import type { LaunchRequest } from './spawner.ts';
+import { open, stat } from 'node:fs/promises';
+import { delimiter, join, resolve } from 'node:path';
+import type { LaunchRequest } from './launch.ts';
+
+/** Linux's MAX_ARG_STRLEN without the NUL. */
+const LONGEST_ARGUMENT = 131_071;
 
 /**
  * The message for a step that failed, as the spawner reports it: its name, and for some the shell's status.
+ * `inheritedPath` is the PATH that processes inherit.
  * Looks at the file system again, since shells say less than errno.
  */
 export async function explainLaunchProblem(
   request: LaunchRequest,
-  [step, code]: readonly string[],
+  [step = '', code]: readonly string[],
+  inheritedPath?: string,
 ): Promise<string> {
   const user = request.user === undefined ? '' : ` as user ${request.user}`;
   switch (step) {
@@ -38,7 +42,7 @@ export async function explainLaunchProblem(
     case 'command':
     case 'exec':
       return (
-        (await commandProblem(request)) ??
+        (await commandProblem(request, inheritedPath)) ??
         `The command ${JSON.stringify(request.argv[0])} cannot be executed${user}${code === undefined ? '' : ` (status ${code})`}; its output may say why.`
       );
     default:
@@ -55,33 +59,33 @@ async function directoryProblem(path: string): Promise<string | undefined> {
   return found.isDirectory() ? undefined : `The working directory ${path} is not a directory.`;
 }
 
-async function commandProblem(request: LaunchRequest): Promise<string | undefined> {
-  const [command = ''] = request.argv;
-  const size = request.argv.reduce((sum, each) => Math.max(sum, Buffer.byteLength(each)), 0);
+/**
+ * Why the request's command cannot be executed, as far as the file system tells; undefined when nothing is wrong with it.
+ * Also asked when a process ended with 126 or 127, by which a shell says that exec failed but a script may mean anything.
+ */
+export async function commandProblem(
+  { argv, cwd, env }: LaunchRequest,
+  inheritedPath = '',
+): Promise<string | undefined> {
+  const [command = ''] = argv;
   const path = command.includes('/')
-    ? join(request.cwd, command).replace(
-        join(request.cwd, '/'),
-        command.startsWith('/') ? '/' : join(request.cwd, '/'),
-      )
-    : await searchPath(command, request.env.PATH);
+    ? resolve(cwd, command)
+    : await searchPath(command, env['PATH'] ?? inheritedPath);
   if (path === undefined)
-    return `There is no command ${JSON.stringify(command)} in the PATH (${request.env.PATH ?? 'as inherited'}).`;
+    return `There is no command ${JSON.stringify(command)} in the PATH${env['PATH'] === undefined ? '' : ` (${env['PATH']})`}.`;
   const found = await stat(path).catch((error: NodeJS.ErrnoException) => error);
   if (found instanceof Error)
     return found.code === 'ENOENT'
       ? `There is no file ${path}.`
       : `The command ${path} cannot be reached: ${found.code}.`;
   if (!found.isFile()) return `The command ${path} is ${found.isDirectory() ? 'a directory' : 'not a file'}.`;
-  const executable = await access(path, constants.X_OK).then(
-    () => true,
-    () => false,
-  );
-  if (!executable) return `The file ${path} is not executable: chmod +x makes it so.`;
+  if ((found.mode & 0o111) === 0) return `The file ${path} is not executable: chmod +x makes it so.`;
   const interpreter = await interpreterOf(path);
   if (interpreter !== undefined && (await stat(interpreter).catch(() => undefined)) === undefined)
     return `The interpreter of ${path}, ${interpreter}, does not exist.`;
-  return size >= 128 * 1024
-    ? `An argument of the command is too long: ${size} bytes, where the system takes 131,071.`
+  const longest = Math.max(...argv.map((each) => Buffer.byteLength(each)));
+  return longest > LONGEST_ARGUMENT
+    ? `An argument of the command is too long: ${longest} bytes, where the system takes ${LONGEST_ARGUMENT}.`
     : undefined;
 }
 

@@ -1,5 +1,5 @@
 /** Writes a request in the words of the spawner's protocol; see spawner-script.ts. */
-import type { LaunchRequest } from './spawner.ts';
+import type { LaunchRequest } from './launch.ts';
 
 /**
  * Variables that a shell could not hand on unharmed, because it gives them a meaning of its own, makes them read-only, or has

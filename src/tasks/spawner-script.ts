@@ -48,7 +48,7 @@ ts_step=exec
 shopt -s execfail 2>/dev/null
 printf 'launched\\n' >&4
 { exec "$@"; } 4>&-
-printf 'not_started exec %s\\n' "$?" >&4 # in bash, which comes back and has dropped the trap
+printf 'not_started exec %s\\n' "$?" >&4 # in bash, which comes back without its trap
 `;
 
 /** The spawner: `sh -c SPAWNER name LAUNCHER`. */
@@ -66,7 +66,6 @@ case \${BASH_VERSION:-0} in
 *)
   ts_monitor=1 ts_block=1024 ts_processes=-u
   set +o posix
-  shopt -s execfail
   ;;
 esac
 
@@ -113,9 +112,7 @@ job() {
     exec 4>>"$ts_record"
     printf 'not_started wrapper\\n' >&4
   fi
-  exec "$@"
-  printf 'not_started exec %s\\n' "$?" >>"$ts_record" # in bash, which comes back and has dropped the trap
-  exit 127
+  exec "$@" # a bash that fails here ends without its trap: see commandProblem in launch-problem.ts
 }
 
 # Ends the supervisor of a job that cannot be started.

@@ -1,0 +1,226 @@
+/** One shell that starts processes, and what was asked of it. Speaks the protocol of spawner-script.ts. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { constants } from 'node:os';
+import type { Readable } from 'node:stream';
+import type { Clock } from '../engine/ports.ts';
+import type { Ending, LaunchEvent, LaunchRequest } from './launch.ts';
+import { commandProblem, explainLaunchProblem } from './launch-problem.ts';
+import { encodeRequest } from './launch-request.ts';
+import { LAUNCHER_SCRIPT, SPAWNER_SCRIPT } from './spawner-script.ts';
+
+/** One request on its way. */
+export interface Launch {
+  readonly id: number;
+  readonly request: LaunchRequest;
+  readonly listen: (event: LaunchEvent) => void;
+  /** Shells this was sent to. */
+  sent: number;
+  /** A supervisor has it. */
+  accepted: boolean;
+  pid?: number;
+  /** The process was found gone, but its supervisor has said nothing yet. */
+  missing?: boolean;
+}
+
+export interface ShellOptions {
+  readonly argv: readonly string[];
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly clock: Clock;
+  /** The shell died, or never lived; it takes no more requests. */
+  readonly died: () => void;
+  /** After its death: launches that it certainly did not begin. */
+  readonly left: (launches: readonly Launch[]) => void;
+  /** Nobody is left who could report. */
+  readonly silent: () => void;
+}
+
+/** From the death of a shell, or of a process, to the conclusion that no word of it is on the way. Milliseconds. */
+const GRACE = 500;
+
+const SIGNALS = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
+
+const LOST = 'The process that watched over this one died: how it ended is not known.';
+const DOUBTFUL = 'The process that starts others died while it may have been starting this one.';
+
+/** Its reports outlast the shell itself: the supervisors it forked hold their pipe open. */
+export class Shell {
+  readonly #options: ShellOptions;
+  readonly #child: ChildProcess;
+  readonly #launches = new Map<number, Launch>();
+  readonly #gone = Promise.withResolvers<void>();
+  #callOff: (() => void) | undefined;
+  #closed = false;
+
+  constructor(options: ShellOptions) {
+    this.#options = options;
+    const [file = '/bin/sh', ...rest] = options.argv;
+    this.#child = spawn(file, [...rest, '-c', 'eval "$TSCHED_SPAWNER"', 'tsched-spawner'], {
+      cwd: '/',
+      env: { ...options.environment, TSCHED_SPAWNER: SPAWNER_SCRIPT, TSCHED_LAUNCHER: LAUNCHER_SCRIPT },
+      detached: true,
+      // 5 and 6: what a process writes to that has no output file.
+      stdio: ['pipe', 'ignore', 'ignore', 'pipe', 'ignore', 1, 2],
+    });
+    this.#child.once('error', (error) => this.#stillborn(error));
+    this.#child.once('exit', (_code, signal) => this.#exited(signal));
+    this.#child.stdin?.on('error', ignore); // EPIPE: its exit says it
+    this.#receive();
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  send(launches: readonly Launch[]): void {
+    let text = '';
+    for (const launch of launches) {
+      launch.sent += 1;
+      this.#launches.set(launch.id, launch);
+      text += encodeRequest(launch.id, launch.request);
+    }
+    this.#child.stdin?.write(text);
+  }
+
+  /** Lets the shell end. What it started lives on, and nothing is heard of it any more. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#callOff?.();
+    this.#child.stdin?.end();
+    this.#reports?.destroy();
+    await this.#gone.promise;
+  }
+
+  get #reports(): Readable | null {
+    return this.#child.stdio[3] as Readable | null;
+  }
+
+  #receive(): void {
+    let rest = '';
+    this.#reports?.setEncoding('latin1');
+    this.#reports?.on('data', (chunk: string) => {
+      const lines = (rest + chunk).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) this.#hear(line.split(' '));
+    });
+    this.#reports?.on('error', ignore);
+    this.#reports?.once('close', () => {
+      if (this.#closed) return;
+      this.#options.clock.after(2 * GRACE, () => {
+        for (const launch of this.#launches.values()) void this.#conclude(launch);
+        this.#options.silent();
+      });
+    });
+  }
+
+  #hear([verb, id = '', ...rest]: readonly string[]): void {
+    const launch = this.#launches.get(Number(id));
+    if (launch === undefined) return;
+    launch.accepted = true;
+    if (verb === 'S') {
+      launch.pid = Number(rest[0]);
+      launch.listen({ kind: 'started', pid: launch.pid });
+      this.#watch();
+    } else if (verb === 'F') void this.#refuse(launch, ['fork']);
+    else if (verb === 'N') void this.#refuse(launch, rest);
+    else if (verb === 'E') void this.#settle(launch, parseEnding(rest));
+  }
+
+  async #settle(launch: Launch, ending: Ending): Promise<void> {
+    delete launch.pid; // it may be another's by now
+    const suspicious = ending.kind === 'exited' && (ending.exitCode === 126 || ending.exitCode === 127);
+    const { request } = launch;
+    const message = suspicious ? await commandProblem(request, this.#options.environment['PATH']) : undefined;
+    this.#finish(launch, message === undefined ? ending : { kind: 'not_started', message });
+  }
+
+  async #refuse(launch: Launch, step: readonly string[]): Promise<void> {
+    delete launch.pid;
+    const message = await explainLaunchProblem(launch.request, step, this.#options.environment['PATH']);
+    this.#finish(launch, { kind: 'not_started', message });
+  }
+
+  #finish(launch: Launch, event: LaunchEvent): void {
+    if (!this.#launches.delete(launch.id) || this.#closed) return;
+    launch.listen(event);
+    // Shells that reap only when told are told when there is nothing else to do.
+    if (this.#launches.size === 0 && this.#child.stdin?.writable === true) this.#child.stdin.write('0\n');
+  }
+
+  #stillborn(error: Error): void {
+    this.#gone.resolve();
+    this.#options.died();
+    const message = `The process that starts others could not be started (${error.message}).`;
+    for (const launch of this.#launches.values()) this.#finish(launch, { kind: 'not_started', message });
+  }
+
+  #exited(signal: NodeJS.Signals | null): void {
+    this.#gone.resolve();
+    if (this.#closed) return;
+    this.#options.died();
+    this.#options.clock.after(GRACE, () => this.#bequeath(signal !== null));
+  }
+
+  /**
+   * What its supervisors have is theirs, what it had not yet read is returned. If it was killed, it may have been at work on
+   * the oldest of those: whether that one was started nobody knows.
+   */
+  #bequeath(killed: boolean): void {
+    const [first, ...others] = [...this.#launches.values()].filter((launch) => !launch.accepted);
+    if (first === undefined || this.#closed) return;
+    const left = killed ? others : [first, ...others];
+    if (killed) this.#finish(first, { kind: 'lost', message: DOUBTFUL });
+    for (const launch of left) this.#launches.delete(launch.id);
+    this.#options.left(left);
+  }
+
+  /** Looks now and then whether started processes are still there, since a supervisor may be killed. */
+  #watch(): void {
+    this.#callOff ??= this.#options.clock.after(2 * GRACE, () => {
+      this.#callOff = undefined;
+      for (const launch of this.#launches.values()) {
+        if (launch.pid === undefined || exists(launch.pid)) continue;
+        if (launch.missing === true) void this.#conclude(launch);
+        launch.missing = true;
+      }
+      if (this.#launches.size > 0) this.#watch();
+    });
+  }
+
+  /** No report will come; but the exit record may have been written. */
+  async #conclude(launch: Launch): Promise<void> {
+    this.#finish(launch, (await readExitRecord(launch.request.exitPath)) ?? { kind: 'lost', message: LOST });
+  }
+}
+
+/** Reads how a process ended. Undefined when that is not known (yet). A record without its line end is unfinished. */
+export async function readExitRecord(path: string): Promise<Ending | undefined> {
+  const text = await readFile(path, 'latin1').catch(() => '');
+  if (!text.endsWith('\n')) return undefined;
+  const words = text.trimEnd().split(' ');
+  return words[0] === 'exited' || words[0] === 'signalled' ? parseEnding(words) : undefined;
+}
+
+function parseEnding([kind, number]: readonly string[]): Ending {
+  const value = Number(number);
+  if (kind === 'exited') return { kind, exitCode: value };
+  return { kind: 'signalled', signal: signalName(value) };
+}
+
+/** The name of a signal; that of a real-time signal, which Node has no name for, as SIGRTMIN+n. */
+function signalName(number: number): string {
+  return SIGNALS.get(number) ?? (number >= 34 ? `SIGRTMIN+${number - 34}` : `signal ${number}`);
+}
+
+function exists(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+function ignore(): void {
+  // Said in another way.
+}
