@@ -115,6 +115,7 @@ function failure(path: string, message: string): LoadResult {
     errors: [error],
     warnings: [],
     watched: [resolve(path)],
+    stamps: {},
     texts: new Map(),
     missing: false,
   };

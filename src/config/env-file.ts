@@ -1,18 +1,18 @@
 /** Env files: `NAME=value` lines, read by Node's own parser. */
 import { parseEnv } from 'node:util';
 import type { Problem } from '../schedule/problem.ts';
-import { decode, readBytes } from './source.ts';
+import { decode, readBytes, type Bytes } from './source.ts';
 
 const MAX_ENV_FILE = 1024 * 1024;
 
 export type Variables = Readonly<Record<string, string>>;
 
-/** Reads each file once and tells `seen` what it found there (nothing: no such file). */
+/** Reads each file once and tells `seen` what it found there. */
 export class EnvFiles {
   readonly #read = new Map<string, Variables | Problem>();
-  readonly #seen: (path: string, bytes: Buffer | undefined) => void;
+  readonly #seen: (path: string, file: Bytes) => void;
 
-  constructor(seen: (path: string, bytes: Buffer | undefined) => void) {
+  constructor(seen: (path: string, file: Bytes) => void) {
     this.#seen = seen;
   }
 
@@ -25,7 +25,7 @@ export class EnvFiles {
 
   #readFile(path: string, optional: boolean): Variables | Problem {
     const file = readBytes(path, MAX_ENV_FILE);
-    this.#seen(path, file.ok ? file.bytes : undefined);
+    this.#seen(path, file);
     if (!file.ok) {
       if (file.missing && optional) return {};
       const hint = file.missing

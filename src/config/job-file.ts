@@ -12,7 +12,17 @@ import { EnvFiles, type Variables } from './env-file.ts';
 import type { Environment } from './interpolate.ts';
 import { Outline, type OutlinedJob } from './outline.ts';
 import type { Values } from './read.ts';
-import { decode, distrust, MAX_FILE_SIZE, readBytes, Source } from './source.ts';
+import {
+  decode,
+  distrust,
+  MAX_FILE_SIZE,
+  MISSING,
+  readBytes,
+  Source,
+  stampAt,
+  stampOf,
+  type Bytes,
+} from './source.ts';
 
 export interface LoadOptions {
   /** For `${NAME}`. */
@@ -35,6 +45,8 @@ export interface LoadedFile {
   readonly warnings: readonly Diagnostic[];
   /** Absolute paths a change of which matters: job file, includes, directories of include globs, env files. */
   readonly watched: readonly string[];
+  /** What each file was when it was read, for watch.ts. */
+  readonly stamps: Readonly<Record<string, string>>;
   /** Of the content of all files read. */
   readonly hash: string;
   /** The zone of jobs that name none. */
@@ -51,6 +63,7 @@ export type LoadResult =
       readonly errors: readonly Diagnostic[];
       readonly warnings: readonly Diagnostic[];
       readonly watched: readonly string[];
+      readonly stamps: Readonly<Record<string, string>>;
       readonly texts: ReadonlyMap<string, string>;
       /** There is no such job file at all. */
       readonly missing: boolean;
@@ -76,6 +89,7 @@ class Loading {
   readonly #options: LoadOptions;
   readonly #content: [path: string, bytes: Buffer | undefined][] = [];
   readonly #watched = new Set<string>();
+  readonly #stamps: Record<string, string> = {};
   readonly #sources: Source[] = [];
   readonly #outlines: Outline[] = [];
   readonly #loose: Diagnostic[] = [];
@@ -89,7 +103,7 @@ class Loading {
     this.#path = resolve(path);
     this.#name = path;
     this.#options = options;
-    this.#envFiles = new EnvFiles((file, bytes) => this.#saw(file, bytes));
+    this.#envFiles = new EnvFiles((path, file) => this.#saw(path, file));
   }
 
   result(): LoadResult {
@@ -111,13 +125,15 @@ class Loading {
     const warnings = all.filter(({ severity }) => severity === 'warning');
     const watched = [...this.#watched];
     const texts = new Map(this.#sources.map((source) => [source.name, excerpt(source, all)]));
-    if (errors.length > 0) return { ok: false, errors, warnings, watched, texts, missing: this.#missing };
+    if (errors.length > 0)
+      return { ok: false, errors, warnings, watched, stamps: this.#stamps, texts, missing: this.#missing };
     const hash = once(() => hashOf(this.#content.splice(0)));
     const file = {
       path: this.#path,
       jobs: this.#jobs,
       warnings,
       watched,
+      stamps: this.#stamps,
       get hash(): string {
         return hash();
       },
@@ -128,14 +144,15 @@ class Loading {
   }
 
   /** Notes what a file held, for the hash and for watching. */
-  #saw(path: string, bytes: Buffer | undefined): void {
+  #saw(path: string, file: Bytes): void {
     this.#watched.add(path);
-    this.#content.push([path, bytes]);
+    this.#stamps[path] = file.ok ? stampOf(file.stat) : MISSING;
+    this.#content.push([path, file.ok ? file.bytes : undefined]);
   }
 
   #outline(path: string, name: string): Outline | undefined {
     const file = readBytes(path, this.#options.maxFileSize ?? MAX_FILE_SIZE);
-    this.#saw(path, file.ok ? file.bytes : undefined);
+    this.#saw(path, file);
     if (!file.ok) {
       this.#missing = file.missing && path === this.#path;
       return this.#refuse(name, file);
@@ -185,7 +202,9 @@ class Loading {
     const magic = /[*?[{]/.exec(pattern);
     if (magic === null) return [pattern];
     // A file that appears later must be noticed, so the directory that the glob starts from is watched too.
-    this.#watched.add(resolve(main.source.directory, pattern.slice(0, magic.index).replace(/[^/]*$/, '')));
+    const directory = resolve(main.source.directory, pattern.slice(0, magic.index).replace(/[^/]*$/, ''));
+    this.#watched.add(directory);
+    this.#stamps[directory] = stampAt(directory);
     return globSync(pattern, { cwd: main.source.directory }).sort();
   }
 

@@ -10,7 +10,7 @@ import {
   readFileSync,
   realpathSync,
   statSync,
-  type Stats,
+  type BigIntStats,
 } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Diagnostic, Place } from './diagnostic.ts';
@@ -74,8 +74,25 @@ export class Source {
   }
 }
 
+/** The stamp of what is not there. */
+export const MISSING = 'missing';
+
+/** Tells one state of a file from another without reading it. */
+export function stampOf({ dev, ino, size, mtimeNs }: BigIntStats): string {
+  return `${dev}:${ino}:${size}:${mtimeNs}`;
+}
+
+/** The stamp of what is at a path now, links followed. */
+export function stampAt(path: string): string {
+  try {
+    return stampOf(statSync(path, { bigint: true }));
+  } catch {
+    return MISSING;
+  }
+}
+
 export type Bytes =
-  | { readonly ok: true; readonly bytes: Buffer; readonly stat: Stats }
+  | { readonly ok: true; readonly bytes: Buffer; readonly stat: BigIntStats }
   | { readonly ok: false; readonly missing: boolean; readonly message: string; readonly hint?: string };
 
 /** Reads a regular file of at most `limit` bytes. Never waits on a pipe or device. */
@@ -83,11 +100,11 @@ export function readBytes(path: string, limit: number): Bytes {
   let descriptor: number | undefined;
   try {
     descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const stat = fstatSync(descriptor);
+    const stat = fstatSync(descriptor, { bigint: true });
     if (!stat.isFile())
       return refuse(stat.isDirectory() ? 'this is a directory, not a file' : 'this is not a regular file');
-    if (stat.size > limit)
-      return refuse(`the file has ${mib(stat.size)}, more than the limit of ${mib(limit)}`);
+    if (stat.size > BigInt(limit))
+      return refuse(`the file has ${mib(Number(stat.size))}, more than the limit of ${mib(limit)}`);
     return { ok: true, bytes: readFileSync(descriptor), stat };
   } catch (error) {
     return unreadable(error);
@@ -144,19 +161,19 @@ export function decode(bytes: Buffer): Decoded {
  * What owner and mode say against trusting the file: whoever can write it chooses what runs as `uid` (F88).
  * `stat` is of the open descriptor, so that it speaks of the very bytes that were read.
  */
-export function distrust(source: Source, stat: Stats, uid: number | undefined): Diagnostic[] {
+export function distrust(source: Source, stat: BigIntStats, uid: number | undefined): Diagnostic[] {
   const found: Diagnostic[] = [];
   const say = (severity: Diagnostic['severity'], message: string, hint: string): void => {
     found.push({ severity, file: source.name, line: 1, column: 1, length: 0, path: '', message, hint });
   };
-  if ((stat.mode & 0o002) !== 0) {
+  if ((Number(stat.mode) & 0o002) !== 0) {
     say(
       uid === 0 ? 'error' : 'warning',
       'everyone may write this file, and so choose what runs',
       'chmod o-w it',
     );
   }
-  if (uid !== undefined && stat.uid !== uid && stat.uid !== 0) {
+  if (uid !== undefined && Number(stat.uid) !== uid && stat.uid !== 0n) {
     say(
       'warning',
       `the file belongs to another user (uid ${stat.uid}), who chooses what runs here`,
