@@ -7,12 +7,13 @@ interface Options {
 }
 
 /** Greets everybody in turn. What it returns is kept as the result of the run. */
-export default async function greet({ with: options, attempt, signal, log, progress }: TaskContext<Options>) {
-  for (const [index, name] of options.names.entries()) {
+export default async function greet(context: TaskContext<Options>) {
+  const { names, shout } = context.with;
+  for (const [index, name] of names.entries()) {
     const greeting = `Hello, ${name}!`;
-    log.info(options.shout ? greeting.toUpperCase() : greeting, { attempt });
-    progress((index + 1) / options.names.length);
-    await sleep(100, undefined, { signal }); // ends early when the run is to stop
+    context.log.info(shout ? greeting.toUpperCase() : greeting);
+    context.progress((index + 1) / names.length);
+    await sleep(100, undefined, { signal: context.signal }); // ends early when the run is to stop
   }
-  return { greeted: options.names.length };
+  return { greeted: names.length };
 }

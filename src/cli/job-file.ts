@@ -1,5 +1,6 @@
 /** Which job file is meant, and what is in it. */
 import { existsSync } from 'node:fs';
+import { relative } from 'node:path';
 import type { JobDefinition, JobId } from '../model.ts';
 import { formatDiagnostics, summarizeDiagnostics, type Diagnostic } from '../config/diagnostic.ts';
 import { loadJobFile, type LoadedFile, type LoadOptions, type LoadResult } from '../config/load.ts';
@@ -8,7 +9,7 @@ import { suggest } from '../schedule/suggest.ts';
 import { exit, Failure } from './exit.ts';
 import type { Session } from './session.ts';
 
-const usualPlaces = ['./jobs.yaml', '/etc/tsched/jobs.yaml'];
+const usualPlaces = ['jobs.yaml', '/etc/tsched/jobs.yaml'];
 
 /** The file named (by argument, flag or TSCHED_FILE), else the first of the usual places that exists. */
 export function findJobFile(named: string | undefined): string {
@@ -77,5 +78,11 @@ export function jobOf(id: JobId, file: LoadedFile): JobDefinition {
           .map((candidate) => candidate.id)
           .join(', ')}${file.jobs.length > 20 ? ', …' : ''}`
       : `did you mean "${near}"?`;
-  throw new Failure(exit.usage, `there is no job "${shown}" in ${printable(file.path)}`, hint);
+  throw new Failure(exit.usage, `there is no job "${shown}" in ${shownPath(file.path)}`, hint);
+}
+
+/** As short as it names the file from here. */
+export function shownPath(path: string): string {
+  const near = relative('.', path);
+  return printable(near === '' || near.startsWith('..') ? path : near);
 }

@@ -1,7 +1,7 @@
 import type { Instant, JobDefinition } from '../model.ts';
 import { printable, printableJson } from '../observe/text.ts';
 import { compileSchedule } from '../schedule/trigger.ts';
-import { loadJobs } from './job-file.ts';
+import { loadJobs, shownPath } from './job-file.ts';
 import type { Session } from './session.ts';
 import { table, type Cell } from './table.ts';
 import { fromNow, localIso, rfc3339, shortTime } from './when.ts';
@@ -89,7 +89,7 @@ function asTable(
       ...(described ? [{ text: printable(job.description ?? ''), style: 'dim' as const }] : []),
     ];
   });
-  const footer = `\n${summary(rows)} in ${printable(view.path)}. Times in ${view.fixed ?? "each job's zone"}${zoned || view.fixed !== undefined ? '' : `, ${view.timezone}`}.\n`;
+  const footer = `\n${summary(rows)} in ${shownPath(view.path)}. Times in ${view.fixed ?? "each job's zone"}${zoned || view.fixed !== undefined ? '' : `, ${view.timezone}`}.\n`;
   return `${table(heading, cells, session.painter('out'))}${session.painter('out')('dim', footer)}`;
 }
 

@@ -1,4 +1,5 @@
 /** The command line: every command, option and example, and nothing else. What a command does is loaded when it is called. */
+import { printable } from '../observe/text.ts';
 import { exit } from './exit.ts';
 import {
   Command,
@@ -42,7 +43,7 @@ function build(session: Session, end: End): Command {
       writeErr: (text) => session.err(text),
       getOutHasColors: () => session.colorOn('out'),
       getErrHasColors: () => session.colorOn('err'),
-      outputError: (text, write) => write(text.replace(/^error: /, 'tsched: ')),
+      outputError: (text, write) => write(escapeLines(text).replace(/^error: /, 'tsched: ')),
     })
     .configureHelp({ styleTitle: (title) => session.painter('out')('bold', title) })
     .exitOverride()
@@ -241,4 +242,9 @@ function addSchema(program: Command, { session }: Seen): void {
       const { schema } = await import('./schema.ts');
       schema(session);
     });
+}
+
+/** Commander repeats what was typed. */
+function escapeLines(text: string): string {
+  return text.split('\n').map(printable).join('\n');
 }

@@ -4,7 +4,7 @@ import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../engine/clock.ts';
 import type { AttemptHandle, AttemptSpec, Clock, Executor, StopReason } from '../engine/ports.ts';
-import type { JobDefinition, Outcome } from '../model.ts';
+import type { Instant, JobDefinition, Outcome } from '../model.ts';
 import { elapsed, outcomeInWords, printable } from '../observe/text.ts';
 import { nextAttempt } from '../schedule/retry.ts';
 import { createExecutor } from '../tasks/executor.ts';
@@ -53,6 +53,7 @@ class ForegroundRun {
   readonly #job: JobDefinition;
   readonly #around: Surroundings;
   readonly #runId = randomUUIDv7();
+  readonly #askedAt: Instant;
   #attempt: AttemptHandle | undefined;
   #wake: (() => void) | undefined;
   #signal: NodeJS.Signals | undefined;
@@ -60,6 +61,7 @@ class ForegroundRun {
   constructor(job: JobDefinition, around: Surroundings) {
     this.#job = job;
     this.#around = around;
+    this.#askedAt = around.clock.now();
   }
 
   /** The first asks the attempt to end, the second kills it; while none is active, either ends the run. */
@@ -124,7 +126,8 @@ class ForegroundRun {
       runId: this.#runId,
       jobId: id,
       attempt,
-      scheduledAt: this.#around.clock.now(),
+      scheduledAt: this.#askedAt,
+      previousSuccessAt: undefined,
       cause: 'manual',
       task,
       surroundings,

@@ -1,0 +1,60 @@
+/** The command as a real process. */
+import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll } from 'vitest';
+
+export const bin = join(import.meta.dirname, '../../bin/tsched.js');
+
+export interface Ran {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+export interface RunOptions {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Runs it as if it were this moment, UTC: `2026-10-24 12:00:00`. */
+  readonly at?: string;
+}
+
+/** Runs `tsched` with these arguments, in a directory of its own unless told otherwise, and waits for its end. */
+export function tsched(args: readonly string[], { cwd = directory(), env = {}, at }: RunOptions = {}): Ran {
+  const command = [process.execPath, bin, ...args];
+  const [program = '', ...rest] = at === undefined ? command : ['faketime', '-f', at, ...command];
+  const result: SpawnSyncReturns<string> = spawnSync(program, rest, {
+    cwd,
+    env: { ...plainEnvironment(), ...env },
+    encoding: 'utf8',
+    timeout: 20_000,
+  });
+  if (result.error !== undefined) throw result.error;
+  return { code: result.status, out: result.stdout, err: result.stderr };
+}
+
+/** No variable of whoever runs the tests changes what a command prints. */
+export function plainEnvironment(): Record<string, string> {
+  return { PATH: process.env.PATH ?? '', HOME: directory(), TZ: 'UTC' };
+}
+
+const made: string[] = [];
+afterAll(() => {
+  for (const path of made.splice(0)) rmSync(path, { recursive: true, force: true });
+});
+
+/** A directory that is gone after the test file. */
+export function directory(): string {
+  const path = mkdtempSync(join(tmpdir(), 'tsched-cli-'));
+  made.push(path);
+  return path;
+}
+
+/** A directory with a `jobs.yaml`, and perhaps more files. */
+export function project(jobs: string, files: Readonly<Record<string, string>> = {}): string {
+  const path = directory();
+  for (const [name, text] of Object.entries({ 'jobs.yaml': jobs, ...files }))
+    writeFileSync(join(path, name), text);
+  return path;
+}
