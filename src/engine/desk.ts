@@ -35,8 +35,8 @@ export class Desk implements SlotDesk, RunSurroundings {
   readonly executor: Executor;
   readonly store: Store;
   readonly random: () => number;
-  /** Every run that is claimed and not finished. */
-  readonly runs = new Set<ActiveRun>();
+  /** Every run that is claimed and not finished, with its job. */
+  readonly runs = new Map<ActiveRun, ArmedJob>();
   /** Set once: from then on nothing new starts. */
   closing = false;
   /** The clock was set by this much more than time passed; the engine re-arms what needs it. */
@@ -47,10 +47,10 @@ export class Desk implements SlotDesk, RunSurroundings {
   readonly #maxRuns: number;
   /** Slots waiting for a place among all runs: higher priority first, then the earlier due. */
   readonly #line = new DueQueue<TurnOf>();
-  readonly #jobOf = new Map<ActiveRun, ArmedJob>();
   #claims: Claim[] = [];
   #skips: SkipRecord[] = [];
   #committing = false;
+  #untold: (() => void)[] = [];
 
   constructor(ports: EnginePorts, maxConcurrentRuns: number) {
     this.#ports = ports;
@@ -139,14 +139,17 @@ export class Desk implements SlotDesk, RunSurroundings {
     for (const { turn } of inLine.slice()) this.#leaveLine(turn, reason);
   }
 
+  later(action: () => void): void {
+    if (this.#untold.push(action) === 1) queueMicrotask(() => this.#tell());
+  }
+
   storeFailed(error: unknown): void {
     this.emit({ kind: 'store_failed', message: error instanceof Error ? error.message : String(error) });
   }
 
   released(run: ActiveRun): void {
+    const job = this.runs.get(run);
     this.runs.delete(run);
-    const job = this.#jobOf.get(run);
-    this.#jobOf.delete(run);
     if (job !== undefined) {
       const { active } = job.business;
       active.splice(active.indexOf(run), 1);
@@ -218,23 +221,20 @@ export class Desk implements SlotDesk, RunSurroundings {
   }
 
   #claim(turn: TurnOf, cause: Cause): ActiveRun {
-    const { job, slot, dueAt } = turn;
-    const now = this.clock.now();
+    const { job, slot } = turn;
     const record: RunRecord = {
       id: this.#ports.newRunId(),
       jobId: job.definition.id,
       scheduledAt: slot,
       cause,
-      claimedAt: now,
+      claimedAt: this.clock.now(),
       state: 'claimed',
       attempts: [],
     };
     const run = new ActiveRun(this, job.definition, record);
-    this.runs.add(run);
-    this.#jobOf.set(run, job);
+    this.runs.set(run, job);
     job.business.active.push(run);
     this.#claims.push({ run, turn });
-    this.emit({ kind: 'run_claimed', run: record, late: Math.max(now - dueAt, 0) });
     this.#commitSoon();
     return run;
   }
@@ -270,28 +270,41 @@ export class Desk implements SlotDesk, RunSurroundings {
     if (claims.length + skips.length === 0) return;
     this.#claims = [];
     this.#skips = [];
-    this.store
-      .claim(
-        claims.map(({ run }) => run.record),
-        skips,
-      )
-      .then(
-        (won) => claims.forEach((claim, index) => this.#settle(claim, won[index] === true)),
-        (error: unknown) => {
-          // A store that fails must not stop the backups: run, and say so.
-          this.storeFailed(error);
-          for (const claim of claims) this.#settle(claim, true);
-        },
-      );
+    const records = claims.map(({ run }) => run.claim);
+    this.store.claim(records, skips).then(
+      (won) => this.#begun(claims, (index) => won[index] === true),
+      (error: unknown) => {
+        // A store that fails must not stop the backups: run, and say so.
+        this.storeFailed(error);
+        this.#begun(claims, () => true);
+      },
+    );
   }
 
-  #settle({ run, turn }: Claim, won: boolean): void {
-    if (won) {
-      run.start();
-      return;
+  /** Starts all that was won before anything else is told of it: what observers do must not delay a start. */
+  #begun(claims: readonly Claim[], won: (index: number) => boolean): void {
+    claims.forEach((claim, index) => {
+      if (!won(index)) {
+        this.#skip(claim.turn, 'claimed_elsewhere');
+        claim.run.withdraw();
+        return;
+      }
+      this.#untold.push(() => this.#claimed(claim));
+      claim.run.start();
+    });
+    this.#tell();
+  }
+
+  #claimed({ run: { claim }, turn }: Claim): void {
+    this.emit({ kind: 'run_claimed', run: claim, late: Math.max(claim.claimedAt - turn.dueAt, 0) });
+  }
+
+  #tell(): void {
+    while (this.#untold.length > 0) {
+      const actions = this.#untold;
+      this.#untold = [];
+      for (const action of actions) action();
     }
-    this.#skip(turn, 'claimed_elsewhere');
-    run.withdraw();
   }
 }
 

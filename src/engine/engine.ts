@@ -102,8 +102,8 @@ export class Engine {
 
   /** Cancels a run that is not finished. False: no such run. */
   cancel(runId: RunId, by: CancelledBy = 'operator'): boolean {
-    for (const run of this.#desk.runs) {
-      if (run.record.id !== runId) continue;
+    for (const run of this.#desk.runs.keys()) {
+      if (run.claim.id !== runId) continue;
       run.cancel(by);
       return true;
     }
@@ -133,7 +133,7 @@ export class Engine {
   /** Ends every active run by KILL, but those to be left; resolves as `stop` does. */
   stopNow(): Promise<void> {
     const stopped = this.stop({ drain: 0 });
-    for (const run of this.#desk.runs)
+    for (const run of this.#desk.runs.keys())
       if (run.definition.policy.onShutdown !== 'leave') run.kill('shutdown');
     return stopped;
   }
@@ -148,15 +148,14 @@ export class Engine {
     }
     const { promise: idle, resolve } = Promise.withResolvers<void>();
     desk.onReleased = () => {
-      if ([...desk.runs].every((run) => run.definition.policy.onShutdown === 'leave')) resolve();
+      if ([...desk.runs.keys()].every((run) => run.definition.policy.onShutdown === 'leave')) resolve();
     };
-    for (const run of desk.runs) {
-      if (run.record.state !== 'running' || run.definition.policy.onShutdown === 'terminate')
-        run.cancel('shutdown');
+    for (const run of desk.runs.keys()) {
+      if (run.state !== 'running' || run.definition.policy.onShutdown === 'terminate') run.cancel('shutdown');
     }
     desk.alarm.after(drain, {
       wake: () => {
-        for (const run of desk.runs)
+        for (const run of desk.runs.keys())
           if (run.definition.policy.onShutdown === 'wait') run.cancel('shutdown');
       },
     });
@@ -219,7 +218,7 @@ export class Engine {
     const { clock, runs } = this.#desk;
     this.#desk.emit({ kind: 'clock_stepped', by, at: clock.now() });
     if (by >= 0) return;
-    for (const run of runs) run.clockSetBack(by);
+    for (const run of runs.keys()) run.clockSetBack(by);
     if (-by <= REANCHOR) return;
     for (const job of this.#jobs.values()) if (job.loaded) job.arm(clock.now());
   }

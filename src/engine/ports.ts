@@ -36,7 +36,7 @@ export interface AttemptSpec {
   readonly attempt: number;
   readonly scheduledAt: Instant;
   readonly cause: Cause;
-  readonly previousSuccessAt?: Instant;
+  readonly previousSuccessAt?: Instant | undefined;
   readonly task: Task;
   readonly surroundings: Surroundings;
   readonly output: OutputPolicy;

@@ -1,13 +1,22 @@
-import type { AttemptRecord, CancelledBy, Duration, JobDefinition, Outcome, RunRecord } from '../model.ts';
+import type {
+  AttemptRecord,
+  CancelledBy,
+  Duration,
+  Instant,
+  JobDefinition,
+  Outcome,
+  RunRecord,
+  RunState,
+} from '../model.ts';
 import { nextAttempt } from '../schedule/retry.ts';
 import type { Alarm, Ticket } from './alarm.ts';
 import type {
   AttemptHandle,
   AttemptReport,
+  AttemptSpec,
   Clock,
   EngineEvent,
   Executor,
-  StopReason,
   Store,
 } from './ports.ts';
 
@@ -19,6 +28,8 @@ export interface RunSurroundings {
   readonly store: Store;
   readonly random: () => number;
   emit(event: EngineEvent): void;
+  /** Handles a report when the starts under way are done: nothing delays a start, and no report re-enters one. */
+  later(action: () => void): void;
   /** Records a state that the store did not take; the run goes on. */
   storeFailed(error: unknown): void;
   /** The run is over: its record is final. */
@@ -29,176 +40,171 @@ export interface RunSurroundings {
  * One run on its way: claimed, then attempt after attempt, until an outcome is final. The definition is the one it
  * began with, whatever the file says meanwhile. Read from top to bottom, this is a run's life:
  *
- *   start ─▶ #attempt ─▶ #report(started) ─▶ #report(ended) ─┬▶ #finish
- *               ▲                                             │
- *               └───────────────── #retry ◀───────────────────┘
+ *   start ─▶ #attempt ─▶ #underWay ─▶ #over ─┬▶ #finish
+ *               ▲                            │
+ *               └────────── #retry ◀─────────┘
  */
 export class ActiveRun {
   readonly definition: JobDefinition;
-  #record: RunRecord;
+  /** The record as it was claimed; `record` tells how it stands. */
+  readonly claim: RunRecord;
   readonly #around: RunSurroundings;
+  #state: RunState = 'claimed';
+  #attempts: readonly AttemptRecord[] = [];
+  #ending: Pick<RunRecord, 'finishedAt' | 'outcome'> = {};
+  #retryAt: Instant | undefined;
   #handle: AttemptHandle | undefined;
   #deadline: Ticket | undefined;
   #retryTicket: Ticket | undefined;
   #attemptBegan: Duration = 0;
   #cancelled: CancelledBy | undefined;
 
-  constructor(around: RunSurroundings, definition: JobDefinition, record: RunRecord) {
+  constructor(around: RunSurroundings, definition: JobDefinition, claim: RunRecord) {
     this.#around = around;
     this.definition = definition;
-    this.#record = record;
+    this.claim = claim;
   }
 
+  get state(): RunState {
+    return this.#state;
+  }
+
+  /** A snapshot. */
   get record(): RunRecord {
-    return this.#record;
+    const record = { ...this.claim, state: this.#state, attempts: this.#attempts, ...this.#ending };
+    return this.#retryAt === undefined ? record : { ...record, retryAt: this.#retryAt };
   }
 
   /** Begins the first attempt. Call once, after the slot's claim is recorded. */
   start(): void {
-    if (this.#record.state !== 'claimed') return;
-    this.#attempt();
+    if (this.#state === 'claimed') this.#attempt();
   }
 
   /** Lets go of a slot that turned out to be claimed by another: this run never was. */
   withdraw(): void {
-    if (this.#record.state !== 'claimed') return;
-    this.#record = { ...this.#record, state: 'finished' };
+    if (this.#state !== 'claimed') return;
+    this.#state = 'finished';
     this.#around.released(this);
   }
 
   /** Ends the run as soon as its processes allow. The first reason given is the one recorded. */
   cancel(by: CancelledBy): void {
     this.#cancelled ??= by;
-    if (this.#record.state === 'running') this.#handle?.stop({ kind: 'cancelled', by });
+    if (this.#state === 'running') this.#handle?.stop({ kind: 'cancelled', by });
     else this.#finish({ kind: 'cancelled', by: this.#cancelled });
   }
 
   /** Ends the run at once, by KILL. */
   kill(by: CancelledBy): void {
     this.#cancelled ??= by;
-    if (this.#record.state === 'running') this.#handle?.kill({ kind: 'cancelled', by });
+    if (this.#state === 'running') this.#handle?.kill({ kind: 'cancelled', by });
     else this.#finish({ kind: 'cancelled', by: this.#cancelled });
   }
 
   /** The wall clock was set back: a retry that waits keeps its delay, not its reading. */
   clockSetBack(by: Duration): void {
-    const { retryAt } = this.#record;
-    if (this.#record.state === 'retrying' && retryAt !== undefined) this.#waitUntil(retryAt + by);
+    if (this.#state === 'retrying' && this.#retryAt !== undefined) this.#waitUntil(this.#retryAt + by);
   }
 
   #attempt(): void {
-    const { clock, alarm, executor, store } = this.#around;
-    const { definition } = this;
-    const number = this.#record.attempts.length + 1;
-    const attempt: AttemptRecord = { number, startedAt: clock.now() };
-    const { retryAt: _waited, ...record } = this.#record;
-    this.#record = { ...record, state: 'running', attempts: [...record.attempts, attempt] };
+    const { clock, alarm, executor } = this.#around;
+    const { timeout } = this.definition.policy;
+    const number = this.#attempts.length + 1;
+    this.#state = 'running';
+    this.#retryAt = undefined;
+    this.#attempts = [...this.#attempts, { number, startedAt: clock.now() }];
     this.#attemptBegan = clock.monotonic();
-    this.#handle = undefined;
-    const previousSuccessAt = store.previousSuccess(definition.id);
-    const handle = executor.start(
-      {
-        runId: record.id,
-        jobId: record.jobId,
-        attempt: number,
-        scheduledAt: record.scheduledAt,
-        cause: number > 1 ? 'retry' : record.cause,
-        ...(previousSuccessAt === undefined ? {} : { previousSuccessAt }),
-        task: definition.task,
-        surroundings: definition.surroundings,
-        output: definition.output,
-        successExitCodes: definition.policy.successExitCodes,
-        killSignal: definition.policy.killSignal,
-        killAfter: definition.policy.killAfter,
-      },
-      (report) => this.#report(number, report),
-    );
-    if (!this.#isCurrent(number)) return;
-    this.#handle = handle;
-    const { timeout } = definition.policy;
+    this.#around.later(() => this.#save());
+    this.#handle = executor.start(this.#spec(number), (report) => {
+      this.#around.later(() => this.#report(number, report));
+    });
     if (timeout !== undefined) {
-      this.#deadline = alarm.after(timeout, {
-        wake: () => this.#stop({ kind: 'timed_out', after: timeout }),
-      });
+      const wake = (): void => this.#handle?.stop({ kind: 'timed_out', after: timeout });
+      this.#deadline = alarm.after(timeout, { wake });
     }
-    this.#save();
   }
 
-  #stop(reason: StopReason): void {
-    this.#handle?.stop(reason);
-  }
-
-  /** Whether attempt `number` is still under way; late reports of an older one change nothing. */
-  #isCurrent(number: number): boolean {
-    return this.#record.state === 'running' && this.#record.attempts.length === number;
+  #spec(attempt: number): AttemptSpec {
+    const { definition } = this;
+    const { id, jobId, scheduledAt, cause } = this.claim;
+    const { successExitCodes, killSignal, killAfter } = definition.policy;
+    return {
+      runId: id,
+      jobId,
+      attempt,
+      scheduledAt,
+      cause: attempt > 1 ? 'retry' : cause,
+      previousSuccessAt: this.#around.store.previousSuccess(jobId),
+      task: definition.task,
+      surroundings: definition.surroundings,
+      output: definition.output,
+      successExitCodes,
+      killSignal,
+      killAfter,
+    };
   }
 
   #report(number: number, report: AttemptReport): void {
-    if (!this.#isCurrent(number)) return;
-    if (report.kind === 'started') {
-      if (report.pid !== undefined) this.#amend({ pid: report.pid });
-      const pid = report.pid === undefined ? {} : { pid: report.pid };
-      this.#around.emit({ kind: 'attempt_started', run: this.#record, attempt: number, ...pid });
-      return;
-    }
+    // Late reports of an older attempt change nothing.
+    if (this.#state !== 'running' || this.#attempts.length !== number) return;
+    if (report.kind === 'started') this.#underWay(number, report.pid);
+    else this.#over(number, report.outcome);
+  }
+
+  #underWay(attempt: number, pid: number | undefined): void {
+    const known = pid === undefined ? {} : { pid };
+    this.#amend(known);
+    this.#around.emit({ kind: 'attempt_started', run: this.record, attempt, ...known });
+  }
+
+  #over(attempt: number, outcome: Outcome): void {
     const { clock, alarm } = this.#around;
     alarm.cancel(this.#deadline);
     const duration = Math.max(clock.monotonic() - this.#attemptBegan, 0);
-    this.#amend({ finishedAt: clock.now(), duration, outcome: report.outcome });
-    this.#around.emit({
-      kind: 'attempt_ended',
-      run: this.#record,
-      attempt: number,
-      outcome: report.outcome,
-      duration,
-    });
-    this.#decide(number, report.outcome);
-  }
-
-  #decide(attempt: number, outcome: Outcome): void {
+    this.#amend({ finishedAt: clock.now(), duration, outcome });
+    this.#around.emit({ kind: 'attempt_ended', run: this.record, attempt, outcome, duration });
     if (this.#cancelled !== undefined && outcome.kind !== 'succeeded') {
       this.#finish({ kind: 'cancelled', by: this.#cancelled });
       return;
     }
     const next = nextAttempt(this.definition.policy.retry, { attempt, outcome }, this.#around.random);
     if (next.kind === 'finish') this.#finish(outcome);
-    else this.#retry(attempt, this.#around.clock.now() + next.delay);
+    else this.#retry(attempt, clock.now() + next.delay);
   }
 
-  #retry(attempt: number, at: number): void {
+  #retry(attempt: number, at: Instant): void {
     this.#waitUntil(at);
-    this.#around.emit({ kind: 'retry_scheduled', run: this.#record, attempt: attempt + 1, at });
+    this.#around.emit({ kind: 'retry_scheduled', run: this.record, attempt: attempt + 1, at });
   }
 
-  #waitUntil(retryAt: number): void {
+  #waitUntil(retryAt: Instant): void {
     const { alarm } = this.#around;
     alarm.cancel(this.#retryTicket);
-    this.#record = { ...this.#record, state: 'retrying', retryAt };
+    this.#state = 'retrying';
+    this.#retryAt = retryAt;
     this.#retryTicket = alarm.at(retryAt, { wake: () => this.#attempt() });
     this.#save();
   }
 
   #finish(outcome: Outcome): void {
-    if (this.#record.state === 'finished') return;
+    if (this.#state === 'finished') return;
     const { alarm, clock } = this.#around;
     alarm.cancel(this.#deadline);
     alarm.cancel(this.#retryTicket);
-    const { retryAt: _waited, ...record } = this.#record;
-    this.#record = { ...record, state: 'finished', finishedAt: clock.now(), outcome };
+    this.#state = 'finished';
+    this.#retryAt = undefined;
+    this.#ending = { finishedAt: clock.now(), outcome };
     this.#save();
-    this.#around.emit({ kind: 'run_finished', run: this.#record, outcome, definition: this.definition });
+    this.#around.emit({ kind: 'run_finished', run: this.record, outcome, definition: this.definition });
     this.#around.released(this);
   }
 
   #amend(change: Partial<AttemptRecord>): void {
-    const { attempts } = this.#record;
-    const last = attempts.at(-1);
-    if (last === undefined) return;
-    this.#record = { ...this.#record, attempts: [...attempts.slice(0, -1), { ...last, ...change }] };
+    const last = this.#attempts.at(-1);
+    if (last !== undefined) this.#attempts = [...this.#attempts.slice(0, -1), { ...last, ...change }];
   }
 
   #save(): void {
-    const { store } = this.#around;
-    store.save(this.#record).catch((error: unknown) => this.#around.storeFailed(error));
+    this.#around.store.save(this.record).catch((error: unknown) => this.#around.storeFailed(error));
   }
 }

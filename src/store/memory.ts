@@ -7,7 +7,6 @@ const ROWS = 10_000;
 /** Keeps history in memory, for tests and for a daemon that is asked to forget. */
 export class MemoryStore implements Store {
   readonly #runs = new Map<RunId, RunRecord>();
-  readonly #claims = new Set<string>();
   readonly #watermarks = new Map<JobId, Instant>();
   readonly #successes = new Map<JobId, Instant>();
   #skips: SkipRecord[] = [];
@@ -18,7 +17,19 @@ export class MemoryStore implements Store {
   }
 
   async claim(runs: readonly RunRecord[], skips: readonly SkipRecord[]): Promise<readonly boolean[]> {
-    const won = runs.map((run) => this.#claim(run));
+    let taken: Set<string> | undefined;
+    const won = runs.map((run) => {
+      const newest = this.#watermarks.get(run.jobId);
+      // A slot newer than all before cannot have been claimed; only a clock set far back asks for older ones.
+      if (run.cause !== 'manual' && newest !== undefined && run.scheduledAt <= newest) {
+        taken ??= new Set([...this.#runs.values()].filter(({ cause }) => cause !== 'manual').map(keyOf));
+        if (taken.has(keyOf(run))) return false;
+        taken.add(keyOf(run));
+      }
+      this.#runs.set(run.id, run);
+      if (run.cause !== 'manual') this.#advance(run.jobId, run.scheduledAt);
+      return true;
+    });
     for (const skip of skips) {
       this.#skips.push(skip);
       this.#advance(skip.jobId, skip.through);
@@ -58,17 +69,6 @@ export class MemoryStore implements Store {
     // Nothing is held.
   }
 
-  #claim(run: RunRecord): boolean {
-    if (run.cause !== 'manual') {
-      const key = keyOf(run);
-      if (this.#claims.has(key)) return false;
-      this.#claims.add(key);
-      this.#advance(run.jobId, run.scheduledAt);
-    }
-    this.#runs.set(run.id, run);
-    return true;
-  }
-
   #advance(jobId: JobId, slot: Instant): void {
     const known = this.#watermarks.get(jobId);
     if (known === undefined || slot > known) this.#watermarks.set(jobId, slot);
@@ -81,7 +81,6 @@ export class MemoryStore implements Store {
       if (this.#runs.size <= this.#rows) return;
       if (run.state !== 'finished') continue;
       this.#runs.delete(run.id);
-      this.#claims.delete(keyOf(run));
     }
   }
 }

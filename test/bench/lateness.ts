@@ -1,0 +1,140 @@
+/**
+ * How late 10,000 no-op firings due at one instant start, and one firing a second, through the whole engine (scripted
+ * executor, memory store), beside croner, node-cron, a bare heap of timers and one bare setTimeout.
+ */
+import { randomFillSync } from 'node:crypto';
+import { Cron } from 'croner';
+import { systemClock } from '../../src/engine/clock.ts';
+import { Engine } from '../../src/engine/engine.ts';
+import type { Executor } from '../../src/engine/ports.ts';
+import { runIds } from '../../src/engine/run-id.ts';
+import { DueQueue } from '../../src/schedule/due-queue.ts';
+import { MemoryStore } from '../../src/store/memory.ts';
+import { job } from '../support/jobs.ts';
+
+interface Outcome {
+  readonly fired: number;
+  readonly twice: number;
+  readonly lateness: readonly number[];
+}
+
+const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const precise = () => performance.timeOrigin + performance.now();
+
+/** Runs `jobs` one-shots due at one instant through the engine. */
+async function engineStorm(jobs: number): Promise<Outcome> {
+  const dueAt = Math.ceil(Date.now() / 1000) * 1000 + 2000;
+  const starts = new Map<string, number[]>();
+  const { engine } = makeEngine((id) => starts.set(id, [...(starts.get(id) ?? []), precise() - dueAt]));
+  await engine.start(
+    Array.from({ length: jobs }, (_, n) => job(`j${n}`, { at: new Date(dueAt).toISOString() })),
+  );
+  await wait(dueAt - Date.now() + 1500);
+  await engine.stopNow();
+  return outcome([...starts.values()]);
+}
+
+function makeEngine(onStart: (id: string) => void) {
+  const executor: Executor = {
+    start(spec, report) {
+      onStart(spec.jobId);
+      report({ kind: 'started' });
+      report({ kind: 'ended', outcome: { kind: 'succeeded', exitCode: 0 } });
+      return { stop: () => undefined, kill: () => undefined };
+    },
+    close: async () => undefined,
+  };
+  const engine = new Engine(
+    {
+      clock: systemClock,
+      executor,
+      store: new MemoryStore(),
+      observer: { observe: () => undefined },
+      newRunId: runIds(systemClock, (bytes) => randomFillSync(bytes)),
+      random: Math.random,
+    },
+    { maxConcurrentRuns: Number.POSITIVE_INFINITY, bootedAt: 0 },
+  );
+  return { engine };
+}
+
+async function cronerStorm(jobs: number): Promise<Outcome> {
+  const dueAt = Math.ceil(Date.now() / 1000) * 1000 + 4000;
+  const starts: number[][] = Array.from({ length: jobs }, () => []);
+  const crons = starts.map(
+    (list) =>
+      new Cron(new Date(dueAt), () => {
+        list.push(precise() - dueAt);
+      }),
+  );
+  await wait(dueAt - Date.now() + 3000);
+  for (const cron of crons) cron.stop();
+  return outcome(starts.filter((list) => list.length > 0));
+}
+
+/** The least any scheduler can do: a heap and one timer. */
+async function heapStorm(jobs: number): Promise<Outcome> {
+  const dueAt = Math.ceil(Date.now() / 1000) * 1000 + 2000;
+  const queue = new DueQueue<number[]>();
+  const starts: number[][] = Array.from({ length: jobs }, () => []);
+  for (const list of starts) queue.push(dueAt, list);
+  await new Promise<void>((resolve) => {
+    const ring = (): void => {
+      for (let list = queue.takeDue(Date.now()); list !== undefined; list = queue.takeDue(Date.now()))
+        list.push(precise() - dueAt);
+      if (queue.size === 0) resolve();
+      else setTimeout(ring, dueAt - Date.now());
+    };
+    ring();
+  });
+  return outcome(starts);
+}
+
+async function engineSeconds(seconds: number): Promise<Outcome> {
+  const late: number[] = [];
+  const { engine } = makeEngine(() => late.push(precise() % 1000));
+  await engine.start([job('a', { cron: '* * * * * *' })]);
+  await wait(seconds * 1000 + 500);
+  await engine.stopNow();
+  return outcome(late.map((lateness) => [lateness]));
+}
+
+async function timeoutSeconds(seconds: number): Promise<Outcome> {
+  const late: number[] = [];
+  for (let n = 0; n < seconds; n += 1) {
+    const next = Math.floor(Date.now() / 1000) * 1000 + 1000;
+    await wait(next - Date.now());
+    late.push(precise() - next);
+  }
+  return outcome(late.map((lateness) => [lateness]));
+}
+
+function outcome(starts: readonly (readonly number[])[]): Outcome {
+  const lateness = starts.flat().sort((a, b) => a - b);
+  return { fired: starts.length, twice: starts.filter((list) => list.length > 1).length, lateness };
+}
+
+function row(name: string, { fired, twice, lateness }: Outcome) {
+  const at = (share: number): string =>
+    (lateness[Math.min(Math.floor(lateness.length * share), lateness.length - 1)] ?? Number.NaN).toFixed(2);
+  return { name, fired, twice, 'first ms': at(0), 'p50 ms': at(0.5), 'p99 ms': at(0.99), 'last ms': at(1) };
+}
+
+/** Prints both tables; `smoke` only proves that they can be made. */
+export async function run({ smoke }: { smoke: boolean }): Promise<void> {
+  const jobs = smoke ? 200 : 10_000;
+  const rounds = smoke ? 1 : 3;
+  const storm = [];
+  for (let round = 0; round < rounds; round += 1) {
+    storm.push(row('tsched engine', await engineStorm(jobs)), row('bare heap', await heapStorm(jobs)));
+    storm.push(row('croner', await cronerStorm(jobs)));
+  }
+  console.log(`\n${jobs} no-op firings due at one instant`);
+  console.table(storm);
+  const seconds = smoke ? 2 : 20;
+  const [engine, bare] = await Promise.all([engineSeconds(seconds), timeoutSeconds(seconds)]);
+  console.log('\none firing a second (both in one process, at once)');
+  console.table([row('tsched engine', engine), row('bare setTimeout', bare)]);
+}
+
+if (import.meta.main) await run({ smoke: process.argv.includes('--smoke') });
