@@ -1,5 +1,6 @@
 /**
- * YAML text to a plain tree, with positions and every syntax error. The only importer of `yaml`.
+ * YAML text to a plain tree, with positions and every syntax error. The only importer of `yaml`; what is plain is read
+ * without it (plain-yaml.ts).
  *
  * The tree is a graph without cycles: an alias points at the tree of its anchor, so that a "billion laughs" file costs
  * its own size here; `weight` and `depth` say what it would cost to walk, and are bounded (F81).
@@ -9,6 +10,7 @@
  * aliases can be bounded while it parses, and unresolved aliases get a position.
  */
 import { Composer, isAlias, isMap, isScalar, isSeq, Lexer, Parser, type Document, type Scalar } from 'yaml';
+import { parsePlainYaml } from './plain-yaml.ts';
 import type { Source } from './source.ts';
 import { explainSyntax, quoteNeeded } from './syntax-words.ts';
 import {
@@ -59,6 +61,13 @@ export function parseYaml(source: Source): Parsed {
 function parseText(source: Source, text: string): Parsed {
   const refusal = refuse(text);
   if (refusal !== undefined) return { tree: undefined, problems: [refusal], unquoted: [] };
+  const plain = parsePlainYaml(text);
+  if (plain !== undefined) return { tree: plain, problems: [], unquoted: [] };
+  return parseByLibrary(source, text);
+}
+
+/** What the `yaml` package makes of a text. Exported for the test that holds plain-yaml.ts to it. */
+export function parseByLibrary(source: Source, text: string): Parsed {
   const composed = compose(text);
   if ('message' in composed) return { tree: undefined, problems: [composed], unquoted: [] };
   const [document, another] = composed.documents;
@@ -144,15 +153,16 @@ class TreeBuilder {
   #plain(node: unknown, at: number): Tree {
     if (isScalar(node)) return scalarTree(node, at);
     if (isMap(node)) {
-      const span = { start: node.range?.[0] ?? at, end: node.range?.[1] ?? at };
-      return this.#bounded({ kind: 'map', ...span, entries: this.#entries(node.items, span.start) });
+      const start = node.range?.[0] ?? at;
+      return this.#bounded({ kind: 'map', start, end: start + 1, entries: this.#entries(node.items, start) });
     }
     if (isSeq(node)) {
-      const span = { start: node.range?.[0] ?? at, end: node.range?.[1] ?? at };
+      const start = node.range?.[0] ?? at;
       return this.#bounded({
         kind: 'list',
-        ...span,
-        items: node.items.map((item) => this.build(item, span.start)),
+        start,
+        end: start + 1,
+        items: node.items.map((item) => this.build(item, start)),
       });
     }
     return { kind: 'scalar', start: at, end: at, value: null, source: '', style: 'plain' };
@@ -240,14 +250,13 @@ class TreeBuilder {
 
 function scalarTree(node: Scalar, at: number): ScalarTree {
   const { value } = node;
-  const start = node.range?.[0] ?? at;
+  const source = node.source ?? '';
+  const style =
+    node.type === 'PLAIN' ? 'plain' : node.type?.startsWith('BLOCK') === true ? 'block' : 'quoted';
+  // Nothing was written: it stands where it is missed. The text of a block stands for itself, its head for a caret.
+  const start = style === 'plain' && source === '' ? at : (node.range?.[0] ?? at);
+  const end =
+    style === 'block' ? start + 1 : source === '' && style === 'plain' ? start : (node.range?.[1] ?? start);
   const known = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
-  return {
-    kind: 'scalar',
-    start,
-    end: node.range?.[1] ?? start,
-    value: known ? value : null,
-    source: node.source ?? '',
-    style: node.type === 'PLAIN' ? 'plain' : node.type?.startsWith('BLOCK') ? 'block' : 'quoted',
-  };
+  return { kind: 'scalar', start, end, value: known ? value : null, source, style };
 }
