@@ -1,18 +1,19 @@
-import { describe, expect, it } from 'vitest';
-import { readCron } from '../../src/schedule/cron.ts';
-import { clockChangeRule, CronTrigger } from '../../src/schedule/cron-trigger.ts';
-import { Zone } from '../../src/schedule/zone.ts';
-import type { Rule, Window } from '../support/cron-oracle.ts';
+import { afterEach, describe, expect, it } from 'vitest';
+import { intlSource, setOffsetSource } from '../../src/schedule/zone.ts';
+import { disagreements, freshTrigger, iso, SEED } from '../support/cron-judge.ts';
+import type { Reading, Rule, Window } from '../support/cron-oracle.ts';
 import {
   clockChanges,
   firings,
   Random,
   randomExpression,
+  readWall,
   readWindow,
   ruleOf,
 } from '../support/cron-oracle.ts';
 
-const HOUR = 3_600_000;
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
 /** Zones, each with years in which its clocks changed in a telling way. */
@@ -43,15 +44,6 @@ const ZONES: readonly (readonly [timezone: string, from: number, until: number])
   ['Asia/Shanghai', 2024, 2025],
 ];
 
-const SEED = Number(process.env.TSCHED_TEST_SEED ?? Date.now() % 2 ** 31);
-console.info(`oracle seed: TSCHED_TEST_SEED=${SEED}`);
-
-function freshTrigger(expression: string, timezone: string, rule: Rule): CronTrigger {
-  const { fields, errors } = readCron(expression, '');
-  if (!fields) throw new Error(`${expression}: ${JSON.stringify(errors)}`);
-  return new CronTrigger(fields, new Zone(timezone), clockChangeRule(fields, rule));
-}
-
 /** Up to `most` changes of the zone, drawn at random; a plain date where it has none. */
 function someChanges(random: Random, zone: (typeof ZONES)[number], most: number): number[] {
   const [timezone, from, until] = zone;
@@ -59,48 +51,6 @@ function someChanges(random: Random, zone: (typeof ZONES)[number], most: number)
   if (changes.length === 0) return [Date.UTC(from, 5, 15, 12)];
   while (changes.length > most) changes.splice(random.int(0, changes.length - 1), 1);
   return changes;
-}
-
-/** All answers in the trusted part of the window, each asked from the one before. */
-function enumerate(trigger: CronTrigger, from: number, until: number): number[] {
-  const found: number[] = [];
-  for (let at = trigger.next(from); at !== undefined && at <= until; at = trigger.next(at)) found.push(at);
-  return found;
-}
-
-interface Trial {
-  readonly rule: Rule;
-  readonly random: Random;
-  readonly from: number;
-  readonly until: number;
-}
-
-/** What the trigger and the oracle disagree on: nothing, one hopes. */
-function disagreements(expression: string, window: Window, trial: Trial): string[] {
-  const { rule, random, from, until } = trial;
-  const label = `${expression} in ${window.timezone} ${JSON.stringify(rule)} seed ${SEED}`;
-  const expected = firings(expression, window, rule).filter((at) => at > from && at <= until);
-  const trigger = freshTrigger(expression, window.timezone, rule);
-  const found: string[] = [];
-  const answers = enumerate(trigger, from, until);
-  const different = expected.find((at, i) => answers[i] !== at) ?? answers[expected.length];
-  if (different !== undefined) found.push(`${label}: the series differs at ${iso(different)}`);
-  for (let i = 0; i < 6; i += 1) {
-    const near = random.int(0, 1) === 0 && expected.length > 0;
-    const after = near ? random.pick(expected) - random.int(0, 1) : from + random.int(0, until - from);
-    const next = expected.find((at) => at > after);
-    if (next === undefined) continue;
-    // A daemon started at that very moment, knowing nothing, and one that has run for days agree.
-    for (const asked of [freshTrigger(expression, window.timezone, rule), trigger]) {
-      const answer = asked.next(after);
-      if (answer !== next) found.push(`${label}: after ${iso(after)} comes ${iso(next)}, got ${iso(answer)}`);
-    }
-  }
-  return found;
-}
-
-function iso(instant: number | undefined): string {
-  return instant === undefined ? 'never' : new Date(instant).toISOString();
 }
 
 describe('every answer agrees with a walk over the wall clock', () => {
@@ -168,6 +118,83 @@ describe('every answer agrees with a walk over the wall clock', () => {
     ).toEqual(['2011-12-30T10:00:00.000Z']);
   });
 });
+
+describe('asked months ahead', () => {
+  for (const zone of ZONES) {
+    const [timezone] = zone;
+    it(`${timezone}: dates beside its clock changes`, { timeout: 60_000 }, () => {
+      const random = new Random(SEED ^ hash(timezone) ^ 2);
+      const found = someChanges(random, zone, 2).flatMap((change) => {
+        const window = readWindow(timezone, {
+          from: change - 3 * DAY,
+          until: change + 3 * DAY,
+          step: MINUTE,
+        });
+        return Array.from({ length: 16 }, () => {
+          // A reading shortly before or after the change, or one of those it skips.
+          const reading = readWall(timezone, change - MINUTE) + random.int(-120, 120) * MINUTE;
+          const expression = onlyAt(reading);
+          const rule = random.int(0, 1) === 0 ? ruleOf(expression) : randomRule(random);
+          const after = change - random.int(3 * 24, 300 * 24) * HOUR;
+          const [first] = firings(expression, window, rule);
+          const answer = freshTrigger(expression, timezone, rule).next(after);
+          const agreed =
+            first === undefined ? answer === undefined || answer > change + 300 * DAY : answer === first;
+          return agreed
+            ? []
+            : [
+                `${expression} in ${timezone} ${JSON.stringify(rule)} after ${iso(after)}: ${iso(first)}, got ${iso(answer)}; seed ${SEED}`,
+              ];
+        }).flat();
+      });
+      expect(found).toEqual([]);
+    });
+  }
+});
+
+describe('zones made up', () => {
+  afterEach(() => setOffsetSource(intlSource));
+
+  it('may change at any moment by any size: no bound of the search shows', { timeout: 60_000 }, () => {
+    const random = new Random(SEED ^ 3);
+    const found = Array.from({ length: 60 }, () => {
+      // Offsets are read in blocks of 96 days; the change falls close to where two of them meet.
+      const change = random.int(150, 220) * 96 * DAY + random.int(-90, 90) * MINUTE;
+      const before = random.int(-20, 20) * 30 * MINUTE;
+      const size = random.pick([30, 60, 120, 24 * 60, -30, -60, -120, -24 * 60]) * MINUTE;
+      const offsetAt = (instant: number): number => (instant < change ? before : before + size);
+      setOffsetSource((_, read) => read(offsetAt));
+      const from = change - 4 * DAY;
+      const readings: Reading[] = Array.from(
+        { length: (8 * DAY) / MINUTE },
+        (_, i) => from + i * MINUTE + offsetAt(from + i * MINUTE),
+      );
+      const window: Window = {
+        timezone: `Test/${before / MINUTE}${size / MINUTE}`,
+        from,
+        step: MINUTE,
+        readings,
+      };
+      return Array.from({ length: 8 }, () => {
+        const expression = randomExpression(random, { seconds: false, extended: false });
+        const trial = {
+          rule: randomRule(random),
+          random,
+          from: change - 2.5 * DAY,
+          until: change + 2.5 * DAY,
+        };
+        return disagreements(expression, window, trial);
+      }).flat();
+    }).flat();
+    expect(found).toEqual([]);
+  });
+});
+
+/** The expression of one date and time in each year. */
+function onlyAt(reading: Reading): string {
+  const date = new Date(reading);
+  return `${date.getUTCMinutes()} ${date.getUTCHours()} ${date.getUTCDate()} ${date.getUTCMonth() + 1} *`;
+}
 
 function randomRule(random: Random): Rule {
   return {
