@@ -51,7 +51,8 @@ export type StopReason =
   | { readonly kind: 'cancelled'; readonly by: CancelledBy };
 
 export type AttemptReport =
-  | { readonly kind: 'started'; readonly pid?: number }
+  /** `startTime` in clock ticks since boot, field 22 of /proc/PID/stat: tells a process from a later one of the same id. */
+  | { readonly kind: 'started'; readonly pid?: number; readonly startTime?: number }
   /** Exactly one, always the last. Not before the whole process group is gone, or has been told to go by KILL. */
   | { readonly kind: 'ended'; readonly outcome: Outcome };
 

@@ -158,6 +158,8 @@ verdict() {
     case $ts_line in
     not_started*) ts_answer=$ts_line ;;
     launched) ts_answer="exited $ts_code" ;;
+    exited* | signalled*) ;; # of an earlier process
+
     *Exit* | *Done*) ts_kind=exited ;;
     *) ts_kind=signalled ;;
     esac

@@ -1,0 +1,35 @@
+/** The environment of a run. */
+import type { AttemptSpec } from '../engine/ports.ts';
+
+/** What is for the daemon alone: a job that had these could ping its watchdog, take its sockets or load code into it. */
+const DAEMONS_OWN = /^(?:NODE_OPTIONS|NOTIFY_SOCKET|WATCHDOG_.*|LISTEN_.*|TSCHED_.*)$/v;
+
+/** What a shell would take as orders to itself. */
+const SHELLS_OWN = /^(?:SHELLOPTS|BASHOPTS|POSIXLY_CORRECT|BASH_XTRACEFD|BASH_COMPAT)$/v;
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The part of the daemon's environment that jobs inherit. */
+export function inheritable(environment: Environment): Record<string, string> {
+  const inherited: Record<string, string> = {};
+  for (const [name, value] of Object.entries(environment)) {
+    if (value !== undefined && !DAEMONS_OWN.test(name) && !SHELLS_OWN.test(name)) inherited[name] = value;
+  }
+  return inherited;
+}
+
+/** What a process is told of its run, and what its job adds to that. Instants are RFC 3339 in UTC. */
+export function runEnvironment(spec: AttemptSpec): Record<string, string> {
+  const { previousSuccessAt } = spec;
+  return {
+    ...spec.surroundings.env,
+    TSCHED_JOB_ID: spec.jobId,
+    TSCHED_RUN_ID: spec.runId,
+    TSCHED_ATTEMPT: String(spec.attempt),
+    TSCHED_SCHEDULED_AT: new Date(spec.scheduledAt).toISOString(),
+    ...(previousSuccessAt !== undefined && {
+      TSCHED_PREVIOUS_SUCCESS_AT: new Date(previousSuccessAt).toISOString(),
+    }),
+    TSCHED_CAUSE: spec.cause,
+  };
+}

@@ -1,0 +1,169 @@
+/**
+ * The output files of attempts, while processes write them: kept within their bound, and copied to whoever listens.
+ *
+ * A process has its file open for appending, so whatever the daemon does to it, the next write goes to its end. When a file has
+ * grown to twice its bound, its first half-bound and its last stay: the last is read, the file is cut after the first, and a line
+ * that says so and what was read are appended. What is written between the reading and the cutting is lost with the
+ * middle, and a line may come to stand before the marker: the price of a process never waiting for the daemon.
+ */
+import { open, type FileHandle } from 'node:fs/promises';
+import type { Clock } from '../engine/ports.ts';
+import type { OutputPolicy } from '../model.ts';
+import { LineSplitter } from './lines.ts';
+
+/** Between two looks at the files. Milliseconds. */
+const INTERVAL = 250;
+/** While a file grows fast. */
+const BUSY_INTERVAL = 50;
+/** Read from one file in one look, at most; more than that goes unseen once the file is cut. Bytes. */
+const PIECE = 1024 * 1024;
+/** Copied of a failed attempt's output, at most. Bytes. */
+const LAST_WORDS = 16 * 1024;
+
+export type LineListener = (lines: readonly string[]) => void;
+
+export interface OutputWatch {
+  /** Begins to watch a file that exists or soon will. `listen` gets the lines that the policy wants. */
+  watch(path: string, policy: OutputPolicy, listen: LineListener): WatchedOutput;
+  close(): void;
+}
+
+export interface WatchedOutput {
+  /** The writers are gone. Resolves when the file is within its bound and `listen` has had its last. Never rejects. */
+  finish(succeeded: boolean): Promise<void>;
+}
+
+/** One timer for all files, and none while there are none. */
+export function createOutputWatch(clock: Clock): OutputWatch {
+  const files = new Set<OutputFile>();
+  let callOff: (() => void) | undefined;
+  const look = async (): Promise<void> => {
+    const busy = await Promise.all(Array.from(files, (file) => file.look()));
+    callOff = undefined;
+    arm(busy.includes(true) ? BUSY_INTERVAL : INTERVAL);
+  };
+  const arm = (delay: number): void => {
+    if (files.size > 0) callOff ??= clock.after(delay, () => void look());
+  };
+  return {
+    watch(path, policy, listen) {
+      const file = new OutputFile(path, policy, listen);
+      files.add(file);
+      arm(INTERVAL);
+      return {
+        finish(succeeded) {
+          files.delete(file);
+          return file.finish(succeeded);
+        },
+      };
+    },
+    close() {
+      files.clear();
+      callOff?.();
+    },
+  };
+}
+
+class OutputFile {
+  readonly #path: string;
+  readonly #policy: OutputPolicy;
+  readonly #listen: LineListener;
+  readonly #splitter = new LineSplitter();
+  /** Where the lines not yet given out begin. */
+  #position = 0;
+  #removed = 0;
+  /** Looks come one after the other. */
+  #busy: Promise<boolean> = Promise.resolve(false);
+
+  constructor(path: string, policy: OutputPolicy, listen: LineListener) {
+    this.#path = path;
+    this.#policy = policy;
+    this.#listen = listen;
+  }
+
+  /** True when the file grows fast. */
+  look(): Promise<boolean> {
+    this.#busy = this.#busy.then(() =>
+      this.#withFile((file) => this.#inspect(file, 2 * this.#policy.maxSize)),
+    );
+    return this.#busy;
+  }
+
+  async finish(succeeded: boolean): Promise<void> {
+    await this.#busy;
+    await this.#withFile(async (file) => {
+      const { log, maxSize } = this.#policy;
+      if (log === 'all') await this.#readAll(file);
+      if (log === 'failures' && !succeeded) await this.#readLastWords(file);
+      this.#tell(this.#splitter.end());
+      return this.#inspect(file, maxSize);
+    });
+  }
+
+  async #inspect(file: FileHandle, bound: number): Promise<boolean> {
+    if (this.#policy.log === 'all') await this.#read(file);
+    const { size } = await file.stat();
+    if (size <= bound) return size > bound / 2;
+    await this.#cut(file, size);
+    return true;
+  }
+
+  async #readAll(file: FileHandle): Promise<void> {
+    while (await this.#read(file));
+  }
+
+  /** Gives out what came, up to a piece. True when there was anything. */
+  async #read(file: FileHandle): Promise<boolean> {
+    const { size } = await file.stat();
+    const length = Math.min(PIECE, size - this.#position);
+    if (length <= 0) return false;
+    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(length), 0, length, this.#position);
+    this.#position += bytesRead;
+    this.#tell(this.#splitter.push(buffer.subarray(0, bytesRead)));
+    return bytesRead > 0;
+  }
+
+  async #readLastWords(file: FileHandle): Promise<void> {
+    const { size } = await file.stat();
+    this.#position = Math.max(0, size - LAST_WORDS);
+    const cutLine = this.#position > 0;
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(LAST_WORDS), 0, LAST_WORDS, this.#position);
+    const lines = this.#splitter.push(buffer.subarray(0, bytesRead));
+    this.#tell(cutLine ? [`… ${this.#position} bytes before this`, ...lines.slice(1)] : lines);
+  }
+
+  async #cut(file: FileHandle, size: number): Promise<void> {
+    const half = Math.floor(this.#policy.maxSize / 2);
+    const room = Math.max(0, half - MARKER_ROOM);
+    const tail = await file.read(Buffer.allocUnsafe(room), 0, room, Math.max(half, size - room));
+    const unseen = size - this.#position;
+    this.#removed += Math.max(0, size - half - tail.bytesRead - (this.#removed > 0 ? MARKER_ROOM : 0));
+    const marker = Buffer.from(
+      `\n[tsched: about ${this.#removed} bytes removed here]`.padEnd(MARKER_ROOM - 1) + '\n',
+    );
+    await file.truncate(half);
+    await file.appendFile(Buffer.concat([marker, tail.buffer.subarray(0, tail.bytesRead)]));
+    if (this.#policy.log === 'all' && unseen > 0) this.#tell([`… ${unseen} bytes not shown`]);
+    this.#position = half + MARKER_ROOM + tail.bytesRead;
+  }
+
+  #tell(lines: readonly string[]): void {
+    if (lines.length > 0) this.#listen(lines);
+  }
+
+  /** A file that is not there, or cannot be read or written, is left as it is: output is never worth a run. */
+  async #withFile(action: (file: FileHandle) => Promise<boolean>): Promise<boolean> {
+    const file = await open(this.#path, 'r+').catch(() => undefined);
+    if (file === undefined) return false;
+    try {
+      return await action(file);
+    } catch {
+      return false;
+    } finally {
+      await file.close();
+    }
+  }
+}
+
+/** Bytes of the line that stands for what was removed; always the same, so that bounds can be reckoned with. */
+const MARKER_ROOM = 64;

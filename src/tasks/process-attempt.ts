@@ -1,0 +1,214 @@
+/** One attempt that is a process group: from its launch to the moment nothing of it is left. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { AttemptHandle, AttemptReport, AttemptSpec, Clock, StopReason } from '../engine/ports.ts';
+import type { Outcome } from '../model.ts';
+import { runEnvironment } from './environment.ts';
+import type { Ending, LaunchEvent, LaunchRequest } from './launch.ts';
+import type { OutputWatch, WatchedOutput } from './output.ts';
+import { groupExists, processStartTime, signalGroup } from './process-group.ts';
+import type { Spawner } from './spawner.ts';
+
+export interface OutputLines {
+  readonly runId: string;
+  readonly jobId: string;
+  readonly attempt: number;
+  /** As the process wrote them: control characters and all. */
+  readonly lines: readonly string[];
+}
+
+/** What process attempts share. */
+export interface ProcessServices {
+  /** Has a directory for each run. */
+  readonly runsDirectory: string;
+  readonly clock: Clock;
+  readonly spawner: Spawner;
+  readonly outputs: OutputWatch;
+  /** To files of the run, or to the daemon's own stdout and stderr. */
+  readonly output: 'file' | 'inherit';
+  readonly onOutput?: ((output: OutputLines) => void) | undefined;
+}
+
+/** What is particular to a kind of task. */
+export interface ProcessPlan {
+  readonly argv: readonly string[];
+  /** Variables beside those of every run. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Starts the process; by default the spawner does. */
+  readonly launch?: (request: LaunchRequest, listen: (event: LaunchEvent) => void) => void;
+  /** What an ending means, unless the attempt was stopped; by default the exit code says it. Must not reject. */
+  readonly outcomeOf?: (ending: Ending) => Promise<Outcome>;
+}
+
+type Lost = Extract<LaunchEvent, { kind: 'lost' }>;
+
+/** Between two looks at a process group that should be gone. Milliseconds. */
+const GONE_INTERVAL = 20;
+/** Given to what a process left running in its group, before it is told to go as well. Milliseconds. */
+const LEFTOVERS_GRACE = 250;
+
+/** Starts an attempt. Throws when its directory cannot be made. */
+export function startProcess(
+  services: ProcessServices,
+  spec: AttemptSpec,
+  { plan, report }: { plan: ProcessPlan; report: (report: AttemptReport) => void },
+): AttemptHandle {
+  const directory = join(services.runsDirectory, spec.runId);
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const base = join(directory, `attempt-${spec.attempt}`);
+  const request = requestOf(spec, { plan, base, output: services.output });
+  const attempt = new ProcessAttempt(services, spec, { plan, report, request });
+  const listen = (event: LaunchEvent): void => attempt.hear(event);
+  if (plan.launch) plan.launch(request, listen);
+  else services.spawner.launch(request, listen);
+  return attempt;
+}
+
+function requestOf(
+  spec: AttemptSpec,
+  { plan, base, output }: { plan: ProcessPlan; base: string; output: 'file' | 'inherit' },
+): LaunchRequest {
+  const { stdin, env: _, ...surroundings } = spec.surroundings;
+  const stdinPath = `${base}.stdin`;
+  if (stdin !== undefined) writeFileSync(stdinPath, stdin, { mode: 0o600 });
+  return {
+    ...surroundings,
+    argv: plan.argv,
+    env: { ...runEnvironment(spec), ...plan.env },
+    ...(stdin !== undefined && { stdinPath }),
+    ...(output === 'file' && { outputPath: `${base}.log` }),
+    exitPath: `${base}.exit`,
+  };
+}
+
+class ProcessAttempt implements AttemptHandle {
+  readonly #services: ProcessServices;
+  readonly #spec: AttemptSpec;
+  readonly #plan: ProcessPlan;
+  readonly #report: (report: AttemptReport) => void;
+  readonly #output: WatchedOutput | undefined;
+  #group: number | undefined;
+  #reason: StopReason | undefined;
+  #killed = false;
+  #callOffKill: (() => void) | undefined;
+
+  constructor(
+    services: ProcessServices,
+    spec: AttemptSpec,
+    {
+      plan,
+      report,
+      request,
+    }: { plan: ProcessPlan; report: (report: AttemptReport) => void; request: LaunchRequest },
+  ) {
+    this.#services = services;
+    this.#spec = spec;
+    this.#plan = plan;
+    this.#report = report;
+    const { runId, jobId, attempt } = spec;
+    if (request.outputPath !== undefined) {
+      const listen = (lines: readonly string[]): void =>
+        services.onOutput?.({ runId, jobId, attempt, lines });
+      this.#output = services.outputs.watch(request.outputPath, spec.output, listen);
+    }
+  }
+
+  stop(reason: StopReason): void {
+    if (this.#reason !== undefined) return;
+    this.#reason = reason;
+    if (this.#group !== undefined) this.#terminate(this.#group);
+  }
+
+  kill(reason: StopReason): void {
+    this.#reason ??= reason;
+    this.#killed = true;
+    this.#callOffKill?.();
+    if (this.#group !== undefined) signalGroup(this.#group, 'SIGKILL');
+  }
+
+  hear(event: LaunchEvent): void {
+    if (event.kind === 'started') this.#started(event.pid);
+    else if (event.kind === 'not_started') void this.#end(event);
+    else void this.#ended(event);
+  }
+
+  #started(pid: number): void {
+    this.#group = pid;
+    const startTime = processStartTime(pid);
+    this.#report({ kind: 'started', pid, ...(startTime !== undefined && { startTime }) });
+    if (this.#killed) signalGroup(pid, 'SIGKILL');
+    else if (this.#reason !== undefined) this.#terminate(pid);
+  }
+
+  /** Asks the group to go, and makes it go after a while. */
+  #terminate(group: number): void {
+    const { killSignal, killAfter } = this.#spec;
+    signalGroup(group, signalName(killSignal));
+    signalGroup(group, 'SIGCONT'); // a stopped process would not hear it
+    this.#callOffKill ??= this.#services.clock.after(killAfter, () => {
+      signalGroup(group, 'SIGKILL');
+    });
+  }
+
+  async #ended(ending: Ending | Lost): Promise<void> {
+    const reason = this.#reason;
+    if (this.#group !== undefined) await this.#clear(this.#group);
+    const outcome = reason === undefined ? await this.#outcomeOf(ending) : outcomeOfStop(reason);
+    await this.#end(outcome);
+  }
+
+  /** Resolves when nothing is left of the group. */
+  async #clear(group: number): Promise<void> {
+    let waited = 0;
+    while (groupExists(group)) {
+      await new Promise<void>((resolve) => {
+        this.#services.clock.after(GONE_INTERVAL, resolve);
+      });
+      waited += GONE_INTERVAL;
+      if (waited >= LEFTOVERS_GRACE && this.#callOffKill === undefined && !this.#killed)
+        this.#terminate(group);
+    }
+  }
+
+  async #outcomeOf(ending: Ending | Lost): Promise<Outcome> {
+    if (ending.kind === 'lost') return ending;
+    if (this.#plan.outcomeOf) return this.#plan.outcomeOf(ending);
+    return outcomeOfProcess(ending, this.#spec.successExitCodes);
+  }
+
+  async #end(outcome: Outcome): Promise<void> {
+    this.#group = undefined; // the number may be another's from now on
+    this.#callOffKill?.();
+    await this.#output?.finish(outcome.kind === 'succeeded');
+    this.#report({ kind: 'ended', outcome });
+  }
+}
+
+/** What the end of a process means to its attempt. */
+export function outcomeOfProcess(ending: Ending, successExitCodes: readonly number[]): Outcome {
+  if (ending.kind === 'signalled') {
+    const { signal } = ending;
+    return {
+      kind: 'killed',
+      signal,
+      ...(signal === 'SIGKILL' && { hint: 'killed from outside: out of memory?' }),
+    };
+  }
+  const { exitCode } = ending;
+  if (successExitCodes.includes(exitCode)) return { kind: 'succeeded', exitCode };
+  return {
+    kind: 'failed',
+    exitCode,
+    ...(exitCode === 127 && { hint: 'a shell says 127 when it does not find a command' }),
+  };
+}
+
+function outcomeOfStop(reason: StopReason): Outcome {
+  return reason.kind === 'timed_out'
+    ? { kind: 'timed_out', after: reason.after }
+    : { kind: 'cancelled', by: reason.by };
+}
+
+function signalName(signal: string): string {
+  return signal.startsWith('SIG') ? signal : `SIG${signal}`;
+}
