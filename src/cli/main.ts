@@ -3,6 +3,7 @@ import { printable } from '../observe/text.ts';
 import { setOffsetSource } from '../schedule/zone.ts';
 import { exit, isFailure } from './exit.ts';
 import { dateSource } from './offsets.ts';
+import { listCall } from './shortcut.ts';
 import { Session, type Environment } from './session.ts';
 
 /**
@@ -22,6 +23,13 @@ export async function main(args: readonly string[], environment: Environment): P
 async function dispatch(args: readonly string[], session: Session): Promise<number> {
   // A daemon keeps Intl: there 16 ms once are nothing, and TZ is not to be moved under its threads.
   if (args[0] !== 'start') setOffsetSource(dateSource);
+  const plain = listCall(args, session.environment);
+  if (plain !== undefined) {
+    session.color = plain.color;
+    const { list } = await import('./list.ts');
+    await list(plain.options, session);
+    return exit.ok;
+  }
   const { run } = await import('./program.ts');
   return run(args, session);
 }

@@ -1,9 +1,11 @@
 /** Schedules in words. The only file that knows cronstrue. */
-import cronstrue from 'cronstrue';
+import { createRequire } from 'node:module';
+import type Cronstrue from 'cronstrue';
 import type { Instant, JobId, Schedule, TriggerDefinition } from '../model.ts';
 import { readCron, usesHash } from '../schedule/cron.ts';
 import type { CronFields } from '../schedule/cron-fields.ts';
 import { formatDuration } from '../schedule/duration.ts';
+import { plainWords } from './plain-words.ts';
 
 /** e.g. `At 09:30, Monday through Friday`, `Every 30m`, `Once, at Sat 2027-01-31 02:00`. Points in time by `time`. */
 export function scheduleInWords(
@@ -49,15 +51,19 @@ export function cronInWords(expression: string, jobId: JobId): string {
   const { fields } = readCron(expression, jobId);
   if (fields === undefined) return expression;
   const known = !expression.trim().startsWith('@') && !usesHash(expression);
-  const words = describe(known ? expression.trim().toUpperCase() : plainExpression(fields));
+  const text = known ? expression.trim().toUpperCase() : plainExpression(fields);
+  const words = plainWords(text) ?? describe(text);
   if (words === undefined) return expression.trim();
   // "on day 13 of the month, and on Friday" reads as if both were needed.
   return fields.daysRestricted && fields.weekdaysRestricted ? `${words} (either one)` : words;
 }
 
+let library: typeof Cronstrue | undefined;
+
 function describe(expression: string): string | undefined {
   try {
-    return cronstrue.toString(expression, { use24HourTimeFormat: true });
+    library ??= createRequire(import.meta.url)('cronstrue') as typeof Cronstrue;
+    return library.toString(expression, { use24HourTimeFormat: true });
   } catch {
     return undefined; // it knows fewer forms than we do
   }
