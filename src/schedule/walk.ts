@@ -31,9 +31,7 @@ export class NominalWalk {
     this.nextSecond = nextTable(fields.seconds, 60);
     this.firstTime =
       Math.min(...fields.hours) * 3600 + Math.min(...fields.minutes) * 60 + Math.min(...fields.seconds);
-    this.monthsAhead = Uint8Array.from({ length: 12 }, (_, m) =>
-      Math.min(...fields.months.map((month) => (month - 1 - m + 12) % 12)),
-    );
+    this.monthsAhead = aheadTable(fields.months);
     this.monthShapes = shapeTable(fields);
     this.everyDay =
       fields.months.length === 12 && this.monthShapes.every((mask, i) => mask === allDays(shapeLength(i)));
@@ -126,23 +124,57 @@ function lengthOf(month: number, year: number): number {
   return month === 1 && !isLeap(year) ? 28 : (LONGEST[month] ?? 31);
 }
 
+/** Tables by what they depend on: a hundred thousand expressions have few different fields. */
+const tables = new Map<string, Uint8Array | Int32Array>();
+const MOST_TABLES = 10_000;
+
+function shared<T extends Uint8Array | Int32Array>(key: string, make: () => T): T {
+  const known = tables.get(key);
+  // A key names what the table is made from, so it always leads to the same type.
+  if (known !== undefined) return known as T;
+  if (tables.size >= MOST_TABLES) tables.clear();
+  const table = make();
+  tables.set(key, table);
+  return table;
+}
+
 function isLeap(year: number): boolean {
   return (year & 3) === 0 && (year % 100 !== 0 || year % 400 === 0);
 }
 
 function nextTable(values: readonly number[], size: number): Uint8Array {
-  const table = new Uint8Array(size + 1).fill(NONE);
-  for (const value of values) table[value] = value;
-  for (let i = size - 1; i >= 0; i -= 1) if (table[i] === NONE) table[i] = table[i + 1] ?? NONE;
-  return table;
+  return shared(`${size}:${values.join()}`, () => {
+    const table = new Uint8Array(size + 1).fill(NONE);
+    for (const value of values) table[value] = value;
+    for (let i = size - 1; i >= 0; i -= 1) if (table[i] === NONE) table[i] = table[i + 1] ?? NONE;
+    return table;
+  });
 }
 
 const allDays = (length: number): number => (length === 31 ? 0x7fffffff : (1 << length) - 1);
 
 const shapeLength = (index: number): number => 28 + ((index / 7) | 0);
 
+function aheadTable(months: readonly number[]): Uint8Array {
+  return shared(`months:${months.join()}`, () =>
+    Uint8Array.from({ length: 12 }, (_, m) => Math.min(...months.map((month) => (month - 1 - m + 12) % 12))),
+  );
+}
+
 function shapeTable(fields: CronFields): Int32Array {
-  return Int32Array.from({ length: 28 }, (_, index) => shapeMask(fields, shapeLength(index), index % 7));
+  const { days, lastDay, weekdays, nth, lastWeekdays, daysRestricted, weekdaysRestricted } = fields;
+  const key = JSON.stringify([
+    days,
+    lastDay,
+    weekdays,
+    nth,
+    lastWeekdays,
+    daysRestricted,
+    weekdaysRestricted,
+  ]);
+  return shared(key, () =>
+    Int32Array.from({ length: 28 }, (_, index) => shapeMask(fields, shapeLength(index), index % 7)),
+  );
 }
 
 /** The days a month of this length allows when its first day falls on the weekday `first`. */
