@@ -12,7 +12,7 @@ export interface Request {
 }
 
 const { path, options } = JSON.parse(readFileSync(0, 'utf8')) as Request;
-for (const line of pack(readJobFile(path, options))) write(Buffer.from(line));
+for (const line of pack(await readJobFile(path, options))) write(Buffer.from(line));
 
 /** Standard output may be a pipe that is full for a while. */
 function write(bytes: Buffer): void {

@@ -1,6 +1,6 @@
 /**
- * A job file with its includes and env files, to definitions or diagnostics. Synchronous: the daemon runs it in a
- * process of its own (apart.ts), the command line in place.
+ * A job file with its includes and env files, to definitions or diagnostics. The daemon runs this in a process of its own
+ * (apart.ts), the command line in place.
  */
 import { globSync } from 'node:fs';
 import { dirname, isAbsolute, join as joinPath, resolve } from 'node:path';
@@ -11,6 +11,7 @@ import { inLineOrder, type Diagnostic } from './diagnostic.ts';
 import { EnvFiles, type Variables } from './env-file.ts';
 import type { Environment } from './interpolate.ts';
 import { Outline, type OutlinedJob } from './outline.ts';
+import { parsePlainYaml } from './plain-yaml.ts';
 import type { Values } from './read.ts';
 import {
   decode,
@@ -23,6 +24,7 @@ import {
   stampOf,
   type Bytes,
 } from './source.ts';
+import type { Parsed } from './tree.ts';
 
 export interface LoadOptions {
   /** For `${NAME}`. */
@@ -72,7 +74,7 @@ export type LoadResult =
 const MAX_JOBS = 250_000;
 
 /** Reads a job file. Never throws on any content of any file. */
-export function readJobFile(path: string, options: LoadOptions): LoadResult {
+export function readJobFile(path: string, options: LoadOptions): Promise<LoadResult> {
   return new Loading(path, options).result();
 }
 
@@ -106,12 +108,12 @@ class Loading {
     this.#envFiles = new EnvFiles((path, file) => this.#saw(path, file));
   }
 
-  result(): LoadResult {
+  async result(): Promise<LoadResult> {
     const host: Scope = { timezone: this.#options.hostTimezone, env: {}, defaults: {} };
-    const main = this.#outline(this.#path, this.#name);
+    const main = await this.#outline(this.#path, this.#name);
     if (main === undefined) return this.#conclude(host.timezone);
     const scope = this.#scope(main, host);
-    const included = this.#include(main);
+    const included = await this.#include(main);
     this.#addJobs(main, scope);
     for (const outline of included) this.#addJobs(outline, this.#scope(outline, scope));
     return this.#conclude(scope.timezone);
@@ -150,7 +152,7 @@ class Loading {
     this.#content.push([path, file.ok ? file.bytes : undefined]);
   }
 
-  #outline(path: string, name: string): Outline | undefined {
+  async #outline(path: string, name: string): Promise<Outline | undefined> {
     const file = readBytes(path, this.#options.maxFileSize ?? MAX_FILE_SIZE);
     this.#saw(path, file);
     if (!file.ok) {
@@ -162,7 +164,7 @@ class Loading {
     const source = new Source(path, name, decoded.text);
     this.#sources.push(source);
     this.#loose.push(...distrust(source, file.stat, this.#options.uid));
-    const outline = new Outline(source, this.#options.environment);
+    const outline = new Outline(source, await parse(source), this.#options.environment);
     this.#outlines.push(outline);
     return outline;
   }
@@ -173,7 +175,7 @@ class Loading {
   }
 
   /** The files that `include` names, in order, each once. */
-  #include(main: Outline): Outline[] {
+  async #include(main: Outline): Promise<Outline[]> {
     const found = new Map<string, string>();
     for (const pattern of (main.settings['include'] ?? []) as string[]) {
       for (const name of this.#matches(main, pattern)) {
@@ -184,7 +186,7 @@ class Loading {
     }
     const outlines: Outline[] = [];
     for (const [path, name] of found) {
-      const outline = this.#outline(path, name);
+      const outline = await this.#outline(path, name);
       if (outline === undefined) continue;
       if ('include' in outline.settings) {
         const message = 'an included file cannot include others';
@@ -302,6 +304,13 @@ class Loading {
       outline.say('warning', job, { key: 'end', message: 'this is past, so the job will not run' });
     }
   }
+}
+
+async function parse(source: Source): Promise<Parsed> {
+  const tree = parsePlainYaml(source.text);
+  if (tree !== undefined) return { tree, problems: [], unquoted: [] };
+  const { parseYaml } = await import('./syntax.ts');
+  return parseYaml(source);
 }
 
 /** Computed when first asked for: the command line never asks, and loading the hash functions alone takes it 5 ms. */

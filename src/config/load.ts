@@ -10,7 +10,7 @@ const SMALL = 32 * 1024;
 
 /** Loads a job file in this process: for the command line and for small files. Never rejects. */
 export function loadJobFile(path: string, options: LoadOptions): Promise<LoadResult> {
-  return Promise.resolve(readJobFile(path, options));
+  return readJobFile(path, options);
 }
 
 /**

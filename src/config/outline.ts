@@ -5,8 +5,7 @@ import type { Environment } from './interpolate.ts';
 import { join, Reader, type Values } from './read.ts';
 import { map } from './shape.ts';
 import type { Source } from './source.ts';
-import { parseYaml } from './syntax.ts';
-import type { Entry, Span, Tree } from './tree.ts';
+import type { Entry, Parsed, Span, Tree } from './tree.ts';
 
 /** A job as it stands in its file. */
 export interface OutlinedJob {
@@ -28,8 +27,8 @@ export class Outline {
   readonly #parts: number[] = [];
   readonly #tree: Tree | undefined;
 
-  constructor(source: Source, environment: Environment) {
-    const { tree, problems, unquoted } = parseYaml(source);
+  constructor(source: Source, parsed: Parsed, environment: Environment) {
+    const { tree, problems, unquoted } = parsed;
     this.source = source;
     this.#tree = tree;
     this.reader = new Reader({

@@ -1,6 +1,6 @@
 /**
- * YAML text to a plain tree, with positions and every syntax error. The only importer of `yaml`; what is plain is read
- * without it (plain-yaml.ts).
+ * YAML text to a plain tree, with positions and every syntax error. The only importer of `yaml`, and
+ * loaded only for what plain-yaml.ts does not read: evaluating `yaml` takes 5 ms.
  *
  * The tree is a graph without cycles: an alias points at the tree of its anchor, so that a "billion laughs" file costs
  * its own size here; `weight` and `depth` say what it would cost to walk, and are bounded (F81).
@@ -10,11 +10,11 @@
  * aliases can be bounded while it parses, and unresolved aliases get a position.
  */
 import { Composer, isAlias, isMap, isScalar, isSeq, Lexer, Parser, type Document, type Scalar } from 'yaml';
-import { parsePlainYaml } from './plain-yaml.ts';
 import type { Source } from './source.ts';
 import { explainSyntax, quoteNeeded } from './syntax-words.ts';
 import {
   REPORTED,
+  type Parsed,
   type Entry,
   type ListTree,
   type MapTree,
@@ -23,14 +23,6 @@ import {
   type SyntaxProblem,
   type Tree,
 } from './tree.ts';
-
-export interface Parsed {
-  /** Absent when nothing could be made of the text, or the text holds nothing. */
-  readonly tree: Tree | undefined;
-  readonly problems: readonly SyntaxProblem[];
-  /** What only lacked quotes and was parsed as if it had them; the tree holds REPORTED in its place. */
-  readonly unquoted: readonly SyntaxProblem[];
-}
 
 /** Levels of nesting; a job file needs about eight. */
 const MAX_DEPTH = 64;
@@ -61,13 +53,6 @@ export function parseYaml(source: Source): Parsed {
 function parseText(source: Source, text: string): Parsed {
   const refusal = refuse(text);
   if (refusal !== undefined) return { tree: undefined, problems: [refusal], unquoted: [] };
-  const plain = parsePlainYaml(text);
-  if (plain !== undefined) return { tree: plain, problems: [], unquoted: [] };
-  return parseByLibrary(source, text);
-}
-
-/** What the `yaml` package makes of a text. Exported for the test that holds plain-yaml.ts to it. */
-export function parseByLibrary(source: Source, text: string): Parsed {
   const composed = compose(text);
   if ('message' in composed) return { tree: undefined, problems: [composed], unquoted: [] };
   const [document, another] = composed.documents;

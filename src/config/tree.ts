@@ -43,5 +43,14 @@ export interface SyntaxProblem extends Problem {
   readonly length: number;
 }
 
+/** What a text came to. */
+export interface Parsed {
+  /** Absent when nothing could be made of the text, or the text holds nothing. */
+  readonly tree: Tree | undefined;
+  readonly problems: readonly SyntaxProblem[];
+  /** What only lacked quotes and was parsed as if it had them; the tree holds REPORTED in its place. */
+  readonly unquoted: readonly SyntaxProblem[];
+}
+
 /** Stands for the first character of a value that was reported for lacking quotes; readers pass such a value over. */
 export const REPORTED = '\ufdd0';

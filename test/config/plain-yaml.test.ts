@@ -2,13 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parsePlainYaml } from '../../src/config/plain-yaml.ts';
 import { Source } from '../../src/config/source.ts';
-import { parseByLibrary } from '../../src/config/syntax.ts';
+import { parseYaml } from '../../src/config/syntax.ts';
 
 /** What is answered must be what `yaml` says, without an error; to leave it to `yaml` is always right. */
 function agrees(text: string): boolean {
   const plain = parsePlainYaml(text);
   if (plain === undefined) return false;
-  const { tree, problems } = parseByLibrary(new Source('/jobs.yaml', 'jobs.yaml', text), text);
+  const { tree, problems } = parseYaml(new Source('/jobs.yaml', 'jobs.yaml', text));
   expect({ tree: plain, problems: [] }, text).toEqual({ tree, problems });
   return true;
 }
