@@ -27,7 +27,7 @@ export async function runOnce(id: string, options: RunOnceOptions, session: Sess
     runsDirectory: directory,
     clock: systemClock,
     nodePath: process.execPath,
-    inheritedEnvironment: inherited(session),
+    inheritedEnvironment: session.environment,
     output: 'inherit',
   });
   const run = new ForegroundRun(job, { executor, clock: systemClock, say: sayer(options, session) });
@@ -178,13 +178,6 @@ function notStartedCode(message: string): number {
 
 function signalCode(signal: string): number {
   return 128 + (constants.signals[signal as NodeJS.Signals] ?? 0);
-}
-
-function inherited({ environment }: Session): Record<string, string> {
-  const set = Object.entries(environment).filter(
-    (entry): entry is [string, string] => entry[1] !== undefined,
-  );
-  return Object.fromEntries(set);
 }
 
 const marks = { begin: '▶', well: '✔', bad: '✖' } as const;

@@ -1,7 +1,9 @@
 import { availableParallelism } from 'node:os';
-import { createApp, type App } from '../app.ts';
+import { createApp, JobFileRefused, type App } from '../app.ts';
 import type { LogFormat, Level } from '../observe/log.ts';
-import { findJobFile } from './job-file.ts';
+import { printable } from '../observe/text.ts';
+import { exit, Failure } from './exit.ts';
+import { findJobFile, refused } from './job-file.ts';
 import type { Session } from './session.ts';
 import { stateDirectory } from './state-directory.ts';
 
@@ -25,25 +27,49 @@ export async function start(
   options: StartOptions,
   session: Session,
 ): Promise<number> {
-  const app = await createApp({
-    file: findJobFile(path ?? options.file),
-    stateDirectory: stateDirectory(options.stateDir, session.environment),
-    maxConcurrentRuns: mostRuns(options.maxConcurrentRuns),
-    drain: options.drain,
-    watch: options.watch,
-    poll: options.poll ?? false,
-    log: {
-      level: options.logLevel,
-      format: options.logFormat,
-      color: session.colorOn('out'),
-      ...(options.logFile === undefined ? {} : { file: options.logFile }),
-    },
-    environment: session.environment,
-    hostTimezone: session.hostTimezone,
-  });
+  // chokidar looks for it itself.
+  if (options.poll === true) process.env.CHOKIDAR_USEPOLLING = '1';
+  const file = findJobFile(path ?? options.file);
+  const app = await make(file, options, session);
   listen(app);
   await app.start();
   return app.done;
+}
+
+async function make(file: string, options: StartOptions, session: Session): Promise<App> {
+  const state = stateDirectory(options.stateDir, session.environment);
+  try {
+    return await createApp({
+      file,
+      stateDirectory: state,
+      maxConcurrentRuns: mostRuns(options.maxConcurrentRuns),
+      drain: options.drain,
+      watch: options.watch,
+      log: {
+        level: options.logLevel,
+        format: options.logFormat,
+        color: session.colorOn('out'),
+        ...(options.logFile === undefined ? {} : { file: options.logFile }),
+      },
+      environment: session.environment,
+      hostTimezone: session.hostTimezone,
+    });
+  } catch (error) {
+    if (error instanceof JobFileRefused) throw refused(file, error.result, session);
+    throw notMade(error, options, state);
+  }
+}
+
+/** What the system refused: a directory or a log file that cannot be made. Anything else is a mistake of ours. */
+function notMade(error: unknown, { logFile }: StartOptions, state: string): unknown {
+  const { code, path, message } = error as NodeJS.ErrnoException;
+  if (code === undefined || path === undefined) return error;
+  const forbidden = code === 'EACCES' || code === 'EPERM' || code === 'EROFS';
+  const what = path === logFile ? 'the log file' : 'the state directory';
+  const hint =
+    path === logFile ? 'name another with --log-file' : `name another than ${state} with --state-dir`;
+  const text = `cannot make ${what}: ${printable(message)}`;
+  return new Failure(forbidden ? exit.notAllowed : exit.cannotCreate, text, hint);
 }
 
 /** Jobs mostly wait for something else than a processor; eight at once hurt no machine that runs Node. */
@@ -61,6 +87,9 @@ function listen(app: App): void {
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
   process.on('SIGQUIT', () => void app.stop({ now: true }));
-  process.on('SIGHUP', () => void app.reload('SIGHUP'));
+  process.on('SIGHUP', () => {
+    app.reopenLog();
+    void app.reload('SIGHUP');
+  });
   process.on('SIGUSR2', () => void app.reload('SIGUSR2'));
 }

@@ -1,6 +1,15 @@
 /** What the log says of each thing that happens. */
 import type { EngineEvent } from '../engine/ports.ts';
-import type { AttemptRecord, Instant, Json, JobId, Outcome, RunRecord, SkipReason, SkipRecord } from '../model.ts';
+import type {
+  AttemptRecord,
+  Instant,
+  Json,
+  JobId,
+  Outcome,
+  RunRecord,
+  SkipReason,
+  SkipRecord,
+} from '../model.ts';
 import { elapsed, outcomeInWords } from './text.ts';
 
 /** The severities of syslog that tsched uses. */
@@ -51,16 +60,25 @@ export function eventLine(event: EngineEvent, telling: Telling): LogLine {
     case 'jobs_applied':
       return applied(event);
     case 'clock_stepped':
-      return line('warning', `the clock stepped ${event.by < 0 ? 'back' : 'forward'} by ${elapsed(Math.abs(event.by))}`, {
-        event: event.kind,
-        byMs: event.by,
-      });
+      return line(
+        'warning',
+        `the clock stepped ${event.by < 0 ? 'back' : 'forward'} by ${elapsed(Math.abs(event.by))}`,
+        {
+          event: event.kind,
+          byMs: event.by,
+        },
+      );
     case 'slots_skipped':
       return skipped(event.skip, telling);
     case 'job_disabled':
-      return line('crit', `stopped until its definition changes: ${event.message}`, { event: event.kind, job: event.jobId });
+      return line('crit', `stopped until its definition changes: ${event.message}`, {
+        event: event.kind,
+        job: event.jobId,
+      });
     case 'store_failed':
-      return line('error', `the history could not be recorded: ${event.message}; jobs go on`, { event: event.kind });
+      return line('error', `the history could not be recorded: ${event.message}; jobs go on`, {
+        event: event.kind,
+      });
     case 'run_waiting':
       return line('info', `waits for ${event.reason === 'overlap' ? 'the run before it' : 'a free place'}`, {
         event: event.kind,
@@ -74,7 +92,12 @@ type RunEvent = Extract<EngineEvent, { readonly run: RunRecord }>;
 
 /** The life of one run. */
 function runLine(event: RunEvent, telling: Telling): LogLine {
-  const fields = { event: event.kind, job: event.run.jobId, run: event.run.id, slot: iso(event.run.scheduledAt) };
+  const fields = {
+    event: event.kind,
+    job: event.run.jobId,
+    run: event.run.id,
+    slot: iso(event.run.scheduledAt),
+  };
   switch (event.kind) {
     case 'run_claimed':
       return line('debug', `due (${event.run.cause})${late(event.late)}`, {
@@ -104,7 +127,11 @@ function runLine(event: RunEvent, telling: Telling): LogLine {
 }
 
 function applied(event: Extract<EngineEvent, { readonly kind: 'jobs_applied' }>): LogLine {
-  const parts = [names(event.added, 'added'), names(event.changed, 'changed'), names(event.removed, 'removed')];
+  const parts = [
+    names(event.added, 'added'),
+    names(event.changed, 'changed'),
+    names(event.removed, 'removed'),
+  ];
   const text = [...parts, `${event.unchanged} unchanged`].filter((part) => part !== '').join(', ');
   return line('notice', `jobs: ${text}`, {
     event: event.kind,
@@ -138,7 +165,10 @@ function skipped(skip: SkipRecord, { time }: Telling): LogLine {
   });
 }
 
-function retrying(event: Extract<EngineEvent, { readonly kind: 'retry_scheduled' }>, { now }: Telling): LogLine {
+function retrying(
+  event: Extract<EngineEvent, { readonly kind: 'retry_scheduled' }>,
+  { now }: Telling,
+): LogLine {
   const failed = newest(event.run);
   const why = failed?.outcome === undefined ? '' : `${ended(failed.outcome, failed.duration)}; `;
   return line('warning', `${why}attempt ${event.attempt} in ${elapsed(event.at - now)}`, {
@@ -174,7 +204,10 @@ function newest(run: RunRecord): AttemptRecord | undefined {
 
 function started(run: RunRecord, attempt: number, pid: number | undefined): string {
   const what = attempt > 1 ? `attempt ${attempt} started` : 'started';
-  const why = run.cause === 'schedule' || attempt > 1 ? '' : `, ${run.cause === 'catch_up' ? 'catching up' : run.cause}`;
+  const why =
+    run.cause === 'schedule' || attempt > 1
+      ? ''
+      : `, ${run.cause === 'catch_up' ? 'catching up' : run.cause}`;
   return `${what}${pid === undefined ? '' : ` (pid ${pid}${why})`}`;
 }
 

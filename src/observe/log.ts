@@ -38,8 +38,8 @@ interface Entry {
   readonly level: Level;
   readonly message: string;
   readonly fields: Fields;
-  /** A line a job printed, not one of ours. */
-  readonly output: boolean;
+  /** `text` is ours and may have several lines; events carry words of jobs, output is theirs: one line each. */
+  readonly kind: 'text' | 'event' | 'output';
 }
 
 /** For text that is no event of the engine; those come through `observer`. */
@@ -66,16 +66,22 @@ export function createLog(options: LogOptions): Log {
   });
   const put = (entry: Omit<Entry, 'time'>): void => {
     // Under one key of our own: winston gives `message` and `level` in metadata a meaning.
-    logger.log({ level: entry.level, message: entry.message, entry: { ...entry, time: options.clock.now() } });
+    logger.log({
+      level: entry.level,
+      message: entry.message,
+      entry: { ...entry, time: options.clock.now() },
+    });
   };
   const time = (instant: Instant): string =>
-    format === 'human' ? formatInTimeZone(instant, options.timezone, 'yyyy-MM-dd HH:mm:ss') : rfc3339(instant);
+    format === 'human'
+      ? formatInTimeZone(instant, options.timezone, 'yyyy-MM-dd HH:mm:ss')
+      : rfc3339(instant);
 
   return {
-    write: (level, message, fields = {}) => put({ level, message, fields, output: false }),
-    output: (line, fields) => put({ level: 'info', message: line, fields, output: true }),
+    write: (level, message, fields = {}) => put({ level, message, fields, kind: 'text' }),
+    output: (line, fields) => put({ level: 'info', message: line, fields, kind: 'output' }),
     observer: {
-      observe: (event) => put({ ...eventLine(event, { now: options.clock.now(), time }), output: false }),
+      observe: (event) => put({ ...eventLine(event, { now: options.clock.now(), time }), kind: 'event' }),
     },
     reopen: () => sink.reopen(),
     close: () =>
@@ -100,14 +106,24 @@ class SinkTransport extends Transport {
   }
 
   override log(info: { entry: Entry }, next: () => void): void {
-    this.#sink.write(this.#render(info.entry));
+    this.#sink.write(this.#rendered(info.entry));
     next();
+  }
+
+  /** An error thrown in here would silence winston for good. */
+  #rendered(entry: Entry): string {
+    try {
+      return this.#render(entry);
+    } catch (error) {
+      const message = `a log record could not be written: ${error instanceof Error ? error.message : String(error)}`;
+      return this.#render({ time: entry.time, level: 'error', message, fields: {}, kind: 'text' });
+    }
   }
 }
 
 function createSink(options: LogOptions, render: (entry: Entry) => string): Sink {
   const ours = (message: string): string =>
-    render({ time: options.clock.now(), level: 'warning', message, fields: {}, output: false });
+    render({ time: options.clock.now(), level: 'warning', message, fields: {}, kind: 'text' });
   const gap = (count: number, reason: string): string =>
     ours(`${count} log ${count === 1 ? 'line was' : 'lines were'} not written here: ${reason}`);
   if (options.file === undefined) return new Sink({ target: { fd: 1 }, clock: options.clock, gap });
@@ -116,7 +132,8 @@ function createSink(options: LogOptions, render: (entry: Entry) => string): Sink
   const aside = new Sink({ target: { fd: 2 }, clock: options.clock, gap });
   let lastReason = '';
   const onLost = (line: string, reason: string): void => {
-    if (reason !== lastReason) aside.write(ours(`log file ${options.file}: ${reason}; its lines come here until it takes them`));
+    if (reason !== lastReason)
+      aside.write(ours(`log file ${options.file}: ${reason}; its lines come here until it takes them`));
     lastReason = reason;
     aside.write(line);
   };
@@ -141,7 +158,7 @@ function renderer(format: LogFormat, options: LogOptions): (entry: Entry) => str
     case 'json':
       return json;
     case 'journald':
-      return (entry) => `<${priorities[entry.level]}>${jobPrefix(entry)}${printable(entry.message)}`;
+      return journald;
     case 'human':
       return (entry) => human(entry, options);
   }
@@ -150,13 +167,19 @@ function renderer(format: LogFormat, options: LogOptions): (entry: Entry) => str
 /** sd-daemon(3). */
 const priorities: Record<Level, number> = { crit: 2, error: 3, warning: 4, notice: 5, info: 6, debug: 7 };
 
-function json({ time, level, message, fields, output }: Entry): string {
+/** The priority stands before every line, or the journal takes the rest for information. */
+function journald(entry: Entry): string {
+  const priority = `<${priorities[entry.level]}>`;
+  return `${priority}${jobPrefix(entry)}${linesOf(entry).join(`\n${priority}    `)}`;
+}
+
+function json({ time, level, message, fields, kind }: Entry): string {
   return printableJson({
     time: rfc3339(time),
     level,
     msg: message,
     ...fields,
-    ...(output ? { event: 'output' } : {}),
+    ...(kind === 'output' ? { event: 'output' } : {}),
   });
 }
 
@@ -183,11 +206,16 @@ function human(entry: Entry, { timezone, color }: LogOptions): string {
     color && text !== '' ? styleText(style, text, { validateStream: false }) : text;
   const time = formatInTimeZone(entry.time, timezone, 'yyyy-MM-dd HH:mm:ss.SSS');
   const level = paint([...levelColors[entry.level]], levelWords[entry.level]);
-  return `${paint('gray', time)} ${level} ${paint('cyan', jobPrefix(entry))}${printable(entry.message)}`;
+  return `${paint('gray', time)} ${level} ${paint('cyan', jobPrefix(entry))}${linesOf(entry).join('\n    ')}`;
 }
 
-function jobPrefix({ fields, output }: Entry): string {
-  return fields.job === undefined ? '' : `${printable(fields.job)}${output ? '│' : ':'} `;
+/** The lines of our own texts (code frames); they follow indented, so that none can pass for a record. */
+function linesOf({ kind, message }: Entry): readonly string[] {
+  return kind === 'text' ? message.split('\n').map(printable) : [printable(message)];
+}
+
+function jobPrefix({ fields, kind }: Entry): string {
+  return fields.job === undefined ? '' : `${printable(fields.job)}${kind === 'output' ? '│' : ':'} `;
 }
 
 function rfc3339(instant: Instant): string {

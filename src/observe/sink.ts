@@ -84,7 +84,8 @@ export class Sink {
     this.#tellGap();
     this.#drain();
     this.#cancelRetry?.();
-    for (const entry of this.#queue.splice(0)) this.#lose(entry, 'tsched stopped before its reader had read it');
+    for (const entry of this.#queue.splice(0))
+      this.#lose(entry, 'tsched stopped before its reader had read it');
     if ('path' in this.#options.target) closeSync(this.#fd);
   }
 

@@ -147,21 +147,40 @@ describe('the log', () => {
   const forged = 'x\n{"level":"info","msg":"forged"}\r\n<0>forged\u001b[2J\u2028\u202e\0';
   const forge = (log: Log): void => {
     log.output(forged, { job: 'evil\nid\u202e', run: run.id, attempt: 1 });
-    log.write('info', forged);
+    log.observer.observe({ kind: 'store_failed', message: forged });
+    log.observer.observe({ kind: 'job_disabled', jobId: forged, message: forged });
   };
 
   it.each(['human', 'json', 'journald'] as const)(
     '%s: no output of a job can forge a record',
     async (format) => {
       const text = await logged({ format }, forge);
-      expect(text.trimEnd().split('\n')).toHaveLength(2);
+      expect(text.trimEnd().split('\n')).toHaveLength(3);
       expect(text.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}]/u);
     },
   );
 
+  it('indents the further lines of its own texts, so that none can pass for a record', async () => {
+    const write = (log: Log): void => log.write('error', 'a.yaml:1:1: error\n> 1 │ x: \u001b[2J');
+    const human = await logged({}, write);
+    expect(human.slice(human.indexOf('ERROR'))).toBe('ERROR a.yaml:1:1: error\n    > 1 │ x: \\x1b[2J\n');
+    rmSync(join(directory, 'log'));
+    expect(await logged({ format: 'journald' }, write)).toBe(
+      '<3>a.yaml:1:1: error\n<3>    > 1 │ x: \\x1b[2J\n',
+    );
+  });
+
   it('keeps output whole in JSON', async () => {
     const [line = ''] = (await logged({ format: 'json' }, forge)).split('\n');
     expect(JSON.parse(line)).toMatchObject({ msg: forged, job: 'evil\nid\u202e', event: 'output' });
+  });
+
+  it('goes on after a record that cannot be told', async () => {
+    const text = await logged({}, (log) => {
+      log.output(undefined as unknown as string, {});
+      log.write('info', 'after');
+    });
+    expect(text).toMatch(/ERROR a log record could not be written: .*\n.*INFO {2}after\n$/);
   });
 
   it('gives the journal a priority and no time', async () => {
