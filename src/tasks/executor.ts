@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import type { AttemptHandle, AttemptReport, AttemptSpec, Clock, Executor } from '../engine/ports.ts';
 import { inheritable } from './environment.ts';
+import { createModules, type Modules } from './module-attempt.ts';
 import { createOutputWatch } from './output.ts';
 import { startProcess, type OutputLines, type ProcessServices } from './process-attempt.ts';
 import { createSpawner } from './spawner.ts';
@@ -24,13 +25,15 @@ export interface ExecutorOptions {
 export function createExecutor(options: ExecutorOptions): Executor {
   const { runsDirectory, clock, output, onOutput } = options;
   mkdirSync(runsDirectory, { recursive: true, mode: 0o700 });
-  const spawner = createSpawner({ environment: inheritable(options.inheritedEnvironment), clock });
+  const environment = inheritable(options.inheritedEnvironment);
+  const spawner = createSpawner({ environment, clock });
   const outputs = createOutputWatch(clock);
   const services: ProcessServices = { runsDirectory, clock, spawner, outputs, output, onOutput };
+  const modules = createModules(services, { nodePath: options.nodePath, environment });
   return {
     start(spec, report) {
       try {
-        return begin(services, spec, report);
+        return begin({ services, modules }, spec, report);
       } catch (error) {
         const message = `The run could not be prepared: ${(error as Error).message}`;
         report({ kind: 'ended', outcome: { kind: 'not_started', message } });
@@ -39,13 +42,14 @@ export function createExecutor(options: ExecutorOptions): Executor {
     },
     async close() {
       outputs.close();
+      await modules.close();
       await spawner.close();
     },
   };
 }
 
 function begin(
-  services: ProcessServices,
+  { services, modules }: { services: ProcessServices; modules: Modules },
   spec: AttemptSpec,
   report: (report: AttemptReport) => void,
 ): AttemptHandle {
@@ -56,7 +60,7 @@ function begin(
     case 'command':
       return startProcess(services, spec, { plan: { argv: task.argv }, report });
     case 'module':
-      throw new Error('module tasks are not built yet');
+      return modules.start(spec, task, report);
   }
 }
 

@@ -38,7 +38,12 @@ export interface ShellOptions {
 /** From the death of a shell, or of a process, to the conclusion that no word of it is on the way. Milliseconds. */
 const GRACE = 500;
 
-const SIGNALS = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
+/** Reversed, since the first of several names of a number is the usual one: SIGABRT, not SIGIOT. */
+const SIGNALS = new Map(
+  Object.entries(constants.signals)
+    .toReversed()
+    .map(([name, number]) => [number, name]),
+);
 
 const LOST = 'The process that watched over this one died: how it ended is not known.';
 const DOUBTFUL = 'The process that starts others died while it may have been starting this one.';

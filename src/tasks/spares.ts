@@ -23,7 +23,8 @@ import { basename, dirname, join } from 'node:path';
 import type { Duration } from '../model.ts';
 import type { Clock } from '../engine/ports.ts';
 import type { SpareOrder } from './module-host.ts';
-import type { LaunchEvent, LaunchRequest, Spawner } from './spawner.ts';
+import type { LaunchEvent, LaunchRequest } from './launch.ts';
+import type { Spawner } from './spawner.ts';
 
 export interface SparesOptions {
   readonly spawner: Spawner;
@@ -120,9 +121,10 @@ export function createSpares(options: SparesOptions): Spares {
 
 /** A spare cannot become another user, or lower its limits after the fact; nor has it a standard input. */
 function fits({ request, order }: SpareRun, environment: SpareOrder['env']): boolean {
-  const { user, group, umask, nice, limits, stdinPath, outputPath, exitPath } = request;
+  const { user, group, umask, nice, limits, stdinPath, inheritEnv, outputPath, exitPath } = request;
   return (
     [user, group, umask, nice, stdinPath].every((one) => one === undefined) &&
+    inheritEnv &&
     Object.keys(limits).length === 0 &&
     outputPath === join(dirname(exitPath), outputName) &&
     basename(exitPath) === exitName &&
@@ -166,7 +168,7 @@ class Spare {
     // The path of a socket may be 107 bytes long, that of a state directory longer.
     const descriptor = openSync(this.#directory, 'r');
     this.#server = createServer((socket) => this.#connected(socket));
-    this.#server.on('close', () => closeSync(descriptor));
+    this.#server.once('close', () => closeSync(descriptor));
     this.#server.on('error', () => this.#server.close());
     this.#server.listen(`/proc/self/fd/${descriptor}/socket`);
     this.#server.unref();
@@ -204,11 +206,19 @@ class Spare {
     this.#server.close();
     // It hears that and exits; but it might hang, or be stopped.
     this.#socket?.destroy();
-    const callOff = this.#clock.after(patience, () => {
-      if (this.#pid !== undefined && !this.gone) process.kill(-this.#pid, 'SIGKILL');
-    });
+    const callOff = this.#clock.after(patience, () => this.#kill());
     await this.#end.promise;
     callOff();
+  }
+
+  #kill(): void {
+    if (this.#pid === undefined || this.gone) return;
+    try {
+      process.kill(-this.#pid, 'SIGKILL');
+    } catch {
+      // It has just gone: that is about to be reported.
+      return;
+    }
   }
 
   #connected(socket: Socket): void {
