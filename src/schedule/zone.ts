@@ -31,8 +31,9 @@ export const DAY: Duration = 86_400_000;
 /** No gap and no overlap is longer than a day (Apia 2011, Manila 1844). */
 const REACH = 2 * DAY;
 const BLOCK = 96 * DAY;
-/** Enough for 500 years of one zone; reached only by mischief. */
-const MOST_BLOCKS = 2000;
+/** Reached only by mischief. */
+const MOST_FAR_BLOCKS = 1000;
+const isNear = (block: number): boolean => block >= 0 && block < 496;
 /** ICU knows no years before this worth asking for. */
 const EARLIEST = -62_135_596_800_000;
 /** 2100: all changes that are fixed by table (Ramadan, until 2087) are over. */
@@ -45,7 +46,9 @@ const FIXED = /^(?:Etc\/)?(?:UTC|UCT|GMT|Zulu|Universal|Greenwich)$/i;
 export class Zone {
   readonly name: string;
   private hint: Span;
-  private readonly blocks = new Map<number, readonly Span[]>();
+  /** By number of the block; those of 1970 to 2100 in an array, which is quicker to look into. */
+  private readonly near: (readonly Span[] | undefined)[] = [];
+  private readonly far = new Map<number, readonly Span[]>();
 
   constructor(name: string) {
     this.name = name;
@@ -57,7 +60,7 @@ export class Zone {
     const hint = this.hint;
     if (instant >= hint.from && instant < hint.until) return hint;
     const key = Math.floor(instant / BLOCK);
-    const spans = this.blocks.get(key) ?? this.load(key);
+    const spans = (isNear(key) ? this.near[key] : this.far.get(key)) ?? this.load(key);
     // Called for every question: a plain loop, for its speed.
     let span = hint;
     for (span of spans) if (instant < span.until) break;
@@ -66,9 +69,15 @@ export class Zone {
   }
 
   private load(key: number): readonly Span[] {
-    if (this.blocks.size >= MOST_BLOCKS) this.blocks.clear();
     const spans = source(this.name, (offsetAt) => readBlock(key * BLOCK, offsetAt));
-    this.blocks.set(key, spans);
+    if (isNear(key)) {
+      // Filled in order, so that it stays an array without holes.
+      while (this.near.length <= key) this.near.push(undefined);
+      this.near[key] = spans;
+    } else {
+      if (this.far.size >= MOST_FAR_BLOCKS) this.far.clear();
+      this.far.set(key, spans);
+    }
     return spans;
   }
 }
