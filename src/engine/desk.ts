@@ -1,10 +1,10 @@
-import type { Cause, Instant, RunRecord, SkipReason, SkipRecord } from '../model.ts';
+import type { Cause, Instant, RunId, RunRecord, SkipReason, SkipRecord } from '../model.ts';
 import { admit } from '../schedule/admit.ts';
 import { DueQueue } from '../schedule/due-queue.ts';
 import type { Plan, TriggerFault } from '../schedule/plan.ts';
 import { Alarm } from './alarm.ts';
-import type { ArmedJob, SlotDesk, TurnOf } from './job.ts';
-import type { Clock, EngineEvent, Executor, Observer, Store } from './ports.ts';
+import type { ArmedJob, InLine, SlotDesk, TurnOf } from './job.ts';
+import type { AttemptReport, Clock, EngineEvent, Executor, Observer, Store } from './ports.ts';
 import { ActiveRun, type RunSurroundings } from './run.ts';
 
 /** What the engine is made of; app.ts supplies the real ones. */
@@ -19,24 +19,22 @@ export interface EnginePorts {
   readonly random: () => number;
 }
 
-/** A run that was decided on and waits for its claim to be recorded. */
-interface Claim {
-  readonly run: ActiveRun;
-  readonly turn: TurnOf;
-}
+const NONE: readonly never[] = [];
+
+type Run = ActiveRun<TurnOf>;
 
 /**
  * Decides what becomes of each slot whose turn has come: starts it, lets it wait, or skips it with a reason. All claims
  * and skips of one tick reach the store in one call. Holds the bound on runs of the whole daemon.
  */
-export class Desk implements SlotDesk, RunSurroundings {
+export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
   readonly clock: Clock;
   readonly alarm: Alarm;
   readonly executor: Executor;
   readonly store: Store;
   readonly random: () => number;
-  /** Every run that is claimed and not finished, with its job. */
-  readonly runs = new Map<ActiveRun, ArmedJob>();
+  /** Every run that is claimed and not finished. */
+  readonly runs = new Map<RunId, Run>();
   /** Set once: from then on nothing new starts. */
   closing = false;
   /** The clock was set by this much more than time passed; the engine re-arms what needs it. */
@@ -47,10 +45,10 @@ export class Desk implements SlotDesk, RunSurroundings {
   readonly #maxRuns: number;
   /** Slots waiting for a place among all runs: higher priority first, then the earlier due. */
   readonly #line = new DueQueue<TurnOf>();
-  #claims: Claim[] = [];
+  #claims: Run[] = [];
   #skips: SkipRecord[] = [];
   #committing = false;
-  #untold: (() => void)[] = [];
+  #reports: { readonly run: Run; readonly attempt: number; readonly report: AttemptReport }[] = [];
 
   constructor(ports: EnginePorts, maxConcurrentRuns: number) {
     this.#ports = ports;
@@ -77,16 +75,12 @@ export class Desk implements SlotDesk, RunSurroundings {
   offer(turn: TurnOf): void {
     const { job } = turn;
     if (this.closing) return this.#skip(turn, 'shutdown');
-    const { active, waiting, inLine } = job.business;
-    const { policy } = job.definition;
-    const admission = admit(policy, {
-      active: active.length + inLine.length,
-      waiting: waiting.length,
-      paused: job.paused,
-    });
+    const { active, waiting, inLine, paused } = job;
+    const occupancy = { active: active.length + inLine.length, waiting: waiting.length, paused };
+    const admission = admit(job.definition.policy, occupancy);
     // Slots caught up together do not crowd each other out: they run one after another.
-    if (isBacklog(turn) && admission.kind !== 'start' && !job.paused) {
-      waiting.push(turn);
+    if (isBacklog(turn) && admission.kind !== 'start' && !paused) {
+      job.waiting = [...waiting, turn];
       return;
     }
     switch (admission.kind) {
@@ -95,9 +89,7 @@ export class Desk implements SlotDesk, RunSurroundings {
       case 'wait':
         return this.#wait(turn);
       case 'replace':
-        for (const run of active.slice()) run.cancel('replaced');
-        for (const { turn: older } of inLine.slice()) this.#leaveLine(older, 'overlap');
-        return active.length === 0 ? this.#begin(turn) : this.#wait(turn);
+        return this.#replace(turn);
       case 'skip':
         return this.#skip(turn, admission.reason);
     }
@@ -126,35 +118,32 @@ export class Desk implements SlotDesk, RunSurroundings {
   }
 
   /** Starts a run that no slot asked for. It passes by overlap and limits: somebody wants it now. */
-  runNow(job: ArmedJob): ActiveRun {
+  runNow(job: ArmedJob): Run {
     const now = this.clock.now();
     return this.#claim({ job, slot: now, dueAt: now, caughtUp: false }, 'manual');
   }
 
   /** Gives up every slot of the job that waits for its turn. */
   forget(job: ArmedJob, reason: SkipReason): void {
-    if (!job.isBusy) return;
-    const { waiting, inLine } = job.business;
-    for (const turn of waiting.splice(0)) this.#skip(turn, reason);
-    for (const { turn } of inLine.slice()) this.#leaveLine(turn, reason);
+    const { waiting, inLine } = job;
+    job.waiting = [];
+    for (const turn of waiting) this.#skip(turn, reason);
+    for (const place of inLine) this.#leaveLine(place, reason);
   }
 
-  later(action: () => void): void {
-    if (this.#untold.push(action) === 1) queueMicrotask(() => this.#tell());
+  reported(run: Run, attempt: number, report: AttemptReport): void {
+    if (this.#reports.push({ run, attempt, report }) === 1) queueMicrotask(() => this.#tell());
   }
 
   storeFailed(error: unknown): void {
     this.emit({ kind: 'store_failed', message: error instanceof Error ? error.message : String(error) });
   }
 
-  released(run: ActiveRun): void {
-    const job = this.runs.get(run);
-    this.runs.delete(run);
-    if (job !== undefined) {
-      const { active } = job.business;
-      active.splice(active.indexOf(run), 1);
-      this.#promote(job);
-    }
+  released(run: Run): void {
+    const { job } = run.turn;
+    this.runs.delete(run.claim.id);
+    job.active = job.active.filter((other) => other !== run);
+    this.#promote(job);
     this.#fill();
     this.onReleased();
   }
@@ -166,31 +155,34 @@ export class Desk implements SlotDesk, RunSurroundings {
     }
     const { job, slot, dueAt } = turn;
     const place = this.#line.push(-job.definition.policy.priority, turn, -dueAt);
-    job.business.inLine.push({ turn, place });
+    job.inLine = [...job.inLine, { turn, place }];
     this.emit({ kind: 'run_waiting', jobId: job.definition.id, scheduledAt: slot, reason: 'limit' });
   }
 
+  /** The slot waits for a run of its job to end; the one that waited before gives way, unless it is being caught up. */
   #wait(turn: TurnOf): void {
-    const { waiting } = turn.job.business;
-    const backlog = waiting.filter(isBacklog);
-    for (const older of waiting.splice(0, waiting.length, ...backlog, turn)) {
-      if (!isBacklog(older)) this.#skip(older, 'overlap');
-    }
-    this.emit({
-      kind: 'run_waiting',
-      jobId: turn.job.definition.id,
-      scheduledAt: turn.slot,
-      reason: 'overlap',
-    });
+    const { job, slot } = turn;
+    const older = job.waiting.filter((waiting) => !isBacklog(waiting));
+    job.waiting = [...job.waiting.filter(isBacklog), turn];
+    for (const displaced of older) this.#skip(displaced, 'overlap');
+    this.emit({ kind: 'run_waiting', jobId: job.definition.id, scheduledAt: slot, reason: 'overlap' });
   }
 
-  /** A run of the job has ended: the next slot that waited for that has its turn. */
+  #replace(turn: TurnOf): void {
+    const { job } = turn;
+    this.#wait(turn);
+    for (const place of job.inLine) this.#leaveLine(place, 'overlap');
+    for (const run of job.active) run.cancel('replaced');
+    this.#promote(job);
+  }
+
+  /** Lets the next slots that waited for runs of their own job have their turn, as far as there is room. */
   #promote(job: ArmedJob): void {
-    const { active, waiting, inLine } = job.business;
     const { overlap, maxInstances } = job.definition.policy;
     const room = overlap === 'allow' ? maxInstances : 1;
-    while (waiting.length > 0 && active.length + inLine.length < room) {
-      const turn = waiting.shift();
+    while (job.waiting.length > 0 && job.active.length + job.inLine.length < room) {
+      const [turn, ...rest] = job.waiting;
+      job.waiting = rest;
       if (turn !== undefined) this.#begin(turn);
     }
   }
@@ -200,41 +192,35 @@ export class Desk implements SlotDesk, RunSurroundings {
     while (this.runs.size < this.#maxRuns) {
       const turn = this.#line.takeDue(Number.POSITIVE_INFINITY);
       if (turn === undefined) return;
-      const { inLine } = turn.job.business;
-      inLine.splice(
-        inLine.findIndex((entry) => entry.turn === turn),
-        1,
-      );
+      turn.job.inLine = turn.job.inLine.filter((entry) => entry.turn !== turn);
       const { grace } = turn.job.definition.policy.misfire;
       if (grace !== undefined && this.clock.now() - turn.dueAt > grace) this.#skip(turn, 'misfire');
       else this.#claim(turn, turn.caughtUp ? 'catch_up' : 'schedule');
     }
   }
 
-  #leaveLine(turn: TurnOf, reason: SkipReason): void {
-    const { inLine } = turn.job.business;
-    const at = inLine.findIndex((entry) => entry.turn === turn);
-    const [left] = at < 0 ? [] : inLine.splice(at, 1);
-    if (left === undefined) return;
-    this.#line.remove(left.place);
+  #leaveLine({ turn, place }: InLine, reason: SkipReason): void {
+    this.#line.remove(place);
+    turn.job.inLine = turn.job.inLine.filter((entry) => entry.turn !== turn);
     this.#skip(turn, reason);
   }
 
-  #claim(turn: TurnOf, cause: Cause): ActiveRun {
+  #claim(turn: TurnOf, cause: Cause): Run {
     const { job, slot } = turn;
-    const record: RunRecord = {
+    const { definition } = job;
+    const claim: RunRecord = {
       id: this.#ports.newRunId(),
-      jobId: job.definition.id,
+      jobId: definition.id,
       scheduledAt: slot,
       cause,
       claimedAt: this.clock.now(),
       state: 'claimed',
-      attempts: [],
+      attempts: NONE,
     };
-    const run = new ActiveRun(this, job.definition, record);
-    this.runs.set(run, job);
-    job.business.active.push(run);
-    this.#claims.push({ run, turn });
+    const run = new ActiveRun<TurnOf>(this, { turn, definition, claim });
+    this.runs.set(claim.id, run);
+    job.active = job.active.length === 0 ? [run] : [...job.active, run];
+    this.#claims.push(run);
     this.#commitSoon();
     return run;
   }
@@ -270,7 +256,7 @@ export class Desk implements SlotDesk, RunSurroundings {
     if (claims.length + skips.length === 0) return;
     this.#claims = [];
     this.#skips = [];
-    const records = claims.map(({ run }) => run.claim);
+    const records = claims.map(({ claim }) => claim);
     this.store.claim(records, skips).then(
       (won) => this.#begun(claims, (index) => won[index] === true),
       (error: unknown) => {
@@ -282,28 +268,31 @@ export class Desk implements SlotDesk, RunSurroundings {
   }
 
   /** Starts all that was won before anything else is told of it: what observers do must not delay a start. */
-  #begun(claims: readonly Claim[], won: (index: number) => boolean): void {
-    claims.forEach((claim, index) => {
+  #begun(runs: readonly Run[], won: (index: number) => boolean): void {
+    runs.forEach((run, index) => {
+      if (won(index)) run.start();
+    });
+    runs.forEach((run, index) => {
       if (!won(index)) {
-        this.#skip(claim.turn, 'claimed_elsewhere');
-        claim.run.withdraw();
+        this.#skip(run.turn, 'claimed_elsewhere');
+        run.withdraw();
         return;
       }
-      this.#untold.push(() => this.#claimed(claim));
-      claim.run.start();
+      this.#claimed(run);
+      run.saveBegun();
     });
     this.#tell();
   }
 
-  #claimed({ run: { claim }, turn }: Claim): void {
+  #claimed({ claim, turn }: Run): void {
     this.emit({ kind: 'run_claimed', run: claim, late: Math.max(claim.claimedAt - turn.dueAt, 0) });
   }
 
   #tell(): void {
-    while (this.#untold.length > 0) {
-      const actions = this.#untold;
-      this.#untold = [];
-      for (const action of actions) action();
+    while (this.#reports.length > 0) {
+      const reports = this.#reports;
+      this.#reports = [];
+      for (const { run, attempt, report } of reports) run.take(attempt, report);
     }
   }
 }

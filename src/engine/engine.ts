@@ -102,12 +102,9 @@ export class Engine {
 
   /** Cancels a run that is not finished. False: no such run. */
   cancel(runId: RunId, by: CancelledBy = 'operator'): boolean {
-    for (const run of this.#desk.runs.keys()) {
-      if (run.claim.id !== runId) continue;
-      run.cancel(by);
-      return true;
-    }
-    return false;
+    const run = this.#desk.runs.get(runId);
+    run?.cancel(by);
+    return run !== undefined;
   }
 
   /** Every loaded job as it stands now. */
@@ -115,8 +112,8 @@ export class Engine {
     for (const job of this.#jobs.values()) {
       if (!job.loaded) continue;
       const { definition, nextSlot } = job;
-      const active = job.isBusy ? job.business.active.map(({ record }) => record) : [];
-      const waiting = job.isBusy ? job.business.waiting.length + job.business.inLine.length : 0;
+      const active = job.active.map(({ record }) => record);
+      const waiting = job.waiting.length + job.inLine.length;
       yield { definition, nextSlot, state: stateOf(job), active, waiting };
     }
   }
@@ -133,7 +130,7 @@ export class Engine {
   /** Ends every active run by KILL, but those to be left; resolves as `stop` does. */
   stopNow(): Promise<void> {
     const stopped = this.stop({ drain: 0 });
-    for (const run of this.#desk.runs.keys())
+    for (const run of this.#desk.runs.values())
       if (run.definition.policy.onShutdown !== 'leave') run.kill('shutdown');
     return stopped;
   }
@@ -148,14 +145,14 @@ export class Engine {
     }
     const { promise: idle, resolve } = Promise.withResolvers<void>();
     desk.onReleased = () => {
-      if ([...desk.runs.keys()].every((run) => run.definition.policy.onShutdown === 'leave')) resolve();
+      if ([...desk.runs.values()].every((run) => run.definition.policy.onShutdown === 'leave')) resolve();
     };
-    for (const run of desk.runs.keys()) {
+    for (const run of desk.runs.values()) {
       if (run.state !== 'running' || run.definition.policy.onShutdown === 'terminate') run.cancel('shutdown');
     }
     desk.alarm.after(drain, {
       wake: () => {
-        for (const run of desk.runs.keys())
+        for (const run of desk.runs.values())
           if (run.definition.policy.onShutdown === 'wait') run.cancel('shutdown');
       },
     });
@@ -218,7 +215,7 @@ export class Engine {
     const { clock, runs } = this.#desk;
     this.#desk.emit({ kind: 'clock_stepped', by, at: clock.now() });
     if (by >= 0) return;
-    for (const run of runs.keys()) run.clockSetBack(by);
+    for (const run of runs.values()) run.clockSetBack(by);
     if (-by <= REANCHOR) return;
     for (const job of this.#jobs.values()) if (job.loaded) job.arm(clock.now());
   }

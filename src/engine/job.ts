@@ -7,6 +7,8 @@ import type { Alarm, Ticket, Wakeable } from './alarm.ts';
 import type { Clock } from './ports.ts';
 import type { ActiveRun } from './run.ts';
 
+const NONE: readonly never[] = [];
+
 /** A slot whose turn has come, or will. */
 export interface TurnOf {
   readonly job: ArmedJob;
@@ -16,12 +18,10 @@ export interface TurnOf {
   readonly caughtUp: boolean;
 }
 
-export interface Business {
-  readonly active: ActiveRun[];
-  /** Slots that wait for an active run of this job to end, oldest first. */
-  readonly waiting: TurnOf[];
-  /** Slots that wait for a place among all runs of the daemon. */
-  readonly inLine: { readonly turn: TurnOf; readonly place: Due<TurnOf> }[];
+/** A slot that waits for a place among all runs of the daemon. */
+export interface InLine {
+  readonly turn: TurnOf;
+  readonly place: Due<TurnOf>;
 }
 
 /** Who decides what becomes of the slots that an armed job yields. */
@@ -45,7 +45,11 @@ export class ArmedJob implements Wakeable {
   fault: string | undefined;
   /** The next slot in the future; undefined when there is none. */
   nextSlot: Instant | undefined;
-  #business: Business | undefined;
+  /** What it is busy with. The lists are replaced, not changed: most of many jobs are idle and share an empty one. */
+  active: readonly ActiveRun<TurnOf>[] = NONE;
+  /** Slots that wait for an active run of this job to end, oldest first. */
+  waiting: readonly TurnOf[] = NONE;
+  inLine: readonly InLine[] = NONE;
   readonly #desk: SlotDesk;
   #trigger: Trigger | undefined;
   #ticket: Ticket | undefined;
@@ -56,15 +60,8 @@ export class ArmedJob implements Wakeable {
     this.#desk = desk;
   }
 
-  /** What it is busy with; made when first needed, for most of many jobs are idle most of the time. */
-  get business(): Business {
-    this.#business ??= { active: [], waiting: [], inLine: [] };
-    return this.#business;
-  }
-
   get isBusy(): boolean {
-    const busy = this.#business;
-    return busy !== undefined && busy.active.length + busy.waiting.length + busy.inLine.length > 0;
+    return this.active.length + this.waiting.length + this.inLine.length > 0;
   }
 
   /** Takes its place: the first slot after `after` is the next one, even if that is already past (a misfire then). */

@@ -20,20 +20,22 @@ import type {
   Store,
 } from './ports.ts';
 
+const NONE: readonly never[] = [];
+
 /** What a run needs of the engine. */
-export interface RunSurroundings {
+export interface RunSurroundings<Turn> {
   readonly clock: Clock;
   readonly alarm: Alarm;
   readonly executor: Executor;
   readonly store: Store;
   readonly random: () => number;
   emit(event: EngineEvent): void;
-  /** Handles a report when the starts under way are done: nothing delays a start, and no report re-enters one. */
-  later(action: () => void): void;
+  /** Hands a report to the run when the starts under way are done: nothing delays a start, no report re-enters one. */
+  reported(run: ActiveRun<Turn>, attempt: number, report: AttemptReport): void;
   /** Records a state that the store did not take; the run goes on. */
   storeFailed(error: unknown): void;
   /** The run is over: its record is final. */
-  released(run: ActiveRun): void;
+  released(run: ActiveRun<Turn>): void;
 }
 
 /**
@@ -44,13 +46,15 @@ export interface RunSurroundings {
  *               ▲                            │
  *               └────────── #retry ◀─────────┘
  */
-export class ActiveRun {
+export class ActiveRun<Turn = unknown> {
+  /** What it was started for; the engine's business. */
+  readonly turn: Turn;
   readonly definition: JobDefinition;
   /** The record as it was claimed; `record` tells how it stands. */
   readonly claim: RunRecord;
-  readonly #around: RunSurroundings;
+  readonly #around: RunSurroundings<Turn>;
   #state: RunState = 'claimed';
-  #attempts: readonly AttemptRecord[] = [];
+  #attempts: readonly AttemptRecord[] = NONE;
   #ending: Pick<RunRecord, 'finishedAt' | 'outcome'> = {};
   #retryAt: Instant | undefined;
   #handle: AttemptHandle | undefined;
@@ -59,10 +63,14 @@ export class ActiveRun {
   #attemptBegan: Duration = 0;
   #cancelled: CancelledBy | undefined;
 
-  constructor(around: RunSurroundings, definition: JobDefinition, claim: RunRecord) {
+  constructor(
+    around: RunSurroundings<Turn>,
+    run: { turn: Turn; definition: JobDefinition; claim: RunRecord },
+  ) {
     this.#around = around;
-    this.definition = definition;
-    this.claim = claim;
+    this.turn = run.turn;
+    this.definition = run.definition;
+    this.claim = run.claim;
   }
 
   get state(): RunState {
@@ -78,6 +86,11 @@ export class ActiveRun {
   /** Begins the first attempt. Call once, after the slot's claim is recorded. */
   start(): void {
     if (this.#state === 'claimed') this.#attempt();
+  }
+
+  /** Records that it has begun: after the starts of its tick, before their reports. */
+  saveBegun(): void {
+    if (this.#state === 'running') this.#save();
   }
 
   /** Lets go of a slot that turned out to be claimed by another: this run never was. */
@@ -106,18 +119,23 @@ export class ActiveRun {
     if (this.#state === 'retrying' && this.#retryAt !== undefined) this.#waitUntil(this.#retryAt + by);
   }
 
+  #again(): void {
+    this.#attempt();
+    this.#save();
+  }
+
   #attempt(): void {
     const { clock, alarm, executor } = this.#around;
     const { timeout } = this.definition.policy;
     const number = this.#attempts.length + 1;
     this.#state = 'running';
     this.#retryAt = undefined;
-    this.#attempts = [...this.#attempts, { number, startedAt: clock.now() }];
+    const attempt = { number, startedAt: clock.now() };
+    this.#attempts = number === 1 ? [attempt] : [...this.#attempts, attempt];
     this.#attemptBegan = clock.monotonic();
-    this.#around.later(() => this.#save());
-    this.#handle = executor.start(this.#spec(number), (report) => {
-      this.#around.later(() => this.#report(number, report));
-    });
+    this.#handle = executor.start(this.#spec(number), (report) =>
+      this.#around.reported(this, number, report),
+    );
     if (timeout !== undefined) {
       const wake = (): void => this.#handle?.stop({ kind: 'timed_out', after: timeout });
       this.#deadline = alarm.after(timeout, { wake });
@@ -144,7 +162,8 @@ export class ActiveRun {
     };
   }
 
-  #report(number: number, report: AttemptReport): void {
+  /** Takes a report of attempt `number`. */
+  take(number: number, report: AttemptReport): void {
     // Late reports of an older attempt change nothing.
     if (this.#state !== 'running' || this.#attempts.length !== number) return;
     if (report.kind === 'started') this.#underWay(number, report.pid);
@@ -182,7 +201,7 @@ export class ActiveRun {
     alarm.cancel(this.#retryTicket);
     this.#state = 'retrying';
     this.#retryAt = retryAt;
-    this.#retryTicket = alarm.at(retryAt, { wake: () => this.#attempt() });
+    this.#retryTicket = alarm.at(retryAt, { wake: () => this.#again() });
     this.#save();
   }
 

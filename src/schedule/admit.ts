@@ -18,13 +18,15 @@ export type Admission =
   | { readonly kind: 'replace' }
   | { readonly kind: 'skip'; readonly reason: SkipReason };
 
+const START: Admission = { kind: 'start' };
+
 /** Decides over one due slot by the job's overlap policy (DESIGN section 4, "Overlap and limits"). */
 export function admit(
   policy: { readonly overlap: OverlapPolicy; readonly maxInstances: number },
   occupancy: Occupancy,
 ): Admission {
   if (occupancy.paused) return { kind: 'skip', reason: 'paused' };
-  if (occupancy.active === 0 && occupancy.waiting === 0) return { kind: 'start' };
+  if (occupancy.active === 0 && occupancy.waiting === 0) return START;
   switch (policy.overlap) {
     case 'skip':
       return { kind: 'skip', reason: 'overlap' };
@@ -33,6 +35,6 @@ export function admit(
     case 'replace':
       return { kind: 'replace' };
     case 'allow':
-      return occupancy.active < policy.maxInstances ? { kind: 'start' } : { kind: 'skip', reason: 'limit' };
+      return occupancy.active < policy.maxInstances ? START : { kind: 'skip', reason: 'limit' };
   }
 }
