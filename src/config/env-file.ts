@@ -1,5 +1,4 @@
 /** Env files: `NAME=value` lines, read by Node's own parser. */
-import { parseEnv } from 'node:util';
 import type { Problem } from '../schedule/problem.ts';
 import { decode, readBytes, type Bytes } from './source.ts';
 
@@ -36,7 +35,10 @@ export class EnvFiles {
     const decoded = decode(file.bytes);
     if (!decoded.ok) return { message: `${path}: ${decoded.message}`, hint: decoded.hint };
     const variables: Record<string, string> = {};
-    for (const [name, value] of Object.entries(parseEnv(decoded.text))) {
+    // Loaded here, since it takes 3 ms and few files need it.
+    for (const [name, value] of Object.entries(
+      process.getBuiltinModule('node:util').parseEnv(decoded.text),
+    )) {
       if (value !== undefined) variables[name] = value;
     }
     return variables;

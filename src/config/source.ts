@@ -2,6 +2,7 @@
  * One file of the job set as it was read: its text, where its lines start, and what its owner and mode say about who
  * could have written it.
  */
+import { isUtf8 } from 'node:buffer';
 import {
   closeSync,
   constants,
@@ -147,14 +148,11 @@ export function decode(bytes: Buffer): Decoded {
   if (start === '\u00ff\u00fe' || start === '\u00fe\u00ff') {
     return { ok: false, message: 'the file is UTF-16', hint: 'save it as UTF-8' };
   }
-  try {
-    return { ok: true, text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) };
-  } catch {
-    // TextDecoder does not say where: the first replacement character of a lenient reading does.
-    const before = new TextDecoder().decode(bytes).split('\ufffd')[0] ?? '';
-    const line = before.split('\n').length;
-    return { ok: false, message: `line ${line} is not valid UTF-8`, hint: 'save the file as UTF-8' };
-  }
+  const text = bytes.toString('utf8').replace(/^\ufeff/, '');
+  // Not TextDecoder: its first use takes 5 ms, a third of what `tsched list` may take in all.
+  if (isUtf8(bytes)) return { ok: true, text };
+  const line = text.split('\ufffd')[0]?.split('\n').length ?? 1;
+  return { ok: false, message: `line ${line} is not valid UTF-8`, hint: 'save the file as UTF-8' };
 }
 
 /**
