@@ -34,8 +34,8 @@ const BLOCK = 96 * DAY;
 /** Reached only by mischief. */
 const MOST_FAR_BLOCKS = 1000;
 const isNear = (block: number): boolean => block >= 0 && block < 496;
-/** ICU knows no years before this worth asking for. */
-const EARLIEST = -62_135_596_800_000;
+/** Zones have kept local mean time until long after; and Date.UTC takes the years 0 to 99 for those of 1900. */
+const EARLIEST = Date.UTC(100, 0, 3);
 /** 2100: all changes that are fixed by table (Ramadan, until 2087) are over. */
 const LASTING = Date.UTC(2100, 0, 1);
 const CYCLE = 146_097 * DAY;

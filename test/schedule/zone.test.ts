@@ -111,6 +111,11 @@ describe('spans', () => {
   it('reach from end to end of time', () => {
     const zone = new Zone('Europe/Berlin');
     for (const instant of [-8.64e15, -1, 0, 8.64e15]) expect(zone.at(instant).until).toBeGreaterThan(instant);
+    const earliest = zone.at(Date.UTC(1800, 0, 1)).offset;
+    for (const year of ['-000500', '0000', '0050', '0100']) {
+      expect(zone.at(Date.parse(`${year}-06-01T00:00:00Z`)).offset).toBe(earliest);
+      expect(new Zone('America/New_York').at(Date.parse(`${year}-06-01T00:00:00Z`)).offset).toBe(-17_762_000);
+    }
     // Asked for as it is, this year takes Intl a minute.
     expect(zone.at(Date.UTC(275_000, 6, 1)).offset).toBe(2 * 3_600_000);
     expect(zone.at(Date.UTC(275_000, 0, 1)).offset).toBe(3_600_000);
