@@ -24,7 +24,9 @@ export function findJobFile(named: string | undefined): string {
 }
 
 export function loadOptions(session: Session): LoadOptions {
-  return { environment: session.environment, hostTimezone: session.hostTimezone, now: session.now };
+  const { environment, hostTimezone, now } = session;
+  const uid = process.geteuid?.();
+  return { environment, hostTimezone, now, ...(uid === undefined ? {} : { uid }) };
 }
 
 /**
