@@ -1,0 +1,238 @@
+/**
+ * The composition root: the only file that puts the parts together. It reads top to bottom as a daemon's life: made,
+ * started, reloaded when a file changes, stopped.
+ */
+import { randomFillSync } from 'node:crypto';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { uptime } from 'node:os';
+import { join } from 'node:path';
+import { formatDiagnostics } from './config/diagnostic.ts';
+import { loadJobFileApart, type LoadedFile, type LoadResult } from './config/load.ts';
+import { decideReload } from './config/reload.ts';
+import { watchFiles, type FileWatch } from './config/watch.ts';
+import { systemClock } from './engine/clock.ts';
+import { Engine, type ApplySummary } from './engine/engine.ts';
+import type { EngineEvent, Executor } from './engine/ports.ts';
+import { runIds } from './engine/run-id.ts';
+import type { Duration, Instant } from './model.ts';
+import { createLog, type Log, type LogOptions } from './observe/log.ts';
+import { MemoryStore } from './store/memory.ts';
+import { createExecutor } from './tasks/executor.ts';
+import { RunDirectories } from './tasks/run-directories.ts';
+
+export interface AppOptions {
+  readonly file: string;
+  /** Made, with what is missing above it, if it does not exist. */
+  readonly stateDirectory: string;
+  /** Infinity: no bound. */
+  readonly maxConcurrentRuns: number;
+  /** How long jobs that are waited for may go on after a request to stop. */
+  readonly drain: Duration;
+  /** Whether changes of the job file take effect by themselves. */
+  readonly watch: boolean;
+  readonly log: Pick<LogOptions, 'level' | 'format' | 'color' | 'file'>;
+  /** As the user set it; `process.env` may differ. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly hostTimezone: string;
+}
+
+/** The job file was refused when the daemon was to start. */
+export class JobFileRefused extends Error {
+  override readonly name = 'JobFileRefused';
+  readonly result: LoadResult & { readonly ok: false };
+
+  constructor(result: LoadResult & { readonly ok: false }) {
+    super('the job file was refused');
+    this.result = result;
+  }
+}
+
+/** What came of a request to reload. */
+export type ReloadResult =
+  | { readonly kind: 'unchanged' }
+  | { readonly kind: 'applied'; readonly summary: ApplySummary }
+  | { readonly kind: 'kept'; readonly reason: string };
+
+/**
+ * Makes a daemon out of a good job file; nothing runs yet.
+ * @throws JobFileRefused when the job file has errors; Error with `code` when a directory or file cannot be made
+ */
+export async function createApp(options: AppOptions): Promise<App> {
+  const { environment } = options;
+  const runsDirectory = join(options.stateDirectory, 'runs');
+  mkdirSync(runsDirectory, { recursive: true, mode: 0o700 });
+  // The process that starts others is made first: a fork is cheap while the daemon is small.
+  let log: Log | undefined;
+  const executor = createExecutor({
+    runsDirectory,
+    clock: systemClock,
+    nodePath: process.execPath,
+    inheritedEnvironment: environment,
+    output: 'file',
+    onOutput: ({ jobId, runId, lines }) => {
+      for (const line of lines) log?.output(line, { job: jobId, run: runId });
+    },
+  });
+  try {
+    const result = await load(options);
+    if (!result.ok) throw new JobFileRefused(result);
+    log = createLog({ ...options.log, clock: systemClock, timezone: options.hostTimezone, environment });
+    return new App(options, {
+      executor,
+      log,
+      file: result.file,
+      runs: new RunDirectories(runsDirectory, systemClock),
+    });
+  } catch (error) {
+    await executor.close();
+    throw error;
+  }
+}
+
+interface Parts {
+  readonly executor: Executor;
+  readonly log: Log;
+  readonly file: LoadedFile;
+  readonly runs: RunDirectories;
+}
+
+/** A daemon. `start` once, `reload` at any time, `stop` at any time and twice to hurry. */
+export class App {
+  /** Resolves to the exit code when the daemon has stopped. */
+  readonly done: Promise<number>;
+  readonly #options: AppOptions;
+  readonly #log: Log;
+  readonly #executor: Executor;
+  readonly #runs: RunDirectories;
+  readonly #store = new MemoryStore();
+  readonly #engine: Engine;
+  readonly #finish: (exitCode: number) => void;
+  readonly #aborter = new AbortController();
+  #file: LoadedFile;
+  #watch: FileWatch | undefined;
+  #reloading: Promise<unknown> = Promise.resolve();
+  #queued: Promise<ReloadResult> | undefined;
+  #stopping: Promise<void> | undefined;
+
+  constructor(options: AppOptions, { executor, log, file, runs }: Parts) {
+    this.#options = options;
+    this.#executor = executor;
+    this.#log = log;
+    this.#file = file;
+    this.#runs = runs;
+    this.#engine = new Engine(
+      {
+        clock: systemClock,
+        executor,
+        store: this.#store,
+        observer: { observe: (event) => this.#observe(event) },
+        newRunId: runIds(systemClock, (bytes) => randomFillSync(bytes)),
+        random: Math.random,
+      },
+      { maxConcurrentRuns: options.maxConcurrentRuns, bootedAt: bootedAt() },
+    );
+    const { promise, resolve } = Promise.withResolvers<number>();
+    this.done = promise;
+    this.#finish = resolve;
+  }
+
+  /** Begins to keep the file's promises. */
+  async start(): Promise<void> {
+    this.#say(this.#file.warnings, this.#file.texts);
+    this.#runs.sweep();
+    await this.#engine.start(this.#file.jobs);
+    if (this.#options.watch && this.#stopping === undefined) {
+      this.#watch = watchFiles({
+        clock: systemClock,
+        onChange: () => void this.reload('file changed'),
+        onProblem: (message) => this.#log.write('warning', message),
+      });
+      this.#watch.watch(this.#file.watched, this.#file.stamps);
+    }
+  }
+
+  /** Reads the job file again and puts it in place of the loaded set if it is good. Requests that come meanwhile share one more reading. */
+  reload(cause: string): Promise<ReloadResult> {
+    this.#queued ??= this.#reloading.then(async () => {
+      this.#queued = undefined;
+      return await this.#reload(cause);
+    });
+    this.#reloading = this.#queued.catch(() => undefined);
+    return this.#queued;
+  }
+
+  /** Opens the log file anew, after a rotation. */
+  reopenLog(): void {
+    this.#log.reopen();
+  }
+
+  /** Stops; `done` follows. Called again with `now`, it no longer waits for jobs. */
+  async stop({ now }: { readonly now: boolean }): Promise<void> {
+    this.#stopping ??= this.#stop();
+    if (now) void this.#engine.stopNow();
+    await this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    this.#aborter.abort();
+    await this.#watch?.close();
+    await this.#engine.stop({ drain: this.#options.drain });
+    await this.#executor.close();
+    await this.#store.close();
+    await this.#log.close();
+    this.#finish(0);
+  }
+
+  async #reload(cause: string): Promise<ReloadResult> {
+    if (this.#stopping !== undefined) return { kind: 'kept', reason: 'the daemon is stopping' };
+    const result = await load(this.#options, this.#aborter.signal);
+    const decision = decideReload(this.#file, result);
+    const { watched, stamps, warnings, texts } = result.ok ? result.file : result;
+    this.#watch?.watch(result.ok ? watched : [...new Set([...watched, ...this.#file.watched])], stamps);
+    if (decision.kind === 'unchanged') return decision;
+    this.#say(result.ok ? warnings : [...result.errors, ...warnings], texts);
+    if (decision.kind === 'keep') {
+      this.#log.write('error', decision.reason, { cause });
+      return { kind: 'kept', reason: decision.reason };
+    }
+    if (decision.alarm !== undefined) this.#log.write('warning', decision.alarm, { cause });
+    const summary = await this.#engine.apply(decision.file.jobs);
+    this.#file = decision.file;
+    return { kind: 'applied', summary };
+  }
+
+  #say(list: LoadedFile['warnings'], texts: LoadedFile['texts']): void {
+    for (const diagnostic of list) {
+      const text = formatDiagnostics([diagnostic], texts, { color: false }).trimEnd();
+      this.#log.write(diagnostic.severity, text);
+    }
+  }
+
+  #observe(event: EngineEvent): void {
+    this.#log.observer.observe(event);
+    if (event.kind === 'run_finished') this.#runs.finished(event.run, event.definition.output.keep);
+  }
+}
+
+function load(options: AppOptions, signal?: AbortSignal): Promise<LoadResult> {
+  const { environment, hostTimezone } = options;
+  const uid = process.geteuid?.();
+  return loadJobFileApart(options.file, {
+    environment,
+    hostTimezone,
+    now: systemClock.now(),
+    ...(uid === undefined ? {} : { uid }),
+    ...(signal === undefined ? {} : { signal }),
+  });
+}
+
+/** Linux tells the second; elsewhere it is reckoned back, and rounded so that it stays the same for every daemon. */
+function bootedAt(): Instant {
+  try {
+    const [, seconds] = /^btime (\d+)$/m.exec(readFileSync('/proc/stat', 'utf8')) ?? [];
+    if (seconds !== undefined) return Number(seconds) * 1000;
+  } catch {
+    // No /proc: not Linux.
+  }
+  return Math.round((Date.now() - uptime() * 1000) / 10_000) * 10_000;
+}
