@@ -13,6 +13,8 @@ import { Session, type Environment } from './session.ts';
  */
 export async function main(args: readonly string[], environment: Environment): Promise<void> {
   const session = new Session(environment, Date.now());
+  // Node would print the line of the bundle it happened in, which is as long as a book.
+  process.on('uncaughtException', (error) => process.exit(tell(error, session)));
   try {
     process.exitCode = await dispatch(args, session);
   } catch (error) {
