@@ -133,7 +133,10 @@ function startInProcess(
       outOfMemory(ending.signal, await readEnd(paths.log, lastWords), memory) ?? outcomeOfProcess(ending, [])
     );
   };
-  const argv = [nodePath, ...nodeFlags, ...heap, program('module-host'), 'attempt', paths.task, paths.result];
+  // Another user cannot open files below the state directory: the spawner opens them, as these descriptors.
+  const { user, group } = spec.surroundings;
+  const files = user === undefined && group === undefined ? [paths.task, paths.result] : ['7', '8'];
+  const argv = [nodePath, ...nodeFlags, ...heap, program('module-host'), 'attempt', ...files];
   return startProcess(services, spec, { plan: { argv, launch, outcomeOf }, report });
 }
 

@@ -37,6 +37,8 @@ export interface ShellOptions {
 
 /** From the death of a shell, or of a process, to the conclusion that no word of it is on the way. Milliseconds. */
 const GRACE = 500;
+/** Between two looks at processes that have run for long, such as a spare one that waits. Milliseconds. */
+const RARELY = 30_000;
 
 /** Reversed, since the first of several names of a number is the usual one: SIGABRT, not SIGIOT. */
 const SIGNALS = new Map(
@@ -55,6 +57,7 @@ export class Shell {
   readonly #launches = new Map<number, Launch>();
   readonly #gone = Promise.withResolvers<void>();
   #callOff: (() => void) | undefined;
+  #interval = 2 * GRACE;
   #closed = false;
 
   constructor(options: ShellOptions) {
@@ -125,6 +128,11 @@ export class Shell {
     if (verb === 'S') {
       launch.pid = Number(rest[0]);
       launch.listen({ kind: 'started', pid: launch.pid });
+      if (this.#interval > 2 * GRACE) {
+        this.#callOff?.();
+        this.#callOff = undefined;
+        this.#interval = 2 * GRACE;
+      }
       this.#watch();
     } else if (verb === 'F') void this.#refuse(launch, ['fork']);
     else if (verb === 'N') void this.#refuse(launch, rest);
@@ -181,12 +189,14 @@ export class Shell {
 
   /** Looks now and then whether started processes are still there, since a supervisor may be killed. */
   #watch(): void {
-    this.#callOff ??= this.#options.clock.after(2 * GRACE, () => {
+    this.#callOff ??= this.#options.clock.after(this.#interval, () => {
       this.#callOff = undefined;
+      this.#interval = Math.min(2 * this.#interval, RARELY);
       for (const launch of this.#launches.values()) {
         if (launch.pid === undefined || exists(launch.pid)) continue;
         if (launch.missing === true) void this.#conclude(launch);
         launch.missing = true;
+        this.#interval = 2 * GRACE;
       }
       if (this.#launches.size > 0) this.#watch();
     });

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, vi } from 'vitest';
@@ -144,8 +144,16 @@ export function bare(
   return { status, signal, stderr };
 }
 
-/** Ids of living processes whose command line holds `text`. */
-export function processesWith(text: string): readonly number[] {
-  const { stdout } = spawnSync('pgrep', ['-f', '--', text], { encoding: 'utf8' });
-  return stdout.split('\n').filter(Boolean).map(Number);
+/** The processes whose working directory is `directory` or below. */
+export function processesIn(directory: string): readonly number[] {
+  return readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => pid > 0 && pid !== process.pid)
+    .filter((pid) => {
+      try {
+        return `${readlinkSync(`/proc/${pid}/cwd`)}/`.startsWith(`${directory}/`);
+      } catch {
+        return false; // gone, or another's
+      }
+    });
 }
