@@ -1,0 +1,267 @@
+/** The daemon as a real process, and an account of what its jobs really did. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterEach } from 'vitest';
+
+const root = join(import.meta.dirname, '../..');
+export const bin = join(root, 'bin/tsched.js');
+
+/** Real time, so that no faked clock shortens it; far above what anything waited for takes. */
+const PATIENCE = 20_000;
+
+const cleanups: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+/** A directory that is gone after the test. */
+export function directory(): string {
+  const path = realpathSync(mkdtempSync(join(tmpdir(), 'tsched-e2e-')));
+  cleanups.push(() => rmSync(path, { recursive: true, force: true, maxRetries: 5 }));
+  return path;
+}
+
+/** Waits for a named thing; when it does not come, says its name and what `told` tells. */
+export async function until<T>(
+  what: string,
+  look: () => T | undefined | false,
+  told: () => string = () => '',
+): Promise<T> {
+  const end = performance.now() + PATIENCE;
+  for (;;) {
+    const found = look();
+    if (found !== undefined && found !== false) return found;
+    if (performance.now() > end) throw new Error(`waited in vain for ${what}${told()}`);
+    await pause(10);
+  }
+}
+
+/** One record of the daemon's log. */
+export interface Line {
+  readonly time: string;
+  readonly level: string;
+  readonly msg: string;
+  readonly event?: string;
+  readonly job?: string;
+  readonly run?: string;
+  /** Of the scheduled time, e.g. 2024-03-31T01:30:00Z. */
+  readonly slot?: string;
+  readonly [name: string]: unknown;
+}
+
+export interface DaemonOptions {
+  /** The text of the job file; it is written into `directory`. */
+  readonly jobs: string;
+  /** Where the job file (`jobs.yaml`) and the state (`state`) are; another daemon's to restart it. Default: a new one. */
+  readonly directory?: string;
+  /** After `start <file> --state-dir … --log-format json`. */
+  readonly args?: readonly string[];
+  /** Added to a plain environment. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** What starts Node, e.g. `['setpriv', '--reuid=65534']`; `exec`s it, so that the pid stays. */
+  readonly wrapper?: readonly string[];
+}
+
+/** Starts the built daemon; `await daemon.ready()` when it must be up. It and all that it started are gone after the test. */
+export function startDaemon(options: DaemonOptions): Daemon {
+  if (!existsSync(join(root, 'dist/cli.cjs'))) throw new Error('nothing is built: run node scripts/build.ts');
+  const where = options.directory ?? directory();
+  writeFileSync(join(where, 'jobs.yaml'), options.jobs);
+  const daemon = new Daemon(options, where);
+  cleanups.push(() => daemon.destroy());
+  return daemon;
+}
+
+export class Daemon {
+  readonly pid: number;
+  readonly directory: string;
+  readonly file: string;
+  readonly stateDirectory: string;
+  /** Every record so far. */
+  readonly lines: Line[] = [];
+  /** What it wrote that is no record: errors for people. */
+  text = '';
+  /** The exit code, or the name of the signal that ended it. */
+  readonly exited: Promise<number | string>;
+  readonly #child: ChildProcess;
+  /** In the environment of all it starts, so that they are found wherever they went. */
+  readonly #mark = `DAEMON_TEST_MARK=${randomUUID()}`;
+  #rest = '';
+
+  constructor({ args = [], env = {}, wrapper = [] }: DaemonOptions, where: string) {
+    this.directory = where;
+    this.file = join(where, 'jobs.yaml');
+    this.stateDirectory = join(where, 'state');
+    const start = ['start', this.file, '--state-dir', this.stateDirectory, '--log-format', 'json', ...args];
+    const [program = '', ...argv] = [...wrapper, process.execPath, bin, ...start];
+    const [name = '', value = ''] = this.#mark.split('=');
+    this.#child = spawn(program, argv, {
+      cwd: where,
+      env: { PATH: process.env.PATH ?? '', HOME: where, TZ: 'UTC', ...env, [name]: value },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.pid = this.#child.pid ?? 0;
+    this.#child.stdout?.setEncoding('utf8').on('data', (chunk: string) => this.#take(chunk));
+    this.#child.stderr?.setEncoding('utf8').on('data', (chunk: string) => (this.text += chunk));
+    this.exited = new Promise((resolve, reject) => {
+      this.#child.once('error', reject);
+      // `close`, not `exit`: by then all it wrote has been read. A job has no pipe of the daemon that could hold it up.
+      this.#child.once('close', (code, signal) => resolve(code ?? signal ?? 'unknown'));
+    });
+    this.exited.catch(() => undefined);
+  }
+
+  /** Waits until jobs are armed. */
+  async ready(): Promise<this> {
+    await this.waitFor('the daemon to start', (line) => line.event === 'engine_started');
+    return this;
+  }
+
+  /** Waits for a record that matches, from the first on. */
+  waitFor(what: string, matches: (line: Line) => boolean): Promise<Line> {
+    return this.until(what, () => this.lines.find(matches));
+  }
+
+  /** Waits for anything, with the daemon's last records in the message if it does not come. */
+  until<T>(what: string, look: () => T | undefined | false): Promise<T> {
+    return until(what, look, () => `; the daemon's last words:\n${this.#lastWords()}`);
+  }
+
+  /** All records of one kind of event, perhaps of one job. */
+  events(event: string, job?: string): Line[] {
+    return this.lines.filter((line) => line.event === event && (job === undefined || line.job === job));
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#child.kill(name);
+  }
+
+  /** Asks it once to stop and gives its exit code. */
+  async stop(name: NodeJS.Signals = 'SIGTERM'): Promise<number | string> {
+    this.signal(name);
+    return this.end();
+  }
+
+  /** Its exit code, bounded in time. */
+  async end(): Promise<number | string> {
+    let code: number | string | undefined;
+    void this.exited.then((value) => (code = value));
+    return this.until('the daemon to end', () => code);
+  }
+
+  /** No longer reads standard output: the next write to it is EPIPE. */
+  hangUp(): void {
+    this.#child.stdout?.destroy();
+  }
+
+  /** Every living process it started, itself included, wherever they went: found by their environment. */
+  family(): number[] {
+    return readdirSync('/proc')
+      .map(Number)
+      .filter((pid) => pid > 0 && environmentOf(pid).includes(this.#mark));
+  }
+
+  /** Ends it and all that it started, at once. */
+  async destroy(): Promise<void> {
+    await until(`the end of ${this.pid} and all that it started`, () => {
+      const family = this.family();
+      for (const pid of family) end(pid);
+      return family.length === 0;
+    });
+    this.#child.stdout?.destroy();
+    this.#child.stderr?.destroy();
+    await this.exited.catch(() => undefined);
+  }
+
+  #take(chunk: string): void {
+    const parts = (this.#rest + chunk).split('\n');
+    this.#rest = parts.pop() ?? '';
+    for (const part of parts) {
+      if (part.startsWith('{')) this.lines.push(JSON.parse(part) as Line);
+      else this.text += `${part}\n`;
+    }
+  }
+
+  #lastWords(): string {
+    return [...this.lines.slice(-15).map((line) => JSON.stringify(line)), this.text.slice(-2000)].join('\n');
+  }
+}
+
+/** Whether a process is there and not a zombie. */
+export function lives(pid: number): boolean {
+  try {
+    return !/^\d+ \(.*\) [ZX]/su.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  } catch {
+    return false;
+  }
+}
+
+/** Empty for a zombie, and for a process of somebody else. */
+function environmentOf(pid: number): readonly string[] {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0');
+  } catch {
+    return [];
+  }
+}
+
+function end(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+/** One execution, as the job itself wrote it down. */
+export interface Execution {
+  readonly job: string;
+  /** Scheduled time, e.g. 2024-03-31T01:30:00.000Z. */
+  readonly slot: string;
+  readonly run: string;
+  /** What else the job wrote, e.g. `date`'s word of the time. */
+  readonly more: string;
+}
+
+export interface Account {
+  /** A shell line for `run:` that adds one line to the account; `more` is shell text within double quotes. */
+  line(more?: string): string;
+  /** In the order they were written. */
+  executions(job?: string): Execution[];
+  /** Scheduled times, sorted. */
+  slots(job: string): string[];
+}
+
+/** Kept by the jobs, not by the daemon: one line per execution, appended in one write so that none is torn. */
+export function account(path: string): Account {
+  const executions = (job?: string): Execution[] => {
+    const text = existsSync(path) ? readFileSync(path, 'utf8') : '';
+    const all = text.split('\n').slice(0, -1).map(parse);
+    return job === undefined ? all : all.filter((entry) => entry.job === job);
+  };
+  return {
+    line: (more = '') => `echo "$TSCHED_JOB_ID $TSCHED_SCHEDULED_AT $TSCHED_RUN_ID ${more}" >> '${path}'`,
+    executions,
+    slots: (job) =>
+      executions(job)
+        .map(({ slot }) => slot)
+        .sort(),
+  };
+}
+
+function parse(line: string): Execution {
+  const [job = '', slot = '', run = '', ...more] = line.split(' ');
+  return { job, slot, run, more: more.join(' ') };
+}
