@@ -312,8 +312,8 @@ export function contradictions(
   if (!TRIGGERS.some((key) => key in values)) {
     errors.push(['', { message: 'nothing says when it runs', hint: 'add cron:, every:, at: or startup:' }]);
   }
-  const [task, ...more] = TASKS.filter((key) => key in values);
-  if (task === undefined) {
+  const [task, ...more] = TASKS.filter((key) => values[key] !== undefined);
+  if (!TASKS.some((key) => key in values)) {
     errors.push(['', { message: 'nothing says what to run', hint: 'add run:, command: or module:' }]);
   }
   for (const other of more) {

@@ -72,9 +72,14 @@ export class Outline {
    */
   diagnostics(): Diagnostic[] {
     const broken = new Map<number, number>();
-    for (const offset of this.#syntax) {
-      const part = this.#partOf(offset);
+    const breakAt = (part: number, offset: number): void => {
       broken.set(part, Math.min(offset, broken.get(part) ?? offset));
+    };
+    for (const offset of this.#syntax) breakAt(this.#partOf(offset), offset);
+    // What starts on the very line of an error is not what it seems: most often it is indented wrongly.
+    const lines = new Set(this.#syntax.map((offset) => this.source.line(offset)));
+    if (lines.size > 0) {
+      for (const part of this.#parts) if (lines.has(this.source.line(part))) breakAt(part, part);
     }
     return this.#found
       .filter(({ offset }, index) => {

@@ -10,13 +10,14 @@ export function jobFileJsonSchema(): JsonSchema {
   const { jobs, ...settings } = FILE_FIELDS;
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',
-    $id: 'https://tsched.dev/schema/v1/jobs.json',
+    $id: 'urn:tsched:job-file:v1',
     title: 'tsched job file',
     description: 'What runs, when, and what becomes of it.',
     type: 'object',
     properties: {
       ...properties({ ...settings, defaults: { ...settings.defaults, shape: { kind: 'json' } } }),
-      defaults: { description: settings.defaults.about, $ref: '#/definitions/jobKeys' },
+      // draft-07 ignores what stands beside $ref, so that the description needs allOf.
+      defaults: { description: settings.defaults.about, allOf: [{ $ref: '#/definitions/jobKeys' }] },
       jobs: {
         description: jobs.about,
         type: 'object',
@@ -30,7 +31,7 @@ export function jobFileJsonSchema(): JsonSchema {
       jobKeys: { type: 'object', properties: properties(JOB_FIELDS), additionalProperties: false },
       job: {
         description: 'One job: when it runs, what it runs, and what becomes of it.',
-        $ref: '#/definitions/jobKeys',
+        allOf: [{ $ref: '#/definitions/jobKeys' }],
       },
     },
   };

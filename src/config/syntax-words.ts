@@ -65,7 +65,7 @@ function explain(source: Source, error: YamlError): SyntaxProblem {
   return { at, length, ...wordsFor(source, error, at) };
 }
 
-type Words = Pick<SyntaxProblem, 'message' | 'hint'> & { at?: number };
+type Words = Pick<SyntaxProblem, 'message' | 'hint'> & { at?: number; length?: number };
 
 function wordsFor(source: Source, error: YamlError, at: number): Words {
   const line = source.lineText(source.line(at));
@@ -86,7 +86,7 @@ function wordsFor(source: Source, error: YamlError, at: number): Words {
       };
     case 'BAD_INDENT':
       return error.message.startsWith('Flow')
-        ? { message: 'a bracket is opened but not closed', hint: 'close it, or indent what belongs to it' }
+        ? unclosedBracket(source, error.message.startsWith('Flow map') ? '{' : '[', at)
         : {
             message: 'the indentation does not match the lines above',
             hint: 'keys of one mapping start at one column',
@@ -105,11 +105,25 @@ function wordsFor(source: Source, error: YamlError, at: number): Words {
       return { message: 'nested too deeply' };
     default:
       return (
-        unclosedQuote(source, error) ?? {
+        missing(source, error) ?? {
           message: error.message.charAt(0).toLowerCase() + error.message.slice(1),
         }
       );
   }
+}
+
+function missing(source: Source, error: YamlError): Words | undefined {
+  if (error.message.startsWith('Implicit map keys')) {
+    return { message: 'expected "key: value"', hint: 'a blank must follow the colon' };
+  }
+  return unclosedQuote(source, error);
+}
+
+/** A missing bracket is noticed where the next key starts; what helps is where it was opened. */
+function unclosedBracket(source: Source, bracket: string, before: number): Words {
+  const hint = 'close it, or indent what belongs to it';
+  const opened = source.text.lastIndexOf(bracket, before);
+  return { message: `this ${bracket} is never closed`, hint, at: Math.max(0, opened), length: 1 };
 }
 
 /** A missing quote is noticed at the end of the file; what helps is where it was opened. */
@@ -130,6 +144,7 @@ function unclosedQuote(source: Source, error: YamlError): Words | undefined {
     if (column !== -1 && text.split(quote).length % 2 === 0) {
       return {
         message: `this ${quote} is never closed`,
+        length: 1,
         at: source.lineStart(line) + text.indexOf(quote, column),
       };
     }
