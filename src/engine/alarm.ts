@@ -24,7 +24,7 @@ export interface AlarmListener {
 }
 
 /** Where an entry stands; remove it through `Alarm.cancel`. */
-export type Ticket = { readonly wall: boolean; readonly due: Due<Wakeable> };
+export type Ticket = Due<Wakeable>;
 
 /**
  * One timer for the whole daemon. Wall-clock entries (slots, retries) follow the wall clock wherever it goes;
@@ -53,19 +53,20 @@ export class Alarm {
   at(at: Instant, sleeper: Wakeable, priority = 0): Ticket {
     const due = this.#wall.push(at, sleeper, priority);
     if (due.position === 0) this.#arm();
-    return { wall: true, due };
+    return due;
   }
 
   /** Wakes `sleeper` after `delay` of monotonic time. */
   after(delay: Duration, sleeper: Wakeable): Ticket {
     const due = this.#elapsed.push(this.#clock.monotonic() + delay, sleeper);
     if (due.position === 0) this.#arm();
-    return { wall: false, due };
+    return due;
   }
 
   cancel(ticket: Ticket | undefined): void {
     if (ticket === undefined) return;
-    (ticket.wall ? this.#wall : this.#elapsed).remove(ticket.due);
+    this.#wall.remove(ticket);
+    this.#elapsed.remove(ticket);
   }
 
   /** Handles all that is due now. The timer calls it; so may anyone who is about to change what is due. */

@@ -76,6 +76,7 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
     const { job } = turn;
     if (this.closing) return this.#skip(turn, 'shutdown');
     const { active, waiting, inLine, paused } = job;
+    if (!paused && !job.isBusy) return this.#begin(turn);
     const occupancy = { active: active.length + inLine.length, waiting: waiting.length, paused };
     const admission = admit(job.definition.policy, occupancy);
     // Slots caught up together do not crowd each other out: they run one after another.

@@ -70,10 +70,12 @@ export class ArmedJob implements Wakeable {
     this.fault = undefined;
     const { definition } = this;
     if (!definition.enabled) return;
-    this.#guarded(() => {
+    try {
       this.#trigger = compileSchedule(definition.schedule, definition.id);
       this.#await(slotAfter(this.#trigger, after));
-    });
+    } catch (error) {
+      this.#faulted(error);
+    }
   }
 
   /** Decides over a slot that has come but was not looked at yet, before something else becomes of the job. */
@@ -100,9 +102,11 @@ export class ArmedJob implements Wakeable {
     if (first === undefined || trigger === undefined) return;
     this.#desk.alarm.cancel(this.#ticket);
     const now = this.#desk.clock.now();
-    this.#guarded(() => {
+    try {
       if (!this.#wakeOnTime(trigger, first, now)) this.#wakeLate(trigger, first, now);
-    });
+    } catch (error) {
+      this.#faulted(error);
+    }
   }
 
   /** The everyday case without the ceremony of a plan: one slot, on time. 10,000 of these may be due at once. */
@@ -147,14 +151,10 @@ export class ArmedJob implements Wakeable {
   }
 
   /** A trigger that breaks its contract stops this job and no other. */
-  #guarded(action: () => void): void {
-    try {
-      action();
-    } catch (error) {
-      const fault = error instanceof TriggerFault ? error : new TriggerFault(String(error), { cause: error });
-      this.disarm();
-      this.fault = fault.message;
-      this.#desk.faulted(this, fault);
-    }
+  #faulted(error: unknown): void {
+    const fault = error instanceof TriggerFault ? error : new TriggerFault(String(error), { cause: error });
+    this.disarm();
+    this.fault = fault.message;
+    this.#desk.faulted(this, fault);
   }
 }

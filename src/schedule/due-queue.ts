@@ -31,10 +31,10 @@ export class DueQueue<T> {
     return first.item;
   }
 
-  /** Removes an entry wherever it stands; removing it twice changes nothing. */
+  /** Removes an entry wherever it stands; removing it twice, or one of another queue, changes nothing. */
   remove(due: Due<T>): void {
     const { position } = due;
-    if (position < 0) return;
+    if (this.#heap[position] !== due) return;
     due.position = -1;
     const last = this.#heap.pop();
     if (last === undefined || last === due) return;
