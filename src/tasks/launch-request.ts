@@ -9,41 +9,48 @@ const SHELLS_OWN =
   /^(?:BASH.*|COMP_.*|DIRSTACK|ENV|EPOCH.*|EUID|FUNC.*|GROUPS|HIST.*|HOST(?:NAME|TYPE)|IFS|LINENO|MACHTYPE|OLDPWD|OPT(?:ARG|ERR|IND)|OSTYPE|P?PID|PIPESTATUS|POSIXLY_CORRECT|PS\d|PWD|RANDOM|SECONDS|SHELLOPTS|SHLVL|SRANDOM|UID|_|ts_.*)$/v;
 const SHELL_NAME = /^[A-Za-z_]\w*$/v;
 
-/** What the nearly empty environment consists of. */
-const BARE_ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' };
+/** The PATH of the nearly empty environment. */
+const BARE_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** Why no process could be given this, whatever the system says; undefined when there is no such reason. */
 export function unacceptable(request: LaunchRequest): string | undefined {
   const { argv, cwd, env, user, group } = request;
-  const nul = (text: string | undefined): boolean => text?.includes('\0') === true;
-  if (argv.length === 0 || argv[0] === '') return 'There is no command to run.';
-  if (argv.some(nul)) return 'The command holds a NUL character, which no argument can hold.';
-  if (nul(cwd)) return 'The working directory holds a NUL character, which no path can hold.';
+  const [program = ''] = argv;
+  if (program === '') return 'There is no command to run.';
+  if (program.includes('='))
+    return `The command ${program} cannot be told from an assignment; write it as a shell line, with "run:".`;
+  if (argv.some(holdsNul)) return 'The command holds a NUL character, which no argument can hold.';
+  if (holdsNul(cwd)) return 'The working directory holds a NUL character, which no path can hold.';
   for (const [name, value] of Object.entries(env)) {
-    if (name === '' || /[=\0]/v.test(name) || nul(value))
+    if (name === '' || /[=\0]/v.test(name) || holdsNul(value))
       return `The environment variable ${JSON.stringify(name)} cannot be set: no name can be empty or hold "=", and neither name nor value a NUL character.`;
   }
-  for (const name of [user, group]) {
-    if (name !== undefined && !/^[\w.@$\\][\w.@$\\\-]*$/v.test(name))
-      return `There is no user or group ${JSON.stringify(name)}.`;
-  }
-  if ((user !== undefined || group !== undefined) && process.geteuid?.() !== 0)
-    return `Only a tsched run by root can start a process as another user or group (${[user, group].filter(Boolean).join(', ')}).`;
+  return unacceptableUser([user, group].filter((name) => name !== undefined));
+}
+
+function unacceptableUser(names: readonly string[]): string | undefined {
+  const odd = names.find((name) => !/^[\w.@$\\][\w.@$\\\-]*$/v.test(name));
+  if (odd !== undefined) return `There is no user or group ${JSON.stringify(odd)}.`;
+  if (names.length > 0 && process.geteuid?.() !== 0)
+    return `Only a tsched run by root can start a process as another user or group (${names.join(', ')}).`;
   return undefined;
+}
+
+function holdsNul(text: string): boolean {
+  return text.includes('\0');
 }
 
 /** The request as lines for the spawner. */
 export function encodeRequest(id: number, request: LaunchRequest): string {
   const { exitPath, outputPath, nice } = request;
-  const { exported, wrapper } = environmentOf(request);
+  const { exported, assigned } = environmentOf(request);
   const user = request.user ?? (request.group === undefined ? '-' : 'root');
-  const wrapped = wrapper.length > 0 || user !== '-' || nice !== undefined;
   const words = [
     id,
     exported.length,
-    wrapper.length,
+    assigned.length,
     request.argv.length,
-    wrapped ? 'wrapped' : '-',
+    wrappingOf(request, assigned.length),
     request.umask?.toString(8).padStart(3, '0') ?? '-',
     nice ?? '-',
     user,
@@ -61,7 +68,7 @@ export function encodeRequest(id: number, request: LaunchRequest): string {
     log ?? '',
     request.stdinPath ?? '/dev/null',
     ...exported,
-    ...wrapper,
+    ...assigned,
     ...request.argv,
   ];
   return `${words.join(' ')}\n${texts.map(encodeText).join('')}`;
@@ -73,19 +80,24 @@ function encodeText(text: string): string {
   return `${lines.map((line) => `+${line}\n`).join('')} ${last}\n`;
 }
 
-function environmentOf({ env, inheritEnv }: LaunchRequest): { exported: string[]; wrapper: string[] } {
+/** What the shell exports, and what env(1) has to set because a shell could not. */
+function environmentOf({ env, inheritEnv }: LaunchRequest): { exported: string[]; assigned: string[] } {
   const assign = ([name, value]: readonly [string, string]): string => `${name}=${value}`;
-  const entries = Object.entries(env);
   if (!inheritEnv) {
-    // The user's own are known only to the shell; they are named here so that env(1) does not drop them.
-    return {
-      exported: [],
-      wrapper: ['env', '-i', ...Object.entries({ ...BARE_ENVIRONMENT, ...env }).map(assign)],
-    };
+    const all = { PATH: BARE_PATH, ...env };
+    return { exported: [`PATH=${all.PATH}`], assigned: Object.entries(all).map(assign) };
   }
-  const plain = entries.filter(([name]) => SHELL_NAME.test(name) && !SHELLS_OWN.test(name));
-  const odd = entries.filter(([name]) => !SHELL_NAME.test(name) || SHELLS_OWN.test(name));
-  return { exported: plain.map(assign), wrapper: odd.length === 0 ? [] : ['env', ...odd.map(assign)] };
+  const { plain = [], odd = [] } = Object.groupBy(Object.entries(env), ([name]) =>
+    SHELL_NAME.test(name) && !SHELLS_OWN.test(name) ? 'plain' : 'odd',
+  );
+  return { exported: plain.map(assign), assigned: odd.map(assign) };
+}
+
+function wrappingOf(request: LaunchRequest, assigned: number): string {
+  if (!request.inheritEnv) return 'bare';
+  if (assigned > 0) return 'env';
+  const { user, group, nice } = request;
+  return [user, group, nice].every((each) => each === undefined) ? '-' : 'wrapped';
 }
 
 function limitsOf({ limits }: LaunchRequest): string {

@@ -6,6 +6,7 @@
  * that says so and what was read are appended. What is written between the reading and the cutting is lost with the
  * middle, and a line may come to stand before the marker: the price of a process never waiting for the daemon.
  */
+import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import type { Clock } from '../engine/ports.ts';
 import type { OutputPolicy } from '../model.ts';
@@ -153,7 +154,7 @@ class OutputFile {
 
   /** A file that is not there, or cannot be read or written, is left as it is: output is never worth a run. */
   async #withFile(action: (file: FileHandle) => Promise<boolean>): Promise<boolean> {
-    const file = await open(this.#path, 'r+').catch(() => undefined);
+    const file = await open(this.#path, constants.O_RDWR | constants.O_APPEND).catch(() => undefined);
     if (file === undefined) return false;
     try {
       return await action(file);

@@ -6,7 +6,7 @@ import type { Outcome } from '../model.ts';
 import { runEnvironment } from './environment.ts';
 import type { Ending, LaunchEvent, LaunchRequest } from './launch.ts';
 import type { OutputWatch, WatchedOutput } from './output.ts';
-import { groupExists, processStartTime, signalGroup } from './process-group.ts';
+import { groupExists, groupRuns, processStartTime, signalGroup } from './process-group.ts';
 import type { Spawner } from './spawner.ts';
 
 export interface OutputLines {
@@ -43,9 +43,13 @@ export interface ProcessPlan {
 type Lost = Extract<LaunchEvent, { kind: 'lost' }>;
 
 /** Between two looks at a process group that should be gone. Milliseconds. */
-const GONE_INTERVAL = 20;
-/** Given to what a process left running in its group, before it is told to go as well. Milliseconds. */
-const LEFTOVERS_GRACE = 250;
+const LOOK_INTERVAL = 20;
+/** Every so many looks are close ones. */
+const CLOSER_LOOK = 5;
+/** Looks until what a process left running in its group is told to go as well. */
+const LEFTOVERS = 10;
+/** Looks after KILL until what is still there counts as unkillable: it hangs in the kernel. */
+const UNKILLABLE = 100;
 
 /** Starts an attempt. Throws when its directory cannot be made. */
 export function startProcess(
@@ -89,7 +93,9 @@ class ProcessAttempt implements AttemptHandle {
   readonly #output: WatchedOutput | undefined;
   #group: number | undefined;
   #reason: StopReason | undefined;
+  #asked = false;
   #killed = false;
+  #killedAt: number | undefined;
   #callOffKill: (() => void) | undefined;
 
   constructor(
@@ -121,9 +127,8 @@ class ProcessAttempt implements AttemptHandle {
 
   kill(reason: StopReason): void {
     this.#reason ??= reason;
-    this.#killed = true;
     this.#callOffKill?.();
-    if (this.#group !== undefined) signalGroup(this.#group, 'SIGKILL');
+    this.#destroy();
   }
 
   hear(event: LaunchEvent): void {
@@ -136,18 +141,23 @@ class ProcessAttempt implements AttemptHandle {
     this.#group = pid;
     const startTime = processStartTime(pid);
     this.#report({ kind: 'started', pid, ...(startTime !== undefined && { startTime }) });
-    if (this.#killed) signalGroup(pid, 'SIGKILL');
+    if (this.#killed) this.#destroy();
     else if (this.#reason !== undefined) this.#terminate(pid);
   }
 
   /** Asks the group to go, and makes it go after a while. */
   #terminate(group: number): void {
     const { killSignal, killAfter } = this.#spec;
+    this.#asked = true;
     signalGroup(group, signalName(killSignal));
     signalGroup(group, 'SIGCONT'); // a stopped process would not hear it
-    this.#callOffKill ??= this.#services.clock.after(killAfter, () => {
-      signalGroup(group, 'SIGKILL');
-    });
+    this.#callOffKill ??= this.#services.clock.after(killAfter, () => this.#destroy());
+  }
+
+  #destroy(): void {
+    this.#killed = true;
+    this.#asked = true;
+    if (this.#group !== undefined) signalGroup(this.#group, 'SIGKILL');
   }
 
   async #ended(ending: Ending | Lost): Promise<void> {
@@ -157,17 +167,23 @@ class ProcessAttempt implements AttemptHandle {
     await this.#end(outcome);
   }
 
-  /** Resolves when nothing is left of the group. */
+  /** Resolves when nothing of the group runs any more, or nothing that even KILL could end. */
   async #clear(group: number): Promise<void> {
-    let waited = 0;
-    while (groupExists(group)) {
-      await new Promise<void>((resolve) => {
-        this.#services.clock.after(GONE_INTERVAL, resolve);
-      });
-      waited += GONE_INTERVAL;
-      if (waited >= LEFTOVERS_GRACE && this.#callOffKill === undefined && !this.#killed)
-        this.#terminate(group);
+    for (let looks = 1; groupExists(group); looks += 1) {
+      await this.#pause();
+      // Zombies count as existing until someone reaps them, so look more closely now and then.
+      if (looks % CLOSER_LOOK !== 0) continue;
+      if (!groupRuns(group)) return;
+      if (this.#killedAt !== undefined && looks - this.#killedAt > UNKILLABLE) return;
+      if (looks >= LEFTOVERS && !this.#asked) this.#terminate(group);
+      if (this.#killed) this.#killedAt ??= looks;
     }
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#services.clock.after(LOOK_INTERVAL, resolve);
+    });
   }
 
   async #outcomeOf(ending: Ending | Lost): Promise<Outcome> {

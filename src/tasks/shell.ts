@@ -68,7 +68,7 @@ export class Shell {
       env: { ...options.environment, TSCHED_SPAWNER: SPAWNER_SCRIPT, TSCHED_LAUNCHER: LAUNCHER_SCRIPT },
       detached: true,
       // 5 and 6: what a process writes to that has no output file.
-      stdio: ['pipe', 'ignore', 'ignore', 'pipe', 'ignore', 1, 2],
+      stdio: ['pipe', 'pipe', 'ignore', 'ignore', 'ignore', 1, 2],
     });
     this.#child.once('error', (error) => this.#stillborn(error));
     this.#child.once('exit', (_code, signal) => this.#exited(signal));
@@ -100,7 +100,7 @@ export class Shell {
   }
 
   get #reports(): Readable | null {
-    return this.#child.stdio[3] as Readable | null;
+    return this.#child.stdout;
   }
 
   #receive(): void {

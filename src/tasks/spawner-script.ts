@@ -12,7 +12,7 @@
  * with `+` and one with a blank: a line break belongs after each `+` line. So values may hold line breaks without any
  * shell having to decode anything.
  *
- * Reports (descriptor 3), one short write each:
+ * Reports (stdout), one short write each:
  *   A id               read, and a supervisor forked
  *   F id               not even a supervisor could be forked; the spawner ends
  *   N id step [code]   not started; see launch-problem.ts for the steps
@@ -32,19 +32,33 @@
  * The job inherits the spawner's exported variables, so the programs' own all begin with `ts_`.
  */
 
-/** Stands between setpriv, nice, env or setsid and the job's program, as the job's user: `sh -c LAUNCHER name cwd argv…`. */
+/**
+ * Stands between setpriv, nice or setsid and the job's program, as the job's user:
+ * `sh -c LAUNCHER name cwd mode count [assignment…] program [argument…]`. The mode `env` has env(1) make the `count` assignments, `bare`
+ * has it make them in an otherwise empty environment; `wrapped` makes none.
+ */
 export const LAUNCHER_SCRIPT = `
 ts_step=cwd
 trap 'printf "not_started %s %s\\n" "$ts_step" "$?" >&4' EXIT
 cd -- "$1" || exit 127
-shift
+ts_mode=$2
+ts_count=$3
+shift 3
 unset OLDPWD
 ts_step=command
-case $1 in
-*/*) [ -f "$1" ] && [ -x "$1" ] || exit 127 ;;
-*) command -v -- "$1" >/dev/null || exit 127 ;;
-esac
+find() {
+  shift "$(($1 + 1))"
+  case $1 in
+  */*) [ -f "$1" ] && [ -x "$1" ] ;;
+  *) command -v -- "$1" >/dev/null ;;
+  esac
+}
+find "$ts_count" "$@" || exit 127
 ts_step=exec
+case $ts_mode in
+env) set -- env "$@" ;;
+bare) set -- env -i \${HOME+"HOME=$HOME"} \${USER+"USER=$USER"} \${LOGNAME+"LOGNAME=$LOGNAME"} "$@" ;;
+esac
 shopt -s execfail 2>/dev/null
 printf 'launched\\n' >&4
 { exec "$@"; } 4>&-
@@ -54,7 +68,7 @@ printf 'not_started exec %s\\n' "$?" >&4 # in bash, which comes back without its
 /** The spawner: `sh -c SPAWNER name LAUNCHER`. */
 export const SPAWNER_SCRIPT = `
 trap '' PIPE HUP INT QUIT TERM
-trap 'printf "F %s\\n" "$ts_id" >&3' EXIT
+trap 'printf "F %s\\n" "$ts_id"' EXIT
 ts_launcher=$TSCHED_LAUNCHER
 unset TSCHED_SPAWNER TSCHED_LAUNCHER OLDPWD
 ts_mask=$(umask)
@@ -98,7 +112,7 @@ job() {
   trap - PIPE HUP INT QUIT TERM CHLD
   trap 'printf "not_started %s %s\\n" "$ts_step" "$?" >>"$ts_record"; exit 127' EXIT
   ts_step=output
-  if [ "$ts_log" ]; then exec >>"$ts_log" 2>&1 3>&- 5>&- 6>&-; else exec >&5 2>&6 3>&- 5>&- 6>&-; fi
+  if [ "$ts_log" ]; then exec >>"$ts_log" 2>&1 5>&- 6>&-; else exec >&5 2>&6 5>&- 6>&-; fi
   ts_step=stdin
   exec <"$ts_input"
   umask "$ts_mode"
@@ -111,6 +125,9 @@ job() {
   if [ "$ts_wrap" ]; then
     exec 4>>"$ts_record"
     printf 'not_started wrapper\\n' >&4
+    # A module task that runs as another user could not open these itself, below a directory of root's.
+    ts_base=\${ts_record%.exit}
+    if [ -f "$ts_base.task.json" ]; then exec 7<"$ts_base.task.json" 8>>"$ts_base.result.json"; fi
   fi
   exec "$@" # a bash that fails here ends without its trap: see commandProblem in launch-problem.ts
 }
@@ -119,7 +136,7 @@ job() {
 refuse() {
   trap - EXIT
   printf 'not_started %s\\n' "$1" >"$ts_record"
-  printf 'N %s %s\\n' "$ts_id" "$1" >&3
+  printf 'N %s %s\\n' "$ts_id" "$1"
   exit
 }
 
@@ -195,12 +212,12 @@ prepare() {
 }
 
 supervise() {
-  trap 'printf "N %s fork\\n" "$ts_id" >&3' EXIT
+  trap 'printf "N %s fork\\n" "$ts_id"' EXIT
   [ "$ts_user" = - ] || identify
   prepare "$@"
   ts_pid=$!
   trap - EXIT
-  printf 'S %s %s\\n' "$ts_id" "$ts_pid" >&3
+  printf 'S %s %s\\n' "$ts_id" "$ts_pid"
   LC_ALL=C
   if [ "$ts_monitor" ]; then
     wait -f "$ts_pid"
@@ -214,19 +231,19 @@ supervise() {
   if [ "$ts_code" -gt 125 ] || [ "$ts_wrap" ]; then verdict; fi
   printf '%s\\n' "$ts_answer" >"$ts_record"
   case $ts_answer in
-  not_started*) printf 'N %s %s\\n' "$ts_id" "\${ts_answer#not_started }" >&3 ;;
-  *) printf 'E %s %s\\n' "$ts_id" "$ts_answer" >&3 ;;
+  not_started*) printf 'N %s %s\\n' "$ts_id" "\${ts_answer#not_started }"  ;;
+  *) printf 'E %s %s\\n' "$ts_id" "$ts_answer"  ;;
   esac
 }
 
-# A request: words, then the texts cwd, record, log, stdin, variables, the env command if any, and the job's argv.
+# A request: words, then the texts cwd, record, log, stdin, variables, assignments for env(1), and the job's argv.
 # "-" is a word left out. An id of 0 asks to forget ended supervisors, which some shells do only when told.
-while read -r ts_id ts_variables ts_wrappers ts_arguments ts_wrap ts_mode ts_nice ts_user ts_group ts_limits; do
+while read -r ts_id ts_variables ts_assignments ts_arguments ts_wrap ts_mode ts_nice ts_user ts_group ts_limits; do
   if [ "$ts_id" = 0 ]; then
     jobs >/dev/null 2>&1
     continue
   fi
-  [ "$ts_wrap" = - ] && [ "$ts_monitor" ] && ts_wrap=
+  [ "$ts_wrap" = - ] && if [ "$ts_monitor" ]; then ts_wrap=; else ts_wrap=wrapped; fi
   [ "$ts_mode" = - ] && ts_mode=$ts_mask
   [ "$ts_limits" = - ] && ts_limits=
   text && ts_cwd=$ts_value
@@ -234,22 +251,23 @@ while read -r ts_id ts_variables ts_wrappers ts_arguments ts_wrap ts_mode ts_nic
   text && ts_log=$ts_value
   text && ts_input=$ts_value
   set --
-  ts_left=$((ts_variables + ts_wrappers))
+  ts_left=$ts_variables
   while [ "$ts_left" -gt 0 ] && text; do
     set -- "$@" "$ts_value"
     ts_left=$((ts_left - 1))
   done
-  [ "$ts_wrap" ] && set -- "$@" /bin/sh -c "$ts_launcher" tsched "$ts_cwd"
-  while [ "$ts_arguments" -gt 0 ] && text; do
+  [ "$ts_wrap" ] && set -- "$@" /bin/sh -c "$ts_launcher" tsched "$ts_cwd" "$ts_wrap" "$ts_assignments"
+  ts_left=$((ts_assignments + ts_arguments))
+  while [ "$ts_left" -gt 0 ] && text; do
     set -- "$@" "$ts_value"
-    ts_arguments=$((ts_arguments - 1))
+    ts_left=$((ts_left - 1))
   done
-  [ "$ts_arguments" = 0 ] || break # the daemon died in the middle of a request
+  [ "$ts_left" = 0 ] || break # the daemon died in the middle of a request
   case $ts_log in
   .*) ts_log=\${ts_record%.exit}$ts_log ;;
   esac
   supervise "$@" &
-  printf 'A %s\\n' "$ts_id" >&3
+  printf 'A %s\\n' "$ts_id"
 done
 trap - EXIT
 `;

@@ -95,8 +95,11 @@ export function createSpawner(options: SpawnerOptions): Spawner {
   };
 }
 
-/** Bash can give a process a group of its own; see spawner-script.ts. `-p`: it reads no BASH_ENV. */
+/**
+ * Bash can give a process a group of its own; see spawner-script.ts. With `-p` it reads no BASH_ENV. Without `--norc` it reads ~/.bashrc,
+ * because its standard input is a socket, from which it concludes that it was started by rshd.
+ */
 function preferredShell(): readonly string[] {
   const bash = ['/bin/bash', '/usr/bin/bash', '/usr/local/bin/bash'].find((path) => existsSync(path));
-  return bash === undefined ? ['/bin/sh'] : [bash, '-p'];
+  return bash === undefined ? ['/bin/sh'] : [bash, '--norc', '-p'];
 }

@@ -1,0 +1,290 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/engine/clock.ts';
+import type { LaunchEvent, LaunchRequest } from '../../src/tasks/launch.ts';
+import { createSpawner, readExitRecord, type Spawner } from '../../src/tasks/spawner.ts';
+import { isRoot, later, lives, programs, temporaryDirectory, until } from './harness.ts';
+
+interface Launched {
+  readonly events: LaunchEvent[];
+  readonly end: Promise<LaunchEvent>;
+  readonly pid: Promise<number>;
+  readonly base: string;
+}
+
+function launcher(shell?: readonly string[]): {
+  spawner: Spawner;
+  directory: string;
+  launch: (script: string, more?: Partial<LaunchRequest>) => Launched;
+} {
+  const directory = temporaryDirectory();
+  const spawner = createSpawner({ environment: process.env, clock: systemClock, ...(shell && { shell }) });
+  later(() => spawner.close());
+  let count = 0;
+  const launch = (script: string, more: Partial<LaunchRequest> = {}): Launched => {
+    count += 1;
+    const base = join(directory, String(count));
+    const events: LaunchEvent[] = [];
+    const end = Promise.withResolvers<LaunchEvent>();
+    const pid = Promise.withResolvers<number>();
+    const request = {
+      argv: ['/bin/sh', '-c', script],
+      cwd: '/',
+      env: {},
+      inheritEnv: true,
+      limits: {},
+      exitPath: `${base}.exit`,
+      outputPath: `${base}.log`,
+      ...more,
+    };
+    spawner.launch(request, (event) => {
+      events.push(event);
+      if (event.kind === 'started') pid.resolve(event.pid);
+      else end.resolve(event);
+    });
+    return { events, end: end.promise, pid: pid.promise, base };
+  };
+  return { spawner, directory, launch };
+}
+
+function available(name: string): boolean {
+  return spawnSync('sh', ['-c', `command -v ${name}`]).status === 0;
+}
+
+const shells: [string, string[]][] = [
+  ['bash', ['bash', '--norc', '-p']],
+  ['dash', ['dash']],
+  ['busybox', ['busybox', 'sh']],
+  ['sh', ['sh']],
+];
+
+describe.each(shells.filter(([name]) => available(name)))('under %s', (_, shell) => {
+  it.each([
+    ['exit 0', { kind: 'exited', exitCode: 0 }],
+    ['exit 127', { kind: 'exited', exitCode: 127 }],
+    ['exit 137', { kind: 'exited', exitCode: 137 }],
+    ['exit 162', { kind: 'exited', exitCode: 162 }],
+    ['kill -KILL $$', { kind: 'signalled', signal: 'SIGKILL' }],
+    ['kill -TERM $$', { kind: 'signalled', signal: 'SIGTERM' }],
+    ['kill -SEGV $$', { kind: 'signalled', signal: 'SIGSEGV' }],
+  ])('tells codes from signals: %s', async (script, expected) => {
+    const { launch } = launcher(shell);
+    const { end, base } = launch(script);
+    expect(await end).toEqual(expected);
+    expect(await readExitRecord(`${base}.exit`)).toEqual(expected);
+  });
+
+  it('gives each process a group of its own, and nothing else of its own', async () => {
+    const { launch } = launcher(shell);
+    const { pid, end, base } = launch(
+      'ls /proc/$$/fd | tr "\\n" " "; umask; ulimit -n; exec cat /proc/self/stat',
+    );
+    await end;
+    const text = readFileSync(`${base}.log`, 'utf8');
+    const group = text.slice(text.lastIndexOf(')') + 2).split(' ')[2];
+    expect(Number(group)).toBe(await pid);
+    expect(text).toMatch(/^0 1 2 (?:\d\d+ )*\d*\d{3}/u);
+  });
+
+  it('says why it did not start', async () => {
+    const { launch } = launcher(shell);
+    expect(await launch('true', { cwd: '/nosuch' }).end).toMatchObject({
+      kind: 'not_started',
+      message: 'The working directory /nosuch does not exist.',
+    });
+    expect(await launch('', { argv: ['nosuchcommand'] }).end).toMatchObject({ kind: 'not_started' });
+    expect(await launch('', { argv: [join(programs, 'bad-interpreter')] }).end).toMatchObject({
+      kind: 'not_started',
+    });
+  });
+
+  it('carries any text', async () => {
+    const { launch } = launcher(shell);
+    const text = ` a\n\n+b\\\n"'$(false)\`\n -n \u0001\u007Fü\n`;
+    const { end, base } = launch('', { argv: ['printf', '%s', text] });
+    expect(await end).toEqual({ kind: 'exited', exitCode: 0 });
+    expect(readFileSync(`${base}.log`, 'utf8')).toBe(text);
+  });
+
+  it('starts 200 at once', async () => {
+    const { launch } = launcher(shell);
+    const ends = await Promise.all(
+      Array.from({ length: 200 }, (_, index) => launch(`exit ${index % 100}`).end),
+    );
+    expect(ends).toEqual(
+      Array.from({ length: 200 }, (_, index) => ({ kind: 'exited', exitCode: index % 100 })),
+    );
+  });
+
+  it('leaves no zombies', async () => {
+    const { launch, spawner } = launcher(shell);
+    await Promise.all(Array.from({ length: 20 }, () => launch('true').end));
+    const shellId = spawner.pid ?? 0;
+    await until('the last to be reaped', () => childrenOf(shellId).length === 0);
+    expect(childrenOf(shellId)).toEqual([]);
+  });
+
+  it('outlives a request it cannot fork for, or is started again (F42)', async () => {
+    const { launch, spawner } = launcher(shell);
+    await launch('true').end;
+    const before = spawner.pid ?? 0;
+    using fault = refuseForks(before);
+    await until('strace', () => /^TracerPid:\s+[1-9]/mu.test(readFileSync(`/proc/${before}/status`, 'utf8')));
+    const { end } = launch('true');
+    expect(await end).toEqual({
+      kind: 'not_started',
+      message: expect.stringContaining('refused another process'),
+    });
+    expect(fault.happened()).toBe(true);
+    fault.end();
+    expect(await launch('exit 3').end).toEqual({ kind: 'exited', exitCode: 3 });
+  });
+});
+
+function childrenOf(pid: number): string[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ').filter(Boolean);
+}
+
+/** Makes every fork of a process fail with EAGAIN. */
+function refuseForks(pid: number): Disposable & { happened(): boolean; end(): void } {
+  const log = join(temporaryDirectory(), 'strace');
+  const strace = spawn(
+    'strace',
+    [
+      '-f',
+      '-o',
+      log,
+      '-e',
+      'trace=clone,clone3,fork,vfork',
+      '-e',
+      'inject=clone,clone3,fork,vfork:error=EAGAIN',
+      '-p',
+      String(pid),
+    ],
+    { stdio: 'ignore' },
+  );
+  const end = (): void => void strace.kill();
+  return {
+    happened: () => /EAGAIN.*\(INJECTED\)/u.test(readFileSync(log, 'utf8')),
+    end,
+    [Symbol.dispose]: end,
+  };
+}
+
+describe('when the spawner dies', () => {
+  it('what runs goes on and is heard of, and what comes is started by another', async () => {
+    const { launch, spawner, directory } = launcher();
+    const running = launch(`echo ready; while [ ! -e ${directory}/go ]; do sleep 0.02; done; exit 5`);
+    await running.pid;
+    const dead = spawner.pid ?? 0;
+    process.kill(dead, 'SIGKILL');
+    await until('its death', () => !lives(dead));
+    const next = launch('exit 6');
+    expect(await next.end).toEqual({ kind: 'exited', exitCode: 6 });
+    expect(spawner.pid).not.toBe(dead);
+    writeFileSync(`${directory}/go`, '');
+    expect(await running.end).toEqual({ kind: 'exited', exitCode: 5 });
+  });
+
+  it('nothing is started twice, and nothing is silently forgotten', async () => {
+    const { launch, spawner, directory } = launcher();
+    const all = Array.from({ length: 100 }, (_, index) => launch(`echo ${index} >>${directory}/starts`));
+    await all[10]?.pid;
+    process.kill(spawner.pid ?? 0, 'SIGKILL');
+    const ends = await Promise.all(all.map((each) => each.end));
+    const starts = readFileSync(`${directory}/starts`, 'utf8').trim().split('\n');
+    expect(new Set(starts).size).toBe(starts.length);
+    const lost = ends.filter((end) => end.kind === 'lost');
+    expect(lost.length).toBeLessThanOrEqual(1);
+    expect(starts.length).toBeGreaterThanOrEqual(100 - lost.length);
+  });
+
+  it('a run whose watcher was killed too is lost, once it has ended', async () => {
+    const { launch, spawner } = launcher();
+    const running = launch('exec sleep 600');
+    const pid = await running.pid;
+    const watcher = Number(
+      /^PPid:\s+(?<id>\d+)$/mu.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.groups?.['id'],
+    );
+    expect(watcher).not.toBe(spawner.pid);
+    process.kill(watcher, 'SIGKILL');
+    await until('its death', () => !lives(watcher));
+    process.kill(pid, 'SIGKILL');
+    expect(await running.end).toMatchObject({ kind: 'lost' });
+  });
+});
+
+describe('when the daemon dies', () => {
+  it('what runs goes on, and its end is on record', async () => {
+    const directory = temporaryDirectory();
+    const script = `echo "ready $$"; while [ ! -e ${directory}/go ]; do sleep 0.02; done; echo more; exit 5`;
+    const daemon = spawn(process.execPath, [join(programs, 'daemon.ts'), directory, script], {
+      stdio: 'ignore',
+    });
+    const log = join(directory, 'r/attempt-1.log');
+    await until('its word', () => existsSync(log) && readFileSync(log, 'utf8').includes('ready'));
+    daemon.kill('SIGKILL');
+    await until('the death of the daemon', () => daemon.signalCode !== null);
+    writeFileSync(`${directory}/go`, '');
+    const exitPath = join(directory, 'r/attempt-1.exit');
+    await until(
+      'the record',
+      () => existsSync(exitPath) && readFileSync(exitPath, 'utf8').endsWith('exited 5\n'),
+    );
+    expect(readFileSync(log, 'utf8')).toMatch(/more\n$/u);
+  });
+});
+
+describe('descriptors', () => {
+  it('run out without harm (F40)', async () => {
+    const directory = temporaryDirectory();
+    const daemon = spawn(
+      'prlimit',
+      ['--nofile=64:64', process.execPath, join(programs, 'out-of-descriptors.ts'), directory],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    );
+    let said = '';
+    daemon.stdout.on('data', (chunk: Buffer) => {
+      said += chunk.toString();
+    });
+    await until('its end', () => daemon.exitCode !== null && said.endsWith('\n'));
+    expect(JSON.parse(said)).toEqual({
+      error: 'EMFILE',
+      withSpawner: { kind: 'succeeded', exitCode: 0 },
+      withoutSpawner: { kind: 'not_started', message: expect.stringContaining('EMFILE') },
+      afterwards: { kind: 'succeeded', exitCode: 0 },
+    });
+  });
+
+  it('do not leak', async () => {
+    const { launch, spawner } = launcher();
+    const count = (): number =>
+      readdirSync(`/proc/${spawner.pid}/fd`).length + readdirSync('/proc/self/fd').length;
+    await launch('true').end;
+    const before = count();
+    for (let round = 0; round < 5; round += 1)
+      await Promise.all(Array.from({ length: 40 }, () => launch('true').end));
+    expect(count()).toBeLessThanOrEqual(before + 2);
+  });
+});
+
+it('close ends the shell and leaves what runs', async () => {
+  const { launch, spawner } = launcher();
+  const running = launch('exec sleep 600');
+  const pid = await running.pid;
+  const shell = spawner.pid ?? 0;
+  await spawner.close();
+  expect(lives(shell)).toBe(false);
+  expect(lives(pid)).toBe(true);
+  process.kill(pid, 'SIGKILL');
+  expect(isRoot).toBeDefined();
+  await until(
+    'the record',
+    () =>
+      existsSync(`${running.base}.exit`) && readFileSync(`${running.base}.exit`, 'utf8') === 'signalled 9\n',
+  );
+});
