@@ -296,7 +296,8 @@ export const retryCondition: ScalarType = {
     const name = String(input.value);
     if (OUTCOMES.includes(name)) return name;
     const bare = name.replace(/^SIG/, '');
-    if (SIGNALS.includes(bare)) return bare;
+    // As outcomes name signals.
+    if (SIGNALS.includes(bare)) return `SIG${bare}`;
     const near = suggest(name, [...OUTCOMES, ...SIGNALS]);
     const hint = near === undefined ? `outcomes are ${OUTCOMES.join(', ')}` : `did you mean "${near}"?`;
     return input.error({

@@ -75,7 +75,7 @@ describe('keys mean', () => {
     stdin: "\${NOT}"
     misfire: { run: all }
     overlap: allow
-    retry: { limit: 2, delay: 10m, backoff: linear, jitter: false, on: [75, SIGKILL, timed_out] }
+    retry: { limit: 2, delay: 10m, backoff: linear, jitter: false, on: [75, KILL, SIGINT, timed_out] }
     timeout: 1h
     kill_after: 0s
     kill_signal: SIGINT
@@ -123,7 +123,7 @@ describe('keys mean', () => {
           backoff: 'linear',
           maxDelay: 600_000,
           jitter: false,
-          on: [75, 'KILL', 'timed_out'],
+          on: [75, 'SIGKILL', 'SIGINT', 'timed_out'],
         },
         timeout: HOUR,
         killAfter: 0,
