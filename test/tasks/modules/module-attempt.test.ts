@@ -151,6 +151,31 @@ describe('a spare process', () => {
   });
 });
 
+describe('the thread host', () => {
+  it('that a task crashes takes its other threads with it, which says so, and is started again', async () => {
+    const sleeper = held.bench.start({ exportName: 'sleeps', isolation: 'thread' });
+    await sleeper.says('sleeping');
+    const crasher = held.bench.start({ exportName: 'crashes', isolation: 'thread' });
+    const lost = { kind: 'lost', message: expect.stringContaining('SIGSEGV, with 2 threads') };
+    expect(await crasher.ended).toMatchObject(lost);
+    expect(await sleeper.ended).toMatchObject(lost);
+    expect(await held.bench.run({ isolation: 'thread', with: 1 })).toEqual({ kind: 'succeeded', result: 1 });
+  });
+
+  it('gives up its place to a process where a task wants what threads share', async () => {
+    const { bench } = held;
+    const threads = await bench.run({
+      exportName: 'tellsAll',
+      isolation: 'thread',
+      surroundings: { env: { TZ: 'Asia/Tokyo' } },
+    });
+    expect(threads).toMatchObject({ kind: 'succeeded', result: { zone: -540 } });
+    const limited = bench.start({ isolation: 'thread', surroundings: { limits: { open_files: 512 } } });
+    expect((await limited.ended).kind).toBe('succeeded');
+    expect(limited.reports[0]).toMatchObject({ kind: 'started', pid: expect.any(Number) });
+  });
+});
+
 describe('the end', () => {
   it('leaves no process: neither spare nor thread host', async () => {
     const bench = new Bench();
