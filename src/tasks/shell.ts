@@ -41,6 +41,9 @@ const GRACE = 500;
 const RARELY = 30_000;
 
 /** Reversed, since the first of several names of a number is the usual one: SIGABRT, not SIGIOT. */
+/** Shells that reap their children only when told are told with each batch, and when there is nothing else to do. */
+const REAP = '0\n';
+
 const SIGNALS = new Map(
   Object.entries(constants.signals)
     .toReversed()
@@ -81,7 +84,7 @@ export class Shell {
   }
 
   send(launches: readonly Launch[]): void {
-    let text = '';
+    let text = REAP;
     for (const launch of launches) {
       launch.sent += 1;
       this.#launches.set(launch.id, launch);
@@ -156,8 +159,7 @@ export class Shell {
   #finish(launch: Launch, event: LaunchEvent): void {
     if (!this.#launches.delete(launch.id) || this.#closed) return;
     launch.listen(event);
-    // Shells that reap only when told are told when there is nothing else to do.
-    if (this.#launches.size === 0 && this.#child.stdin?.writable === true) this.#child.stdin.write('0\n');
+    if (this.#launches.size === 0) this.#watch(); // for the reaping
   }
 
   #stillborn(error: Error): void {
@@ -199,6 +201,7 @@ export class Shell {
         this.#interval = 2 * GRACE;
       }
       if (this.#launches.size > 0) this.#watch();
+      else if (this.#child.stdin?.writable === true) this.#child.stdin.write(REAP);
     });
   }
 

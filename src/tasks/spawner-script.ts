@@ -231,8 +231,8 @@ supervise() {
   if [ "$ts_code" -gt 125 ] || [ "$ts_wrap" ]; then verdict; fi
   printf '%s\\n' "$ts_answer" >"$ts_record"
   case $ts_answer in
-  not_started*) printf 'N %s %s\\n' "$ts_id" "\${ts_answer#not_started }"  ;;
-  *) printf 'E %s %s\\n' "$ts_id" "$ts_answer"  ;;
+  not_started*) printf 'N %s %s\\n' "$ts_id" "\${ts_answer#not_started }" ;;
+  *) printf 'E %s %s\\n' "$ts_id" "$ts_answer" ;;
   esac
 }
 
@@ -240,7 +240,7 @@ supervise() {
 # "-" is a word left out. An id of 0 asks to forget ended supervisors, which some shells do only when told.
 while read -r ts_id ts_variables ts_assignments ts_arguments ts_wrap ts_mode ts_nice ts_user ts_group ts_limits; do
   if [ "$ts_id" = 0 ]; then
-    jobs >/dev/null 2>&1
+    [ "$ts_monitor" ] || jobs >/dev/null 2>&1
     continue
   fi
   [ "$ts_wrap" = - ] && if [ "$ts_monitor" ]; then ts_wrap=; else ts_wrap=wrapped; fi
