@@ -3,6 +3,7 @@
  * the result leaves as lines on standard output. Memory and garbage of the reading die with it.
  */
 import { readFileSync, writeSync } from 'node:fs';
+import { setPriority } from 'node:os';
 import { readJobFile, type LoadOptions } from './job-file.ts';
 import { pack } from './pack.ts';
 
@@ -10,6 +11,9 @@ export interface Request {
   readonly path: string;
   readonly options: LoadOptions;
 }
+
+// Jobs due meanwhile come first.
+setPriority(10);
 
 const { path, options } = JSON.parse(readFileSync(0, 'utf8')) as Request;
 for (const line of pack(await readJobFile(path, options))) write(Buffer.from(line));
