@@ -43,7 +43,7 @@ function run(args) {
     process.exitCode = 70;
     return;
   }
-  cli.main(args, environment);
+  cli.main(args, environment, directory);
 }
 
 /**

@@ -6,7 +6,7 @@
  * are one CommonJS file in which a module is run when it is first needed: as ES modules in chunks they took 10 ms more.
  */
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { builtinModules } from 'node:module';
 import { fileURLToPath } from 'node:url';
@@ -56,15 +56,6 @@ const builtins: Plugin = {
   },
 };
 
-const notYet: Plugin = {
-  name: 'not-yet', // while the parts are being founded
-  setup(building) {
-    building.onResolve({ filter: /^\..*\.ts$/ }, ({ path, resolveDir }) =>
-      existsSync(join(resolveDir, path)) ? undefined : { path, external: true },
-    );
-  },
-};
-
 async function bundle(version: string): Promise<readonly OutputFile[]> {
   const shared = {
     absWorkingDir: root,
@@ -95,7 +86,7 @@ async function bundle(version: string): Promise<readonly OutputFile[]> {
       entryPoints: modules,
       format: 'esm',
       splitting: true,
-      plugins: [builtins, notYet],
+      plugins: [builtins],
       define,
     }),
   ]);

@@ -1,27 +1,12 @@
-/** Which job file is meant, and what is in it. */
-import { existsSync } from 'node:fs';
-import { relative } from 'node:path';
+/** What is in a job file, or why it was refused. */
 import type { JobDefinition, JobId } from '../model.ts';
 import { formatDiagnostics, summarizeDiagnostics, type Diagnostic } from '../config/diagnostic.ts';
 import { loadJobFile, type LoadedFile, type LoadOptions, type LoadResult } from '../config/load.ts';
 import { printable } from '../observe/text.ts';
 import { suggest } from '../schedule/suggest.ts';
 import { exit, Failure } from './exit.ts';
+import { findJobFile, shownPath } from './find-file.ts';
 import type { Session } from './session.ts';
-
-const usualPlaces = ['jobs.yaml', '/etc/tsched/jobs.yaml'];
-
-/** The file named (by argument, flag or TSCHED_FILE), else the first of the usual places that exists. */
-export function findJobFile(named: string | undefined): string {
-  if (named !== undefined) return named;
-  const found = usualPlaces.find((path) => existsSync(path));
-  if (found !== undefined) return found;
-  throw new Failure(
-    exit.noInput,
-    `no job file: there is no ${usualPlaces.join(' and no ')}`,
-    'name one with --file or TSCHED_FILE, or make one: tsched init',
-  );
-}
 
 export function loadOptions(session: Session): LoadOptions {
   const { environment, hostTimezone, now } = session;
@@ -81,10 +66,4 @@ export function jobOf(id: JobId, file: LoadedFile): JobDefinition {
           .join(', ')}${file.jobs.length > 20 ? ', …' : ''}`
       : `did you mean "${near}"?`;
   throw new Failure(exit.usage, `there is no job "${shown}" in ${shownPath(file.path)}`, hint);
-}
-
-/** As short as it names the file from here. */
-export function shownPath(path: string): string {
-  const near = relative('.', path);
-  return printable(near === '' || near.startsWith('..') ? path : near);
 }

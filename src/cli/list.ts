@@ -1,11 +1,11 @@
-import type { Instant, JobDefinition } from '../model.ts';
+import type { LoadedFile } from '../config/load.ts';
 import { printable, printableJson } from '../observe/text.ts';
-import { compileSchedule } from '../schedule/trigger.ts';
-import { loadJobs, shownPath } from './job-file.ts';
+import { findJobFile, shownPath } from './find-file.ts';
+import { listAndRemember, recall, type Listing } from './list-memory.ts';
+import { listedJob, type ListedJob } from './listed-job.ts';
 import type { Session } from './session.ts';
 import { table, type Cell } from './table.ts';
 import { fromNow, localIso, rfc3339, shortTime } from './when.ts';
-import { scheduleAsWritten, scheduleInWords } from './words.ts';
 
 export interface ListOptions {
   readonly file?: string;
@@ -13,64 +13,45 @@ export interface ListOptions {
   readonly json?: boolean;
 }
 
-/**
- * `scheduled`: it has a next slot, or runs at a start; `disabled`: by its `enabled: false`; `ended`: no slot will come.
- */
-type State = 'scheduled' | 'disabled' | 'ended';
-
-interface Row {
-  readonly job: JobDefinition;
-  readonly state: State;
-  readonly nextAt: Instant | undefined;
-}
-
 /** Every job: its schedule, when it is next due, its state. */
 export async function list(options: ListOptions, session: Session): Promise<void> {
-  const file = await loadJobs(options.file, session);
-  const rows = file.jobs.map((job) => rowOf(job, session.now));
-  if (options.json === true) session.out(asJson(rows));
-  else
-    session.out(
-      asTable(rows, { path: file.path, timezone: options.tz ?? file.timezone, fixed: options.tz }, session),
-    );
+  const path = findJobFile(options.file);
+  const known = options.tz === undefined ? recall(path, session) : undefined;
+  const listing = known ?? (await read(path, options.tz, session));
+  session.out(options.json === true ? asJson(listing) : asTable(listing, options.tz, session));
 }
 
-function rowOf(job: JobDefinition, now: Instant): Row {
-  if (!job.enabled) return { job, state: 'disabled', nextAt: undefined };
-  const nextAt = compileSchedule(job.schedule, job.id).next(now);
-  const atStart = job.schedule.triggers.some((trigger) => trigger.kind === 'startup');
-  return { job, state: nextAt === undefined && !atStart ? 'ended' : 'scheduled', nextAt };
+async function read(path: string, timezone: string | undefined, session: Session): Promise<Listing> {
+  const { loadJobs } = await import('./job-file.ts');
+  const load = async (): Promise<{ listing: Listing; file: LoadedFile }> => {
+    const file = await loadJobs(path, session);
+    const jobs = file.jobs.map((job) => listedJob(job, session.now, timezone));
+    return { listing: { path: file.path, timezone: file.timezone, jobs }, file };
+  };
+  return timezone === undefined ? listAndRemember(path, session, load) : (await load()).listing;
 }
 
-function asJson(rows: readonly Row[]): string {
-  const jobs = rows.map(({ job, state, nextAt }) => ({
+function asJson(listing: Listing): string {
+  const jobs = listing.jobs.map(({ nextAt, schedule: { timezone }, ...job }) => ({
     id: job.id,
-    description: job.description ?? null,
-    schedule: scheduleAsWritten(job.schedule, rfc3339),
-    scheduleInWords: inWords(job, job.schedule.timezone),
-    timezone: job.schedule.timezone,
-    nextAt: nextAt === undefined ? null : rfc3339(nextAt),
-    nextLocal: nextAt === undefined ? null : localIso(nextAt, job.schedule.timezone),
-    state,
+    description: job.description,
+    schedule: job.asWritten,
+    scheduleInWords: job.inWords,
+    timezone,
+    nextAt: nextAt === null ? null : rfc3339(nextAt),
+    nextLocal: nextAt === null ? null : localIso(nextAt, timezone),
+    state: job.state,
     enabled: job.enabled,
-    task: job.task.kind,
+    task: job.task,
     tags: job.tags,
     lastRun: null,
   }));
   return `${printableJson({ jobs })}\n`;
 }
 
-function inWords(job: JobDefinition, timezone: string): string {
-  return scheduleInWords(job.schedule, job.id, (instant) => localIso(instant, timezone).replace('T', ' '));
-}
-
-function asTable(
-  rows: readonly Row[],
-  view: { readonly path: string; readonly timezone: string; readonly fixed: string | undefined },
-  session: Session,
-): string {
-  const zoned = rows.some(({ job }) => job.schedule.timezone !== view.timezone);
-  const described = rows.some(({ job }) => job.description !== undefined);
+function asTable({ path, timezone, jobs }: Listing, fixed: string | undefined, session: Session): string {
+  const zoned = fixed === undefined && jobs.some(({ schedule }) => schedule.timezone !== timezone);
+  const described = jobs.some(({ description }) => description !== null);
   const heading = [
     'ID',
     'SCHEDULE',
@@ -79,30 +60,27 @@ function asTable(
     '',
     ...(described ? ['DESCRIPTION'] : []),
   ];
-  const cells = rows.map((row): Cell[] => {
-    const { job } = row;
-    return [
-      { text: printable(job.id), style: 'bold' },
-      { text: printable(inWords(job, view.fixed ?? job.schedule.timezone)) },
-      ...(zoned ? [{ text: job.schedule.timezone, style: 'dim' as const }] : []),
-      ...nextCells(row, view.fixed ?? job.schedule.timezone, session.now),
-      ...(described ? [{ text: printable(job.description ?? ''), style: 'dim' as const }] : []),
-    ];
-  });
-  const footer = `\n${summary(rows)} in ${shownPath(view.path)}. Times in ${view.fixed ?? "each job's zone"}${zoned || view.fixed !== undefined ? '' : `, ${view.timezone}`}.\n`;
-  return `${table(heading, cells, session.painter('out'))}${session.painter('out')('dim', footer)}`;
+  const cells = jobs.map((job): Cell[] => [
+    { text: printable(job.id), style: 'bold' },
+    { text: printable(job.inWords) },
+    ...(zoned ? [{ text: job.schedule.timezone, style: 'dim' as const }] : []),
+    ...nextCells(job, fixed ?? job.schedule.timezone, session.now),
+    ...(described ? [{ text: printable(job.description ?? ''), style: 'dim' as const }] : []),
+  ]);
+  const times = zoned ? "each job's zone" : (fixed ?? timezone);
+  const paint = session.painter('out');
+  return `${table(heading, cells, paint)}${paint('dim', `\n${summary(jobs)} in ${shownPath(path)}. Times in ${times}.\n`)}`;
 }
 
-function nextCells({ job, state, nextAt }: Row, timezone: string, now: Instant): Cell[] {
-  if (nextAt !== undefined) {
+function nextCells({ nextAt, state, atStart }: ListedJob, timezone: string, now: number): Cell[] {
+  if (nextAt !== null) {
     return [{ text: fromNow(nextAt, now), style: 'green' }, { text: shortTime(nextAt, timezone, now) }];
   }
   if (state === 'disabled') return [{ text: 'disabled', style: 'yellow' }, { text: '' }];
-  const startup = job.schedule.triggers.some((trigger) => trigger.kind === 'startup');
-  return [{ text: startup ? 'at start' : 'never', style: 'dim' }, { text: '' }];
+  return [{ text: atStart ? 'at start' : 'never', style: 'dim' }, { text: '' }];
 }
 
-function summary(rows: readonly Row[]): string {
-  const disabled = rows.filter(({ state }) => state === 'disabled').length;
-  return `${rows.length} job${rows.length === 1 ? '' : 's'}${disabled === 0 ? '' : `, ${disabled} disabled`}`;
+function summary(jobs: readonly ListedJob[]): string {
+  const disabled = jobs.filter(({ state }) => state === 'disabled').length;
+  return `${jobs.length} job${jobs.length === 1 ? '' : 's'}${disabled === 0 ? '' : `, ${disabled} disabled`}`;
 }

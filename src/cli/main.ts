@@ -10,9 +10,14 @@ import { Session, type Environment } from './session.ts';
  * Runs a command and sets the process's exit code.
  *
  * @param environment as the user set it; `process.env` may differ in TZ
+ * @param cacheDirectory one that nobody else can write to
  */
-export async function main(args: readonly string[], environment: Environment): Promise<void> {
-  const session = new Session(environment, Date.now());
+export async function main(
+  args: readonly string[],
+  environment: Environment,
+  cacheDirectory?: string,
+): Promise<void> {
+  const session = new Session(environment, Date.now(), cacheDirectory);
   // Node would print the line of the bundle it happened in, which is as long as a book.
   process.on('uncaughtException', (error) => process.exit(tell(error, session)));
   try {

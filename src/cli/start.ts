@@ -3,7 +3,8 @@ import { createApp, JobFileRefused, type App } from '../app.ts';
 import type { LogFormat, Level } from '../observe/log.ts';
 import { printable } from '../observe/text.ts';
 import { exit, Failure } from './exit.ts';
-import { findJobFile, refused } from './job-file.ts';
+import { findJobFile } from './find-file.ts';
+import { refused } from './job-file.ts';
 import type { Session } from './session.ts';
 import { stateDirectory } from './state-directory.ts';
 

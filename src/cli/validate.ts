@@ -3,7 +3,8 @@ import { loadJobFile, type LoadedFile, type LoadResult } from '../config/load.ts
 import { printable, printableJson } from '../observe/text.ts';
 import { clockChangesAhead } from './clock-changes.ts';
 import { exit } from './exit.ts';
-import { findJobFile, loadOptions, show } from './job-file.ts';
+import { findJobFile } from './find-file.ts';
+import { loadOptions, show } from './job-file.ts';
 import type { Session } from './session.ts';
 
 export interface ValidateOptions {

@@ -34,9 +34,12 @@ export function tsched(args: readonly string[], { cwd = directory(), env = {}, a
   return { code: result.status, out: result.stdout, err: result.stderr };
 }
 
+let cache: string | undefined;
+
 /** No variable of whoever runs the tests changes what a command prints. */
 export function plainEnvironment(): Record<string, string> {
-  return { PATH: process.env.PATH ?? '', HOME: directory(), TZ: 'UTC' };
+  cache ??= directory();
+  return { PATH: process.env.PATH ?? '', HOME: directory(), XDG_CACHE_HOME: cache, TZ: 'UTC' };
 }
 
 const made: string[] = [];

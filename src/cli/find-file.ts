@@ -1,0 +1,25 @@
+/** Which job file is meant. */
+import { existsSync } from 'node:fs';
+import { relative } from 'node:path';
+import { printable } from '../observe/text.ts';
+import { exit, Failure } from './exit.ts';
+
+const usualPlaces = ['jobs.yaml', '/etc/tsched/jobs.yaml'];
+
+/** The file named (by argument, flag or TSCHED_FILE), else the first of the usual places that exists. */
+export function findJobFile(named: string | undefined): string {
+  if (named !== undefined) return named;
+  const found = usualPlaces.find((path) => existsSync(path));
+  if (found !== undefined) return found;
+  throw new Failure(
+    exit.noInput,
+    `no job file: there is no ${usualPlaces.join(' and no ')}`,
+    'name one with --file or TSCHED_FILE, or make one: tsched init',
+  );
+}
+
+/** As short as it names the file from here. */
+export function shownPath(path: string): string {
+  const near = relative('.', path);
+  return printable(near === '' || near.startsWith('..') ? path : near);
+}

@@ -1,0 +1,59 @@
+/** A job as `tsched list` tells of it: plain data, so that it can be kept. */
+import type { Instant, JobDefinition, JobId, Schedule } from '../model.ts';
+import { compileSchedule } from '../schedule/trigger.ts';
+import { localIso, rfc3339 } from './when.ts';
+import { scheduleAsWritten, scheduleInWords } from './words.ts';
+
+/**
+ * `scheduled`: it has a next slot, or runs at a start; `disabled`: by its `enabled: false`; `ended`: no slot will come.
+ */
+export type State = 'scheduled' | 'disabled' | 'ended';
+
+export interface ListedJob {
+  readonly id: JobId;
+  readonly description: string | null;
+  readonly tags: readonly string[];
+  readonly enabled: boolean;
+  readonly task: string;
+  readonly schedule: Schedule;
+  readonly asWritten: string;
+  readonly inWords: string;
+  readonly state: State;
+  readonly atStart: boolean;
+  readonly nextAt: Instant | null;
+}
+
+/** @param timezone the zone to tell the times of `at` in, else the job's own */
+export function listedJob(job: JobDefinition, now: Instant, timezone: string | undefined): ListedJob {
+  const { id, description, tags, enabled, schedule } = job;
+  const zone = timezone ?? schedule.timezone;
+  const atStart = schedule.triggers.some((trigger) => trigger.kind === 'startup');
+  const nextAt = enabled ? (compileSchedule(schedule, id).next(now) ?? null) : null;
+  return {
+    id,
+    description: description ?? null,
+    tags,
+    enabled,
+    task: job.task.kind,
+    schedule,
+    asWritten: scheduleAsWritten(schedule, rfc3339),
+    inWords: scheduleInWords(schedule, id, (instant) => localIso(instant, zone).replace('T', ' ')),
+    state: stateOf(enabled, nextAt !== null || atStart),
+    atStart,
+    nextAt,
+  };
+}
+
+function stateOf(enabled: boolean, fires: boolean): State {
+  if (!enabled) return 'disabled';
+  return fires ? 'scheduled' : 'ended';
+}
+
+/**
+ * The same job at a later time. A trigger is a pure function: its next slot stays the next one until it has passed.
+ */
+export function later(job: ListedJob, now: Instant): ListedJob {
+  if (job.nextAt === null || job.nextAt > now) return job;
+  const nextAt = compileSchedule(job.schedule, job.id).next(now) ?? null;
+  return { ...job, nextAt, state: stateOf(job.enabled, nextAt !== null || job.atStart) };
+}
