@@ -3,6 +3,7 @@ import { admit } from '../schedule/admit.ts';
 import { DueQueue } from '../schedule/due-queue.ts';
 import type { Plan, TriggerFault } from '../schedule/plan.ts';
 import { Alarm } from './alarm.ts';
+import { Cohorts } from './cohort.ts';
 import type { ArmedJob, InLine, SlotDesk, TurnOf } from './job.ts';
 import type { AttemptReport, Clock, EngineEvent, Executor, Observer, Store } from './ports.ts';
 import { ActiveRun, type RunSurroundings } from './run.ts';
@@ -30,6 +31,7 @@ type Run = ActiveRun<TurnOf>;
 export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
   readonly clock: Clock;
   readonly alarm: Alarm;
+  readonly cohorts: Cohorts;
   readonly executor: Executor;
   readonly store: Store;
   readonly random: () => number;
@@ -61,6 +63,7 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
       stepped: (by) => this.onStep(by),
       rung: () => this.#commit(),
     });
+    this.cohorts = new Cohorts(this.alarm);
   }
 
   /** Slots that wait, for the bound or for a run of their own job. */

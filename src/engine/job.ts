@@ -3,7 +3,8 @@ import type { Due } from '../schedule/due-queue.ts';
 import { jitterOf } from '../schedule/jitter.ts';
 import { MOMENT, plan, slotAfter, TriggerFault, type Plan } from '../schedule/plan.ts';
 import { compileSchedule, type Trigger } from '../schedule/trigger.ts';
-import type { Alarm, Ticket, Wakeable } from './alarm.ts';
+import type { Alarm, Ticket } from './alarm.ts';
+import type { Cohort, Cohorts, Member } from './cohort.ts';
 import type { Clock } from './ports.ts';
 import type { ActiveRun } from './run.ts';
 
@@ -28,6 +29,7 @@ export interface InLine {
 export interface SlotDesk {
   readonly clock: Clock;
   readonly alarm: Alarm;
+  readonly cohorts: Cohorts;
   offer(turn: TurnOf): void;
   missed(job: ArmedJob, plan: Plan): void;
   /** A slot of a job that left, or was put to rest, before its jitter had passed. */
@@ -36,7 +38,7 @@ export interface SlotDesk {
 }
 
 /** One loaded job: its definition, its place in time, and what it is busy with. */
-export class ArmedJob implements Wakeable {
+export class ArmedJob implements Member {
   definition: JobDefinition;
   /** False once it left the file; it stays known while runs of it are active, so that they count as overlap. */
   loaded = true;
@@ -51,8 +53,9 @@ export class ArmedJob implements Wakeable {
   waiting: readonly TurnOf[] = NONE;
   inLine: readonly InLine[] = NONE;
   readonly #desk: SlotDesk;
+  place = -1;
   #trigger: Trigger | undefined;
-  #ticket: Ticket | undefined;
+  #cohort: Cohort | undefined;
   #jittered: Map<Instant, Ticket> | undefined;
 
   constructor(definition: JobDefinition, desk: SlotDesk) {
@@ -72,22 +75,27 @@ export class ArmedJob implements Wakeable {
     if (!definition.enabled) return;
     try {
       this.#trigger = compileSchedule(definition.schedule, definition.id);
-      this.#await(slotAfter(this.#trigger, after));
+      const slot = slotAfter(this.#trigger, after);
+      // Slots missed before it was armed are its own; from the next one on it goes with all that share its trigger.
+      if (slot !== undefined && slot <= this.#desk.clock.now()) this.#decide(this.#trigger, slot);
+      else this.#await(slot);
     } catch (error) {
-      this.#faulted(error);
+      this.faulted(error);
     }
   }
 
   /** Decides over a slot that has come but was not looked at yet, before something else becomes of the job. */
   settleDue(): void {
-    if (this.nextSlot !== undefined && this.nextSlot <= this.#desk.clock.now()) this.wake();
+    const { nextSlot } = this;
+    if (nextSlot !== undefined && nextSlot <= this.#desk.clock.now() && this.#trigger !== undefined) {
+      this.#leave();
+      this.#decide(this.#trigger, nextSlot);
+    }
   }
 
   /** Leaves its place; slots within their jitter are given up. */
   disarm(): void {
-    this.#desk.alarm.cancel(this.#ticket);
-    this.#ticket = undefined;
-    this.nextSlot = undefined;
+    this.#leave();
     for (const [slot, ticket] of this.#jittered ?? []) {
       this.#desk.alarm.cancel(ticket);
       this.#desk.dropped(this, slot);
@@ -95,34 +103,38 @@ export class ArmedJob implements Wakeable {
     this.#jittered = undefined;
   }
 
-  /** The alarm for the next slot: decides over all slots that have come. */
-  wake(): void {
-    const first = this.nextSlot;
-    const trigger = this.#trigger;
-    if (first === undefined || trigger === undefined) return;
-    this.#desk.alarm.cancel(this.#ticket);
+  /** One slot on time is the everyday case, without the ceremony of a plan: 10,000 of these may be due at once. */
+  slotCame(slot: Instant, next: Instant | undefined): void {
     const now = this.#desk.clock.now();
+    if (this.definition.schedule.jitter === 0 && now - slot < MOMENT && (next === undefined || next > now)) {
+      if (next === undefined) this.#leave();
+      else this.nextSlot = next;
+      this.#desk.offer({ job: this, slot, dueAt: slot, caughtUp: false });
+      return;
+    }
+    const trigger = this.#trigger;
+    if (trigger === undefined) return;
     try {
-      if (!this.#wakeOnTime(trigger, first, now)) this.#wakeLate(trigger, first, now);
+      this.#leave();
+      this.#decide(trigger, slot);
     } catch (error) {
-      this.#faulted(error);
+      this.faulted(error);
     }
   }
 
-  /** The everyday case without the ceremony of a plan: one slot, on time. 10,000 of these may be due at once. */
-  #wakeOnTime(trigger: Trigger, first: Instant, now: Instant): boolean {
-    if (this.definition.schedule.jitter > 0 || now - first >= MOMENT) return false;
-    const next = slotAfter(trigger, first);
-    if (next !== undefined && next <= now) return false;
-    this.#await(next);
-    this.#desk.offer({ job: this, slot: first, dueAt: first, caughtUp: false });
-    return true;
+  /** A trigger that breaks its contract stops the jobs that have it, and no other. */
+  faulted(error: unknown): void {
+    const fault = error instanceof TriggerFault ? error : new TriggerFault(String(error), { cause: error });
+    this.disarm();
+    this.fault = fault.message;
+    this.#desk.faulted(this, fault);
   }
 
-  #wakeLate(trigger: Trigger, first: Instant, now: Instant): void {
+  /** Decides over all slots from `first` to now, and takes its place for the next. */
+  #decide(trigger: Trigger, first: Instant): void {
     const { schedule, policy, id } = this.definition;
     const jitter = (slot: Instant) => (schedule.jitter === 0 ? 0 : jitterOf(id, slot, schedule.jitter));
-    const decided = plan({ trigger, first, now, misfire: policy.misfire, jitter });
+    const decided = plan({ trigger, first, now: this.#desk.clock.now(), misfire: policy.misfire, jitter });
     this.#await(decided.next);
     this.#settle(decided, jitter);
   }
@@ -145,16 +157,15 @@ export class ArmedJob implements Wakeable {
   }
 
   #await(slot: Instant | undefined): void {
-    this.nextSlot = slot;
-    this.#ticket =
-      slot === undefined ? undefined : this.#desk.alarm.at(slot, this, this.definition.policy.priority);
+    const trigger = this.#trigger;
+    if (slot === undefined || trigger === undefined) return;
+    this.#cohort = this.#desk.cohorts.of(trigger, this.definition.policy.priority);
+    this.#cohort.join(this, slot);
   }
 
-  /** A trigger that breaks its contract stops this job and no other. */
-  #faulted(error: unknown): void {
-    const fault = error instanceof TriggerFault ? error : new TriggerFault(String(error), { cause: error });
-    this.disarm();
-    this.fault = fault.message;
-    this.#desk.faulted(this, fault);
+  #leave(): void {
+    this.#cohort?.leave(this);
+    this.#cohort = undefined;
+    this.nextSlot = undefined;
   }
 }

@@ -55,7 +55,7 @@ export class ActiveRun<Turn = unknown> {
   readonly #around: RunSurroundings<Turn>;
   #state: RunState = 'claimed';
   #attempts: readonly AttemptRecord[] = NONE;
-  #ending: Pick<RunRecord, 'finishedAt' | 'outcome'> = {};
+  #ending: Pick<RunRecord, 'finishedAt' | 'outcome'> | undefined;
   #retryAt: Instant | undefined;
   #handle: AttemptHandle | undefined;
   #deadline: Ticket | undefined;

@@ -19,6 +19,9 @@ const shared = new Map<string, CronTrigger>();
 /** A bound for a daemon whose file is edited for years; far above the different expressions of any file. */
 const MOST_SHARED = 200_000;
 
+/** Jobs written alike share their Schedule, so they share its trigger too, whatever its kind. */
+const compiled = new WeakMap<Schedule, Trigger>();
+
 const NEVER: Trigger = { next: () => undefined };
 
 /**
@@ -28,6 +31,16 @@ const NEVER: Trigger = { next: () => undefined };
  * @throws ScheduleProblem on a definition that validation refuses
  */
 export function compileSchedule(schedule: Schedule, jobId: JobId): Trigger {
+  const known = compiled.get(schedule);
+  if (known !== undefined) return known;
+  const trigger = compile(schedule, jobId);
+  const { triggers } = schedule;
+  if (!triggers.some((each) => each.kind === 'cron' && each.expressions.some(usesHash)))
+    compiled.set(schedule, trigger);
+  return trigger;
+}
+
+function compile(schedule: Schedule, jobId: JobId): Trigger {
   const triggers = schedule.triggers.flatMap((definition) => compileDefinition(definition, schedule, jobId));
   const merged = mergeTriggers(triggers);
   const { start, end } = schedule;
