@@ -1,4 +1,5 @@
 /** Whether a result of reading the job file again is taken over, and what is said about it. Pure. */
+import type { JobDefinition } from '../model.ts';
 import type { LoadedFile, LoadResult } from './job-file.ts';
 
 export type ReloadDecision =
@@ -22,9 +23,19 @@ export function decideReload(current: Pick<LoadedFile, 'hash' | 'jobs'>, result:
   }
   const { file } = result;
   if (file.hash === current.hash) return { kind: 'unchanged' };
-  const kept = new Set(file.jobs.map((job) => job.id));
-  const lost = current.jobs.filter((job) => !kept.has(job.id)).length;
+  const lost = countLost(current.jobs, file.jobs);
   if (current.jobs.length < MANY || lost * 2 <= current.jobs.length) return { kind: 'apply', file };
   const alarm = `${lost} of ${current.jobs.length} jobs are no longer in the job file; was it cut off?`;
   return { kind: 'apply', file, alarm };
+}
+
+/** Jobs whose ids are gone. What begins and ends alike is passed over: 100,000 ids in a set would hold the loop for 30 ms. */
+function countLost(before: readonly JobDefinition[], after: readonly JobDefinition[]): number {
+  const most = Math.min(before.length, after.length);
+  let head = 0;
+  while (head < most && before[head]?.id === after[head]?.id) head += 1;
+  let tail = 0;
+  while (tail < most - head && before.at(-1 - tail)?.id === after.at(-1 - tail)?.id) tail += 1;
+  const kept = new Set(after.slice(head, after.length - tail).map(({ id }) => id));
+  return before.slice(head, before.length - tail).filter(({ id }) => !kept.has(id)).length;
 }

@@ -1,5 +1,5 @@
 import type { CancelledBy, Duration, Instant, JobDefinition, JobId, RunId, RunRecord } from '../model.ts';
-import { changeOf, removedJobs, type JobChange } from '../schedule/diff.ts';
+import { changeOf, type JobChange } from '../schedule/diff.ts';
 import { Desk, type EnginePorts } from './desk.ts';
 import { ArmedJob } from './job.ts';
 
@@ -38,8 +38,9 @@ export interface StopRequest {
 /** A wall clock set back further than this was wrong before: slots are sought anew from what it says now. */
 const REANCHOR: Duration = 3 * 3_600_000;
 
-/** Jobs armed in one go before the loop has its turn: keeps a 100,000-job reload from delaying a start. */
-const SLICE = 500;
+/** How long, and over how many jobs, to work before the loop has its turn: a reload of 100,000 jobs delays no start. */
+const SLICE: Duration = 5;
+const MOST_IN_SLICE = 500;
 
 /**
  * The part that moves in time. One alarm wakes it; pure functions of schedule/ decide; the desk acts. `start`, `apply`
@@ -71,7 +72,7 @@ export class Engine {
         this.#offerStartup(job, startedAt, watermark);
         job.arm(watermark ?? startedAt);
       });
-      this.#desk.emit({ kind: 'engine_started', jobs: definitions.length });
+      if (!this.#desk.closing) this.#desk.emit({ kind: 'engine_started', jobs: definitions.length });
     });
   }
 
@@ -82,13 +83,15 @@ export class Engine {
   apply(definitions: readonly JobDefinition[]): Promise<ApplySummary> {
     return this.#inTurn(async () => {
       const summary = { added: [] as JobId[], changed: [] as JobId[], removed: [] as JobId[], unchanged: 0 };
-      await this.#sliced(definitions, (definition) => this.#change(definition, summary));
-      const ids = new Set(definitions.map(({ id }) => id));
-      await this.#sliced([...removedJobs(this.#loaded(), ids)], (id) => {
-        this.#remove(id);
-        summary.removed.push(id);
+      const stay = new Set<JobId>();
+      await this.#sliced(definitions, (definition) => {
+        stay.add(definition.id);
+        this.#change(definition, summary);
       });
-      this.#desk.emit({ kind: 'jobs_applied', ...summary });
+      await this.#sliced([...this.#jobs.keys()], (id) => {
+        if (!stay.has(id) && this.#remove(id)) summary.removed.push(id);
+      });
+      if (!this.#desk.closing) this.#desk.emit({ kind: 'jobs_applied', ...summary });
       return summary;
     });
   }
@@ -181,21 +184,19 @@ export class Engine {
     if (kind === 'added' || kind === 'rescheduled') job.arm(this.#desk.clock.now());
   }
 
-  #remove(id: JobId): void {
+  /** False: it had left before, and only a run of it may still be active. */
+  #remove(id: JobId): boolean {
     const job = this.#jobs.get(id);
-    if (job === undefined) return;
-    job.settleDue();
-    job.loaded = false;
-    job.disarm();
-    this.#desk.forget(job, 'removed');
-    if (!job.isBusy) this.#jobs.delete(id);
-  }
-
-  *#loaded(): Generator<JobId> {
-    for (const [id, job] of this.#jobs) {
-      if (job.loaded) yield id;
-      else if (!job.isBusy) this.#jobs.delete(id);
+    if (job === undefined) return false;
+    const { loaded } = job;
+    if (loaded) {
+      job.settleDue();
+      job.loaded = false;
+      job.disarm();
+      this.#desk.forget(job, 'removed');
     }
+    if (!job.isBusy) this.#jobs.delete(id);
+    return loaded;
   }
 
   /** `startup: daemon` has one slot a start of the daemon, `startup: boot` one a boot of the host. */
@@ -220,12 +221,19 @@ export class Engine {
     for (const job of this.#jobs.values()) if (job.loaded) job.arm(clock.now());
   }
 
-  /** Works through a list without holding the loop: between slices, what is due is started. */
+  /** Works through a list without holding the loop: between slices, what is due is started. Ends when the engine stops. */
   async #sliced<T>(items: readonly T[], action: (item: T) => void): Promise<void> {
-    for (let from = 0; from < items.length; from += SLICE) {
-      if (from > 0) await this.#breathe();
-      this.#desk.alarm.ring();
-      for (const item of items.slice(from, from + SLICE)) action(item);
+    const { alarm, clock } = this.#desk;
+    let begun = clock.monotonic();
+    alarm.ring();
+    for (const [index, item] of items.entries()) {
+      if (index % MOST_IN_SLICE === MOST_IN_SLICE - 1 || clock.monotonic() - begun > SLICE) {
+        await this.#breathe();
+        if (this.#desk.closing) return;
+        begun = clock.monotonic();
+        alarm.ring();
+      }
+      action(item);
     }
   }
 

@@ -1,4 +1,4 @@
-import type { JobDefinition, JobId } from '../model.ts';
+import type { JobDefinition } from '../model.ts';
 
 /** What a new set of definitions means for the set that is loaded. */
 export type JobChange =
@@ -9,7 +9,7 @@ export type JobChange =
   | { readonly kind: 'changed'; readonly definition: JobDefinition }
   | { readonly kind: 'unchanged'; readonly definition: JobDefinition };
 
-/** Decides for one job of the new set. Removal is the absence from the new set: see `removedJobs`. */
+/** Decides for one job of the new set. Removal is the absence from the new set. */
 export function changeOf(old: JobDefinition | undefined, definition: JobDefinition): JobChange {
   if (old === undefined) return { kind: 'added', definition };
   if (!same(old.schedule, definition.schedule) || old.enabled !== definition.enabled) {
@@ -17,11 +17,6 @@ export function changeOf(old: JobDefinition | undefined, definition: JobDefiniti
   }
   const untouched = PARTS.every((part) => same(old[part], definition[part]));
   return { kind: untouched ? 'unchanged' : 'changed', definition };
-}
-
-/** Ids that are loaded but not part of the new set. */
-export function* removedJobs(loaded: Iterable<JobId>, next: ReadonlySet<JobId>): Generator<JobId> {
-  for (const id of loaded) if (!next.has(id)) yield id;
 }
 
 const PARTS = ['task', 'surroundings', 'policy', 'output', 'description', 'tags'] as const;

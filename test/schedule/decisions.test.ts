@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Outcome, RetryPolicy } from '../../src/model.ts';
 import { admit } from '../../src/schedule/admit.ts';
-import { changeOf, removedJobs } from '../../src/schedule/diff.ts';
+import { changeOf } from '../../src/schedule/diff.ts';
 import { nextAttempt } from '../../src/schedule/retry.ts';
 import { job } from '../support/jobs.ts';
 
@@ -96,9 +96,5 @@ describe('changeOf', () => {
     expect(kind(base, job('a', { every: 60_000, schedule: { timezone: 'Asia/Shanghai' } }))).toBe(
       'rescheduled',
     );
-  });
-
-  it('knows who left', () => {
-    expect([...removedJobs(['a', 'b', 'c'], new Set(['b', 'd']))]).toEqual(['a', 'c']);
   });
 });
