@@ -18,18 +18,24 @@ import { afterEach } from 'vitest';
 const root = join(import.meta.dirname, '../..');
 export const bin = join(root, 'bin/tsched.js');
 
-/** Real time, so that no faked clock shortens it; far above what anything waited for takes. */
-const PATIENCE = 20_000;
+/** Milliseconds; far above what anything waited for takes, and below a test's own time. */
+const PATIENCE = 25_000;
 
-const cleanups: (() => Promise<void> | void)[] = [];
+type Cleanup = () => Promise<void> | void;
+
+const cleanups: Cleanup[] = [];
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
+/** Has something done when the test is over, last asked first. Concurrent tests pass their own `onTestFinished` instead. */
+export type Later = (cleanup: Cleanup) => void;
+const afterThisTest: Later = (cleanup) => void cleanups.push(cleanup);
+
 /** A directory that is gone after the test. */
-export function directory(): string {
+export function directory(later: Later = afterThisTest): string {
   const path = realpathSync(mkdtempSync(join(tmpdir(), 'tsched-e2e-')));
-  cleanups.push(() => rmSync(path, { recursive: true, force: true, maxRetries: 5 }));
+  later(() => rmSync(path, { recursive: true, force: true, maxRetries: 5 }));
   return path;
 }
 
@@ -37,9 +43,9 @@ export function directory(): string {
 export async function until<T>(
   what: string,
   look: () => T | undefined | false,
-  told: () => string = () => '',
+  { told = () => '', patience = PATIENCE }: { told?: () => string; patience?: number } = {},
 ): Promise<T> {
-  const end = performance.now() + PATIENCE;
+  const end = performance.now() + patience;
   for (;;) {
     const found = look();
     if (found !== undefined && found !== false) return found;
@@ -72,15 +78,19 @@ export interface DaemonOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** What starts Node, e.g. `['setpriv', '--reuid=65534']`; `exec`s it, so that the pid stays. */
   readonly wrapper?: readonly string[];
+  /** Milliseconds of any wait for it. */
+  readonly patience?: number;
+  readonly later?: Later;
 }
 
 /** Starts the built daemon; `await daemon.ready()` when it must be up. It and all that it started are gone after the test. */
 export function startDaemon(options: DaemonOptions): Daemon {
   if (!existsSync(join(root, 'dist/cli.cjs'))) throw new Error('nothing is built: run node scripts/build.ts');
-  const where = options.directory ?? directory();
+  const { later = afterThisTest } = options;
+  const where = options.directory ?? directory(later);
   writeFileSync(join(where, 'jobs.yaml'), options.jobs);
   const daemon = new Daemon(options, where);
-  cleanups.push(() => daemon.destroy());
+  later(() => daemon.destroy());
   return daemon;
 }
 
@@ -98,9 +108,12 @@ export class Daemon {
   readonly #child: ChildProcess;
   /** In the environment of all it starts, so that they are found wherever they went. */
   readonly #mark = `DAEMON_TEST_MARK=${randomUUID()}`;
+  readonly #patience: number | undefined;
+  #ended: number | string | undefined;
   #rest = '';
 
-  constructor({ args = [], env = {}, wrapper = [] }: DaemonOptions, where: string) {
+  constructor({ args = [], env = {}, wrapper = [], patience }: DaemonOptions, where: string) {
+    this.#patience = patience;
     this.directory = where;
     this.file = join(where, 'jobs.yaml');
     this.stateDirectory = join(where, 'state');
@@ -120,7 +133,10 @@ export class Daemon {
       // `close`, not `exit`: by then all it wrote has been read. A job has no pipe of the daemon that could hold it up.
       this.#child.once('close', (code, signal) => resolve(code ?? signal ?? 'unknown'));
     });
-    this.exited.catch(() => undefined);
+    this.exited.then(
+      (code) => (this.#ended = code),
+      (error: unknown) => (this.#ended = String(error)),
+    );
   }
 
   /** Waits until jobs are armed. */
@@ -136,7 +152,18 @@ export class Daemon {
 
   /** Waits for anything, with the daemon's last records in the message if it does not come. */
   until<T>(what: string, look: () => T | undefined | false): Promise<T> {
-    return until(what, look, () => `; the daemon's last words:\n${this.#lastWords()}`);
+    const told = (): string => `; the daemon's last words:\n${this.#lastWords()}`;
+    const watch = (): T | undefined | false => {
+      const over = this.#ended !== undefined;
+      const found = look();
+      if (over && (found === undefined || found === false))
+        throw new Error(`the daemon ended (${this.#ended}) before ${what}${told()}`);
+      return found;
+    };
+    return until(what, watch, {
+      told,
+      ...(this.#patience === undefined ? {} : { patience: this.#patience }),
+    });
   }
 
   /** All records of one kind of event, perhaps of one job. */
@@ -156,9 +183,7 @@ export class Daemon {
 
   /** Its exit code, bounded in time. */
   async end(): Promise<number | string> {
-    let code: number | string | undefined;
-    void this.exited.then((value) => (code = value));
-    return this.until('the daemon to end', () => code);
+    return this.until('the daemon to end', () => this.#ended);
   }
 
   /** No longer reads standard output: the next write to it is EPIPE. */
@@ -240,7 +265,7 @@ export interface Account {
   line(more?: string): string;
   /** In the order they were written. */
   executions(job?: string): Execution[];
-  /** Scheduled times, sorted. */
+  /** Scheduled times, sorted, to the minute: 2024-03-31T01:30Z. With their seconds if those are not 0. */
   slots(job: string): string[];
 }
 
@@ -256,7 +281,7 @@ export function account(path: string): Account {
     executions,
     slots: (job) =>
       executions(job)
-        .map(({ slot }) => slot)
+        .map(({ slot }) => slot.replace(/\.000Z$/, 'Z').replace(/:00Z$/, 'Z'))
         .sort(),
   };
 }

@@ -1,0 +1,50 @@
+/** A daemon that is stopped and started again while the hour of a clock change lasts. */
+import { describe, expect, it } from 'vitest';
+import { account, directory, startDaemon } from '../../support/daemon.ts';
+import { racing } from '../../support/faketime.ts';
+
+describe.concurrent('a restart five minutes after Berlin changed its clocks', { timeout: 60_000 }, () => {
+  it.for([
+    {
+      name: 'back: what ran in the first pass does not run in the second',
+      day: '2024-10-27',
+      from: '2024-10-26T23:30:00Z',
+      half: ['2024-10-27T00:30Z'],
+      hour: ['2024-10-27T00:00Z'],
+    },
+    {
+      name: 'forward: what the gap swallowed still runs, and what it held at its end does not run again',
+      day: '2024-03-31',
+      from: '2024-03-30T23:30:00Z',
+      half: ['2024-03-31T01:30Z'],
+      hour: ['2024-03-31T01:00Z'],
+    },
+  ])('$name', async ({ day, from, half, hour }, { onTestFinished: later }) => {
+    const where = directory(later);
+    const book = account(`${where}/account`);
+    const defaults = { misfire: { run: 'all' }, run: book.line() };
+    const jobs = {
+      half: { cron: '30 2 * * *' },
+      hour: { cron: '0 2 * * *' },
+      middle: { at: `${day}T01:01:00Z` },
+      after: { at: `${day}T01:40:00Z` },
+    };
+    const file = JSON.stringify({ timezone: 'Europe/Berlin', defaults, jobs });
+    const first = startDaemon({ jobs: file, directory: where, env: racing(from, 900), later });
+    await first.ready();
+    expect(Date.parse(first.lines[0]?.time ?? '')).toBeLessThan(Date.parse(`${day}T00:00:00Z`));
+    await first.until('the change to be over', () => book.executions('middle')[0]);
+    await first.stop('SIGQUIT');
+
+    const env = racing(`${day}T01:05:00Z`, 300);
+    const second = startDaemon({ jobs: file, directory: where, env, later });
+    await second.ready();
+    expect(Date.parse(second.lines[0]?.time ?? '')).toBeLessThan(Date.parse(`${day}T01:30:00Z`));
+    await second.until('the hour to be over', () => book.executions('after')[0]);
+    await second.stop('SIGQUIT');
+
+    expect(book.slots('half')).toEqual(half);
+    expect(book.slots('hour')).toEqual(hour);
+    expect(book.slots('middle')).toHaveLength(1);
+  });
+});

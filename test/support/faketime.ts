@@ -1,0 +1,65 @@
+/** A faked clock for real processes: libfaketime, loaded into the daemon and all that it starts. */
+import { readdirSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+type Environment = Readonly<Record<string, string>>;
+
+/** @throws Error with what to install, when the library is not on this machine */
+function library(): string {
+  const name = 'faketime/libfaketime.so.1';
+  for (const base of ['/usr/lib', '/usr/local/lib', '/usr/lib64']) {
+    const [found] = list(base)
+      .filter((entry) => entry === 'faketime' || entry.endsWith('-linux-gnu'))
+      .map((entry) => (entry === 'faketime' ? join(base, name) : join(base, entry, name)))
+      .filter((path) => list(join(path, '..')).includes('libfaketime.so.1'));
+    if (found !== undefined) return found;
+  }
+  throw new Error(
+    'these tests need libfaketime: install the package "faketime" (Debian, Fedora: libfaketime)',
+  );
+}
+
+function list(path: string): string[] {
+  try {
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
+}
+
+/** All clocks of the daemon run `rate` times as fast, from a moment on. Its jobs' own clocks start there as they do. */
+export function racing(from: string, rate: number): Environment {
+  return {
+    LD_PRELOAD: library(),
+    // In seconds, so that no time zone has a say in it.
+    FAKETIME_FMT: '%s',
+    FAKETIME: `@${Date.parse(from) / 1000} x${rate}`,
+  };
+}
+
+/**
+ * A wall clock that can be set while the daemon runs; the monotonic clock and timers stay real. Setting it forward is
+ * also what a resume after a suspend looks like: the wall clock moved on, the monotonic one did not. Jobs see the same time.
+ */
+export class SteppedClock {
+  readonly env: Environment;
+  readonly #file: string;
+
+  constructor(directory: string, at: string) {
+    this.#file = join(directory, 'clock');
+    this.set(at);
+    this.env = {
+      LD_PRELOAD: library(),
+      FAKETIME_TIMESTAMP_FILE: this.#file,
+      FAKETIME_NO_CACHE: '1',
+      FAKETIME_DONT_FAKE_MONOTONIC: '1',
+    };
+  }
+
+  set(to: string): void {
+    // An offset, not a time: every process has the same one, whenever it started.
+    const offset = Math.round((Date.parse(to) - Date.now()) / 1000);
+    writeFileSync(`${this.#file}.new`, `${offset < 0 ? '' : '+'}${offset}`);
+    renameSync(`${this.#file}.new`, this.#file);
+  }
+}
