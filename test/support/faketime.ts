@@ -1,21 +1,20 @@
 /** A faked clock for real processes: libfaketime, loaded into the daemon and all that it starts. */
-import { readdirSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 type Environment = Readonly<Record<string, string>>;
 
 /** @throws Error with what to install, when the library is not on this machine */
 function library(): string {
-  const name = 'faketime/libfaketime.so.1';
   for (const base of ['/usr/lib', '/usr/local/lib', '/usr/lib64']) {
-    const [found] = list(base)
-      .filter((entry) => entry === 'faketime' || entry.endsWith('-linux-gnu'))
-      .map((entry) => (entry === 'faketime' ? join(base, name) : join(base, entry, name)))
-      .filter((path) => list(join(path, '..')).includes('libfaketime.so.1'));
+    const folders = ['', ...list(base).filter((entry) => entry.endsWith('-linux-gnu'))];
+    const found = folders
+      .map((folder) => join(base, folder, 'faketime/libfaketime.so.1'))
+      .find((path) => existsSync(path));
     if (found !== undefined) return found;
   }
   throw new Error(
-    'these tests need libfaketime: install the package "faketime" (Debian, Fedora: libfaketime)',
+    'these tests need libfaketime: install the package "faketime" (Debian) or "libfaketime" (Fedora)',
   );
 }
 
