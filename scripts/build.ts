@@ -3,7 +3,8 @@
  * declarations of the package API and the JSON Schema of the job file.
  *
  * Bundled because date-fns-tz and its like cost over a second when imported as they lie in node_modules. The short commands
- * are one CommonJS file in which a module is run when it is first needed: as ES modules in chunks they took 10 ms more.
+ * are CommonJS: as ES modules in chunks they took 10 ms more. `list` is a file of its own, and so is the large YAML parser,
+ * since what a file holds costs time whether it is used or not.
  */
 import { execFile } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -26,14 +27,20 @@ const modules = {
   'thread-host': 'src/tasks/thread-host.ts',
 };
 
-/** Commands that start processes are modules of their own; their libraries would only burden the others. */
+/** Files of dist/ by the import, always a dynamic one, that asks for them. */
 const apart: Plugin = {
   name: 'apart',
   setup(building) {
-    building.onResolve({ filter: /^\.\/(?:start|run-once)\.ts$/ }, ({ path }) => ({
-      path: path.replace(/\.ts$/, '.js'),
-      external: true,
-    }));
+    const files: Readonly<Record<string, string>> = {
+      './start.ts': './start.js',
+      './run-once.ts': './run-once.js',
+      './syntax.ts': './syntax.cjs',
+      './main.ts': './cli.cjs',
+    };
+    building.onResolve({ filter: /^\.\// }, ({ path, kind }) => {
+      const file = kind === 'dynamic-import' ? files[path] : undefined;
+      return file === undefined ? undefined : { path: file, external: true };
+    });
   },
 };
 
@@ -63,7 +70,8 @@ async function bundle(version: string): Promise<readonly OutputFile[]> {
     bundle: true,
     platform: 'node',
     target: 'node24',
-    charset: 'utf8',
+    // ASCII: V8 keeps any other source text at two bytes a character, and decoding it takes longer.
+    charset: 'ascii',
     minifySyntax: true,
     minifyWhitespace: true,
     legalComments: 'linked',
@@ -71,15 +79,25 @@ async function bundle(version: string): Promise<readonly OutputFile[]> {
     write: false,
   } as const satisfies BuildOptions;
   const define = { TSCHED_VERSION: JSON.stringify(version) };
-  const [command, others] = await Promise.all([
+  const commonJs = {
+    ...shared,
+    format: 'cjs',
+    outExtension: { '.js': '.cjs' },
+    plugins: [apart],
+  } as const satisfies BuildOptions;
+  const results = await Promise.all([
     build({
-      ...shared,
+      ...commonJs,
       entryPoints: { cli: 'src/cli/main.ts' },
-      format: 'cjs',
-      outExtension: { '.js': '.cjs' },
-      plugins: [apart],
       define: { ...define, 'import.meta.url': '__url' },
       banner: { js: "const __url = require('node:url').pathToFileURL(__filename).href;" },
+    }),
+    build({
+      ...commonJs,
+      entryPoints: { list: 'src/cli/list-main.ts', syntax: 'src/config/syntax.ts' },
+      define: { ...define, 'import.meta.url': '__filename' },
+      // What these import dynamically is CommonJS too, and `require` spares them the loader of ES modules.
+      supported: { 'dynamic-import': false },
     }),
     build({
       ...shared,
@@ -90,7 +108,7 @@ async function bundle(version: string): Promise<readonly OutputFile[]> {
       define,
     }),
   ]);
-  return [...command.outputFiles, ...others.outputFiles];
+  return results.flatMap(({ outputFiles }) => outputFiles);
 }
 
 /** Declarations are a convenience for those who import the package; a compiler that fails must not fail an installation. */

@@ -1,7 +1,6 @@
-import type { LoadedFile } from '../config/load.ts';
 import { printable, printableJson } from '../observe/text.ts';
-import { findJobFile, shownPath } from './find-file.ts';
-import { listAndRemember, recall, type Listing } from './list-memory.ts';
+import { shownPath } from './find-file.ts';
+import { loadJobs } from './job-file.ts';
 import { listedJob, type ListedJob } from './listed-job.ts';
 import type { Session } from './session.ts';
 import { table, type Cell } from './table.ts';
@@ -13,22 +12,19 @@ export interface ListOptions {
   readonly json?: boolean;
 }
 
-/** Every job: its schedule, when it is next due, its state. */
-export async function list(options: ListOptions, session: Session): Promise<void> {
-  const path = findJobFile(options.file);
-  const known = options.tz === undefined ? recall(path, session) : undefined;
-  const listing = known ?? (await read(path, options.tz, session));
-  session.out(options.json === true ? asJson(listing) : asTable(listing, options.tz, session));
+interface Listing {
+  readonly path: string;
+  /** Of jobs that name none. */
+  readonly timezone: string;
+  readonly jobs: readonly ListedJob[];
 }
 
-async function read(path: string, timezone: string | undefined, session: Session): Promise<Listing> {
-  const { loadJobs } = await import('./job-file.ts');
-  const load = async (): Promise<{ listing: Listing; file: LoadedFile }> => {
-    const file = await loadJobs(path, session);
-    const jobs = file.jobs.map((job) => listedJob(job, session.now, timezone));
-    return { listing: { path: file.path, timezone: file.timezone, jobs }, file };
-  };
-  return timezone === undefined ? listAndRemember(path, session, load) : (await load()).listing;
+/** Every job: its schedule, when it is next due, its state. */
+export async function list(options: ListOptions, session: Session): Promise<void> {
+  const { path, timezone, jobs } = await loadJobs(options.file, session);
+  const listed = jobs.map((job) => listedJob(job, session.now, options.tz));
+  const listing = { path, timezone, jobs: listed };
+  session.out(options.json === true ? asJson(listing) : asTable(listing, options.tz, session));
 }
 
 function asJson(listing: Listing): string {

@@ -1,4 +1,4 @@
-/** A job as `tsched list` tells of it: plain data, so that it can be kept. */
+/** A job as `tsched list` tells of it. */
 import type { Instant, JobDefinition, JobId, Schedule } from '../model.ts';
 import { compileSchedule } from '../schedule/trigger.ts';
 import { localIso, rfc3339 } from './when.ts';
@@ -47,13 +47,4 @@ export function listedJob(job: JobDefinition, now: Instant, timezone: string | u
 function stateOf(enabled: boolean, fires: boolean): State {
   if (!enabled) return 'disabled';
   return fires ? 'scheduled' : 'ended';
-}
-
-/**
- * The same job at a later time. A trigger is a pure function: its next slot stays the next one until it has passed.
- */
-export function later(job: ListedJob, now: Instant): ListedJob {
-  if (job.nextAt === null || job.nextAt > now) return job;
-  const nextAt = compileSchedule(job.schedule, job.id).next(now) ?? null;
-  return { ...job, nextAt, state: stateOf(job.enabled, nextAt !== null || job.atStart) };
 }

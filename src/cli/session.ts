@@ -12,16 +12,13 @@ export class Session {
   /** As the user set it; `process.env.TZ` is ours. */
   readonly environment: Environment;
   readonly now: Instant;
-  /** Of this user alone; undefined where there is none that is safe. */
-  readonly cacheDirectory: string | undefined;
   /** Undecided: by the terminal and the environment. */
   color: boolean | undefined;
   #hostTimezone: string | undefined;
 
-  constructor(environment: Environment, now: Instant, cacheDirectory?: string) {
+  constructor(environment: Environment, now: Instant) {
     this.environment = environment;
     this.now = now;
-    this.cacheDirectory = cacheDirectory;
   }
 
   /** The zone of a job that names none. */

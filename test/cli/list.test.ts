@@ -1,7 +1,5 @@
-import { readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { directory, project, tsched } from './tsched.ts';
+import { project, tsched } from './tsched.ts';
 
 const jobs = `
 timezone: Europe/Berlin
@@ -95,68 +93,5 @@ describe('tsched list', () => {
       past: ['ended', null],
       year: ['scheduled', '2026-12-31T23:00:00Z'],
     });
-  });
-});
-
-describe('the memory of tsched list', () => {
-  const every =
-    'jobs:\n  a: { every: 1h, run: echo }\n  b: { cron: "30 2 * * *", timezone: Europe/Berlin, run: echo }\n';
-
-  function listing(
-    cwd: string,
-    cache: string,
-    more: { at?: string; env?: Record<string, string> } = {},
-  ): string {
-    const { code, out, err } = tsched(['list'], {
-      cwd,
-      env: { XDG_CACHE_HOME: cache, ...more.env },
-      at: more.at ?? at,
-    });
-    return code === 0 ? out : err;
-  }
-  const kept = (cache: string): string[] =>
-    readdirSync(join(cache, 'tsched')).filter((name) => name.startsWith('list-'));
-
-  it('says the same as the long way, at any later or earlier time', () => {
-    const cwd = project(every);
-    const cache = directory();
-    for (const time of [
-      at,
-      '2026-10-24 12:30:00',
-      '2026-10-25 00:30:00',
-      '2027-03-28 00:00:00',
-      '2026-01-01 00:00:00',
-    ]) {
-      const remembered = listing(cwd, cache, { at: time });
-      expect.soft(kept(cache)).toHaveLength(1);
-      expect.soft(remembered).toBe(listing(cwd, directory(), { at: time }));
-    }
-  });
-
-  it('ends with the text, the zone of the host, and itself', () => {
-    const cwd = project(every);
-    const cache = directory();
-    expect(listing(cwd, cache)).toContain('Every 1h');
-    writeFileSync(join(cwd, 'jobs.yaml'), every.replace('1h', '2h'));
-    expect(listing(cwd, cache)).toContain('Every 2h');
-    expect(listing(cwd, cache, { env: { TZ: 'Asia/Tokyo' } })).toContain('Asia/Tokyo');
-    for (const name of kept(cache)) writeFileSync(join(cache, 'tsched', name), '{"half a mem');
-    expect(listing(cwd, cache)).toContain('Every 2h');
-    writeFileSync(join(cwd, 'jobs.yaml'), 'jobs: {');
-    expect(listing(cwd, cache)).toContain('error');
-    rmSync(join(cwd, 'jobs.yaml'));
-    expect(listing(cwd, cache)).toContain('no job file');
-  });
-
-  it.each([
-    ['an environment variable', 'jobs:\n  a: { every: "${PERIOD:-1h}", run: echo }\n'],
-    ['another file', 'include: [more.yaml]\njobs:\n  a: { every: 1h, run: echo }\n'],
-    ['an env file', 'env_file: [.env]\njobs:\n  a: { every: 1h, run: echo }\n'],
-    ['a warning', 'jobs:\n  a: { cron: "0 0 13 * 5", run: echo }\n'],
-  ])('holds nothing that depends on %s', (_, text) => {
-    const cwd = project(text, { 'more.yaml': 'jobs:\n  m: { every: 1h, run: echo }\n', '.env': 'A=1\n' });
-    const cache = directory();
-    expect(listing(cwd, cache)).toMatch(/^a /m);
-    expect(kept(cache)).toEqual([]);
   });
 });
