@@ -6,6 +6,7 @@ import { randomFillSync } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { uptime } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 import { formatDiagnostics } from './config/diagnostic.ts';
 import { loadJobFileApart, type LoadedFile, type LoadResult } from './config/load.ts';
 import { decideReload } from './config/reload.ts';
@@ -47,6 +48,9 @@ export class JobFileRefused extends Error {
   }
 }
 
+/** Most errors and warnings of one reading that are written to the log: of a broken template there are thousands. */
+const MOST_SAID = 20;
+
 /** What came of a request to reload. */
 export type ReloadResult =
   | { readonly kind: 'unchanged' }
@@ -74,7 +78,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     },
   });
   try {
-    const result = await load(options);
+    const result = await inSmallNursery(() => load(options));
     if (!result.ok) throw new JobFileRefused(result);
     log = createLog({ ...options.log, clock: systemClock, timezone: options.hostTimezone, environment });
     return new App(options, {
@@ -140,7 +144,7 @@ export class App {
   async start(): Promise<void> {
     this.#say(this.#file.warnings, this.#file.texts);
     this.#runs.sweep();
-    await this.#engine.start(this.#file.jobs);
+    await inSmallNursery(() => this.#engine.start(this.#file.jobs));
     if (this.#options.watch && this.#stopping === undefined) {
       this.#watch = watchFiles({
         clock: systemClock,
@@ -153,9 +157,9 @@ export class App {
 
   /** Reads the job file again and puts it in place of the loaded set if it is good. Requests that come meanwhile share one more reading. */
   reload(cause: string): Promise<ReloadResult> {
-    this.#queued ??= this.#reloading.then(async () => {
+    this.#queued ??= this.#reloading.then(() => {
       this.#queued = undefined;
-      return await this.#reload(cause);
+      return inSmallNursery(() => this.#reload(cause));
     });
     this.#reloading = this.#queued.catch(() => undefined);
     return this.#queued;
@@ -186,6 +190,7 @@ export class App {
   async #reload(cause: string): Promise<ReloadResult> {
     if (this.#stopping !== undefined) return { kind: 'kept', reason: 'the daemon is stopping' };
     const result = await load(this.#options, this.#aborter.signal);
+    if (this.#aborter.signal.aborted) return { kind: 'kept', reason: 'the daemon is stopping' };
     const decision = decideReload(this.#file, result);
     const { watched, stamps, warnings, texts } = result.ok ? result.file : result;
     this.#watch?.watch(result.ok ? watched : [...new Set([...watched, ...this.#file.watched])], stamps);
@@ -202,15 +207,32 @@ export class App {
   }
 
   #say(list: LoadedFile['warnings'], texts: LoadedFile['texts']): void {
-    for (const diagnostic of list) {
+    for (const diagnostic of list.slice(0, MOST_SAID)) {
       const text = formatDiagnostics([diagnostic], texts, { color: false }).trimEnd();
       this.#log.write(diagnostic.severity, text);
     }
+    const next = list[MOST_SAID];
+    if (next === undefined) return;
+    const rest = `${list.length - MOST_SAID} more; "tsched validate ${this.#options.file}" shows them all`;
+    this.#log.write(next.severity, rest);
   }
 
   #observe(event: EngineEvent): void {
     this.#log.observer.observe(event);
     if (event.kind === 'run_finished') this.#runs.finished(event.run, event.definition.output.keep);
+  }
+}
+
+/**
+ * Does something that makes many objects which stay. V8 meets it by letting the space of young objects grow, up to
+ * 100 MB, and is slow to give that back; but a daemon sleeps for days with what it has.
+ */
+async function inSmallNursery<T>(action: () => Promise<T>): Promise<T> {
+  setFlagsFromString('--semi-space-growth-factor=1');
+  try {
+    return await action();
+  } finally {
+    setFlagsFromString('--semi-space-growth-factor=2');
   }
 }
 

@@ -22,6 +22,9 @@ export interface StartOptions {
   readonly logFile?: string;
 }
 
+/** Ask to read the job file again. Their default is the end of the process, so they are heard from the first moment on. */
+const RELOADS = ['SIGHUP', 'SIGUSR2'] as const;
+
 /** Runs the daemon until it is told to stop. Gives its exit code. */
 export async function start(
   path: string | undefined,
@@ -31,9 +34,14 @@ export async function start(
   // chokidar looks for it itself.
   if (options.poll === true) process.env.CHOKIDAR_USEPOLLING = '1';
   const file = findJobFile(path ?? options.file);
+  const asked: string[] = [];
+  const early = (signal: string): void => void asked.push(signal);
+  for (const signal of RELOADS) process.on(signal, early);
   const app = await make(file, options, session);
   listen(app);
+  for (const signal of RELOADS) process.off(signal, early);
   await app.start();
+  for (const signal of asked.slice(0, 1)) void app.reload(signal);
   return app.done;
 }
 
@@ -88,9 +96,10 @@ function listen(app: App): void {
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
   process.on('SIGQUIT', () => void app.stop({ now: true }));
-  process.on('SIGHUP', () => {
-    app.reopenLog();
-    void app.reload('SIGHUP');
-  });
-  process.on('SIGUSR2', () => void app.reload('SIGUSR2'));
+  for (const signal of RELOADS) {
+    process.on(signal, () => {
+      if (signal === 'SIGHUP') app.reopenLog();
+      void app.reload(signal);
+    });
+  }
 }

@@ -122,7 +122,15 @@ function failure(path: string, message: string): LoadResult {
 }
 
 /** Only what JSON can carry. */
-function plain({ environment, hostTimezone, now, uid, maxFileSize, maxJobs }: LoadOptions): LoadOptions {
+function plain({
+  environment,
+  hostTimezone,
+  now,
+  uid,
+  maxFileSize,
+  maxJobs,
+  maxDiagnostics,
+}: LoadOptions): LoadOptions {
   return {
     environment,
     hostTimezone,
@@ -130,5 +138,6 @@ function plain({ environment, hostTimezone, now, uid, maxFileSize, maxJobs }: Lo
     ...(uid === undefined ? {} : { uid }),
     ...(maxFileSize === undefined ? {} : { maxFileSize }),
     ...(maxJobs === undefined ? {} : { maxJobs }),
+    ...(maxDiagnostics === undefined ? {} : { maxDiagnostics }),
   };
 }

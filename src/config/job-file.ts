@@ -38,6 +38,8 @@ export interface LoadOptions {
   readonly maxFileSize?: number;
   /** Most jobs in all files. Default 250,000. */
   readonly maxJobs?: number;
+  /** Most errors, and most warnings, that the result tells; the first ones. Default: all. */
+  readonly maxDiagnostics?: number;
 }
 
 export interface LoadedFile {
@@ -123,10 +125,12 @@ class Loading {
     const names = this.#sources.map((source) => source.name);
     const found = distinct([...this.#loose, ...this.#outlines.flatMap((outline) => outline.diagnostics())]);
     const all = inLineOrder(found, [this.#name, ...names]);
-    const errors = all.filter(({ severity }) => severity === 'error');
-    const warnings = all.filter(({ severity }) => severity === 'warning');
+    const { maxDiagnostics } = this.#options;
+    const errors = all.filter(({ severity }) => severity === 'error').slice(0, maxDiagnostics);
+    const warnings = all.filter(({ severity }) => severity === 'warning').slice(0, maxDiagnostics);
+    const told = [...errors, ...warnings];
     const watched = [...this.#watched];
-    const texts = new Map(this.#sources.map((source) => [source.name, excerpt(source, all)]));
+    const texts = new Map(this.#sources.map((source) => [source.name, excerpt(source, told)]));
     if (errors.length > 0)
       return { ok: false, errors, warnings, watched, stamps: this.#stamps, texts, missing: this.#missing };
     const hash = once(() => hashOf(this.#content.splice(0)));
@@ -343,9 +347,9 @@ function distinct(list: readonly Diagnostic[]): Diagnostic[] {
  * The text with only those lines that frames need; the others are left empty. A 30 MiB file is not kept for the sake
  * of one warning.
  */
-function excerpt(source: Source, all: readonly Diagnostic[]): string {
+function excerpt(source: Source, told: readonly Diagnostic[]): string {
   const lines: string[] = [];
-  const places = all.flatMap((diagnostic) => [
+  const places = told.flatMap((diagnostic) => [
     diagnostic,
     ...(diagnostic.related === undefined ? [] : [diagnostic.related]),
   ]);

@@ -8,6 +8,9 @@ export type { LoadedFile, LoadOptions, LoadResult } from './job-file.ts';
 /** Files shorter than this are read in place: a few milliseconds, less than starting a process. */
 const SMALL = 32 * 1024;
 
+/** A generator with a mistake makes as many errors as jobs: so many cross at most, and nobody reads more. */
+export const MOST_DIAGNOSTICS = 500;
+
 /** Loads a job file in this process: for the command line and for small files. Never rejects. */
 export function loadJobFile(path: string, options: LoadOptions): Promise<LoadResult> {
   return readJobFile(path, options);
@@ -23,7 +26,7 @@ export async function loadJobFileApart(
 ): Promise<LoadResult> {
   if (isSmall(path)) return readJobFile(path, options);
   const { loadInChild } = await import('./apart.ts');
-  return loadInChild(path, options, options);
+  return loadInChild(path, { maxDiagnostics: MOST_DIAGNOSTICS, ...options }, options);
 }
 
 /** Short, and without includes, which may be of any size. */

@@ -1,5 +1,6 @@
 /** Whether a result of reading the job file again is taken over, and what is said about it. Pure. */
 import type { JobDefinition } from '../model.ts';
+import { MOST_DIAGNOSTICS } from './load.ts';
 import type { LoadedFile, LoadResult } from './job-file.ts';
 
 export type ReloadDecision =
@@ -18,7 +19,8 @@ export function decideReload(current: Pick<LoadedFile, 'hash' | 'jobs'>, result:
   if (!result.ok) {
     if (result.missing) return { kind: 'keep', reason: 'the job file is gone; the jobs loaded before stay' };
     const count = result.errors.length;
-    const errors = count === 1 ? 'an error' : `${count} errors`;
+    const errors =
+      count === 1 ? 'an error' : `${count} errors${count === MOST_DIAGNOSTICS ? ' or more' : ''}`;
     return { kind: 'keep', reason: `the job file has ${errors}; the jobs loaded before stay` };
   }
   const { file } = result;
