@@ -132,6 +132,7 @@ export type EngineEvent =
       readonly outcome: Outcome;
       readonly duration: Duration;
     }
+  | { readonly kind: 'retry_begun'; readonly run: RunRecord; readonly attempt: number }
   | {
       readonly kind: 'retry_scheduled';
       readonly run: RunRecord;

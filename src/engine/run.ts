@@ -120,6 +120,7 @@ export class ActiveRun<Turn = unknown> {
   }
 
   #again(): void {
+    this.#around.emit({ kind: 'retry_begun', run: this.record, attempt: this.#attempts.length + 1 });
     this.#attempt();
     this.#save();
   }

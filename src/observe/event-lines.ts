@@ -121,6 +121,8 @@ function runLine(event: RunEvent, telling: Telling): LogLine {
       });
     case 'retry_scheduled':
       return retrying(event, telling);
+    case 'retry_begun':
+      return line('debug', `attempt ${event.attempt} begins`, { ...fields, attempt: event.attempt });
     case 'run_finished':
       return finished(event.run, event.outcome);
   }

@@ -2,7 +2,7 @@
 import type { Duration, Outcome } from '../model.ts';
 
 /** Controls (ESC, NUL, CR, LF …), half characters, line separators, and what turns the direction of text. */
-const unsafe = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
+const unsafe = (): RegExp => /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
 
 function escaped(character: string): string {
   if (character === '\t') return character;
@@ -17,13 +17,15 @@ function escaped(character: string): string {
  * Whatever came from a job file, a job or the system goes through here before it is shown.
  */
 export function printable(text: string): string {
-  return text.replace(unsafe, (character) => (character === '\n' ? '\\n' : escaped(character)));
+  // Nearly all text is ASCII, and the pattern takes a while to set up.
+  if (/^[ -~]*$/.test(text)) return text;
+  return text.replace(unsafe(), (character) => (character === '\n' ? '\\n' : escaped(character)));
 }
 
 /** As JSON on one line, with what `printable` escapes written as JSON escapes. */
 export function printableJson(value: unknown): string {
   return JSON.stringify(value).replace(
-    unsafe,
+    unsafe(),
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }
