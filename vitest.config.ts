@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: ['test/support/setup.ts'],
     exclude: ['test/fixtures/**', 'node_modules/**'],
     // Processes, not threads: tests set process.env.TZ, send signals and change directory; a thread can do none of these.
     pool: 'forks',

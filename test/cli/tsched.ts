@@ -1,4 +1,5 @@
 /** The command as a real process. */
+import { library } from '../support/faketime.ts';
 import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -22,11 +23,10 @@ export interface RunOptions {
 
 /** Runs `tsched` with these arguments, in a directory of its own unless told otherwise, and waits for its end. */
 export function tsched(args: readonly string[], { cwd = directory(), env = {}, at }: RunOptions = {}): Ran {
-  const command = [process.execPath, bin, ...args];
-  const [program = '', ...rest] = at === undefined ? command : ['faketime', '-f', at, ...command];
-  const result: SpawnSyncReturns<string> = spawnSync(program, rest, {
+  const faked = at === undefined ? {} : { LD_PRELOAD: library(), FAKETIME: at };
+  const result: SpawnSyncReturns<string> = spawnSync(process.execPath, [bin, ...args], {
     cwd,
-    env: { ...plainEnvironment(), ...env },
+    env: { ...plainEnvironment(), ...faked, ...env },
     encoding: 'utf8',
     timeout: 20_000,
   });

@@ -1,29 +1,19 @@
 /** A faked clock for real processes: libfaketime, loaded into the daemon and all that it starts. */
-import { existsSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 type Environment = Readonly<Record<string, string>>;
 
-/** @throws Error with what to install, when the library is not on this machine */
-function library(): string {
-  for (const base of ['/usr/lib', '/usr/local/lib', '/usr/lib64']) {
-    const folders = ['', ...list(base).filter((entry) => entry.endsWith('-linux-gnu'))];
-    const found = folders
-      .map((folder) => join(base, folder, 'faketime/libfaketime.so.1'))
-      .find((path) => existsSync(path));
-    if (found !== undefined) return found;
-  }
+/**
+ * Where support/setup.ts found it, or put it.
+ * @throws Error with what to install, when it is not to be had
+ */
+export function library(): string {
+  const found = process.env['TSCHED_TEST_LIBFAKETIME'];
+  if (found !== undefined) return found;
   throw new Error(
     'these tests need libfaketime: install the package "faketime" (Debian) or "libfaketime" (Fedora)',
   );
-}
-
-function list(path: string): string[] {
-  try {
-    return readdirSync(path);
-  } catch {
-    return [];
-  }
 }
 
 /** All clocks of the daemon run `rate` times as fast, from a moment on. Its jobs' own clocks start there as they do. */
