@@ -6,7 +6,7 @@
  * that says so and what was read are appended. What is written between the reading and the cutting is lost with the
  * middle, and a line may come to stand before the marker: the price of a process never waiting for the daemon.
  */
-import { constants } from 'node:fs';
+import { constants, statSync } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import type { Clock } from '../engine/ports.ts';
 import type { OutputPolicy } from '../model.ts';
@@ -84,6 +84,7 @@ class OutputFile {
 
   /** True when the file grows fast. */
   look(): Promise<boolean> {
+    if (this.#quiet(this.#policy.maxSize)) return Promise.resolve(false);
     this.#busy = this.#busy.then(() =>
       this.#withFile((file) => this.#inspect(file, 2 * this.#policy.maxSize)),
     );
@@ -92,6 +93,8 @@ class OutputFile {
 
   async finish(succeeded: boolean): Promise<void> {
     await this.#busy;
+    const wanted = this.#policy.log === 'failures' && !succeeded;
+    if (!wanted && this.#quiet(this.#policy.maxSize)) return this.#tell(this.#splitter.end());
     await this.#withFile(async (file) => {
       const { log, maxSize } = this.#policy;
       if (log === 'all') await this.#readAll(file);
@@ -99,6 +102,12 @@ class OutputFile {
       this.#tell(this.#splitter.end());
       return this.#inspect(file, maxSize);
     });
+  }
+
+  /** Whether there is nothing to do; costs a hundredth of opening the file, and mostly there is nothing. */
+  #quiet(bound: number): boolean {
+    const size = sizeOf(this.#path);
+    return size <= bound && (this.#policy.log !== 'all' || size === this.#position);
   }
 
   async #inspect(file: FileHandle, bound: number): Promise<boolean> {
@@ -168,3 +177,12 @@ class OutputFile {
 
 /** Bytes of the line that stands for what was removed; always the same, so that bounds can be reckoned with. */
 const MARKER_ROOM = 64;
+
+/** Of a file; 0 when it cannot be seen. */
+function sizeOf(path: string): number {
+  try {
+    return statSync(path).size;
+  } catch {
+    return 0;
+  }
+}

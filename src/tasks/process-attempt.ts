@@ -58,7 +58,7 @@ export function startProcess(
   { plan, report }: { plan: ProcessPlan; report: (report: AttemptReport) => void },
 ): AttemptHandle {
   const directory = join(services.runsDirectory, spec.runId);
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  makeDirectory(directory);
   const base = join(directory, `attempt-${spec.attempt}`);
   const request = requestOf(spec, { plan, base, output: services.output });
   const attempt = new ProcessAttempt(services, spec, { plan, report, request });
@@ -66,6 +66,17 @@ export function startProcess(
   if (plan.launch) plan.launch(request, listen);
   else services.spawner.launch(request, listen);
   return attempt;
+}
+
+/** A single call where it can be; `recursive` takes several. */
+function makeDirectory(directory: string): void {
+  try {
+    mkdirSync(directory, 0o700);
+  } catch (error) {
+    // There since an earlier attempt; or the directory of all runs was removed.
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST')
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+  }
 }
 
 function requestOf(
