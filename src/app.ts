@@ -7,10 +7,12 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { uptime } from 'node:os';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
+import './config/apart.ts'; // loading would fetch it when first needed, which fails once tsched was upgraded on disk
 import { formatDiagnostics } from './config/diagnostic.ts';
 import { loadJobFileApart, type LoadedFile, type LoadResult } from './config/load.ts';
 import { decideReload } from './config/reload.ts';
 import { watchFiles, type FileWatch } from './config/watch.ts';
+import { zoneDataWarning, ZONEINFO } from './config/zone-data.ts';
 import { systemClock } from './engine/clock.ts';
 import { Engine, type ApplySummary } from './engine/engine.ts';
 import type { EngineEvent, Executor } from './engine/ports.ts';
@@ -153,15 +155,23 @@ export class App {
       });
       this.#watch.watch(this.#file.watched, this.#file.stamps);
     }
+    await this.#warnOfZoneData();
   }
 
   /** Reads the job file again and puts it in place of the loaded set if it is good. Requests that come meanwhile share one more reading. */
   reload(cause: string): Promise<ReloadResult> {
-    this.#queued ??= this.#reloading.then(() => {
+    this.#queued ??= this.#reloading.then(async () => {
       this.#queued = undefined;
-      return inSmallNursery(() => this.#reload(cause));
+      try {
+        return await inSmallNursery(() => this.#reload(cause));
+      } catch (error) {
+        // A mistake of ours, or our own files exchanged under us. Silence would let people believe that it worked.
+        const reason = `the job file could not be loaded again (${String(error)}); the jobs loaded before stay`;
+        this.#log.write('crit', `${reason}; if tsched was upgraded, restart it`, { cause });
+        return { kind: 'kept', reason };
+      }
     });
-    this.#reloading = this.#queued.catch(() => undefined);
+    this.#reloading = this.#queued;
     return this.#queued;
   }
 
@@ -204,6 +214,16 @@ export class App {
     const summary = await this.#engine.apply(decision.file.jobs);
     this.#file = decision.file;
     return { kind: 'applied', summary };
+  }
+
+  async #warnOfZoneData(): Promise<void> {
+    const warning = await zoneDataWarning({
+      directory: this.#options.environment.TZDIR ?? ZONEINFO,
+      ours: process.versions.tz ?? '',
+      now: systemClock.now(),
+      jobs: this.#file.jobs,
+    });
+    if (warning !== undefined && this.#stopping === undefined) this.#log.write('warning', warning);
   }
 
   #say(list: LoadedFile['warnings'], texts: LoadedFile['texts']): void {
