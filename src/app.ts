@@ -217,9 +217,11 @@ export class App {
   }
 
   async #warnOfZoneData(): Promise<void> {
+    const { tz: ours } = process.versions;
+    if (ours === undefined) return;
     const warning = await zoneDataWarning({
-      directory: this.#options.environment.TZDIR ?? ZONEINFO,
-      ours: process.versions.tz ?? '',
+      directory: this.#options.environment.TZDIR || ZONEINFO,
+      ours,
       now: systemClock.now(),
       jobs: this.#file.jobs,
     });

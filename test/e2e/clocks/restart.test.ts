@@ -30,18 +30,18 @@ describe.concurrent('a restart five minutes after Berlin changed its clocks', { 
       after: { at: `${day}T01:40:00Z` },
     };
     const file = JSON.stringify({ timezone: 'Europe/Berlin', defaults, jobs });
-    const first = startDaemon({ jobs: file, directory: where, env: racing(from, 900), later });
+    const both = { jobs: file, directory: where, args: ['--drain', '1d'], later };
+    const first = startDaemon({ ...both, env: racing(from, 900) });
     await first.ready();
     expect(Date.parse(first.lines[0]?.time ?? '')).toBeLessThan(Date.parse(`${day}T00:00:00Z`));
     await first.until('the change to be over', () => book.executions('middle')[0]);
-    await first.stop('SIGQUIT');
+    expect(await first.stop()).toBe(0);
 
-    const env = racing(`${day}T01:05:00Z`, 300);
-    const second = startDaemon({ jobs: file, directory: where, env, later });
+    const second = startDaemon({ ...both, env: racing(`${day}T01:05:00Z`, 300) });
     await second.ready();
     expect(Date.parse(second.lines[0]?.time ?? '')).toBeLessThan(Date.parse(`${day}T01:30:00Z`));
     await second.until('the hour to be over', () => book.executions('after')[0]);
-    await second.stop('SIGQUIT');
+    expect(await second.stop()).toBe(0);
 
     expect(book.slots('half')).toEqual(half);
     expect(book.slots('hour')).toEqual(hour);
