@@ -182,6 +182,7 @@ export class Engine {
     job.loaded = true;
     this.#jobs.set(definition.id, job);
     if (kind === 'added' || kind === 'rescheduled') job.arm(this.#desk.clock.now());
+    else if (kind === 'changed') job.requeue();
   }
 
   /** False: it had left before, and only a run of it may still be active. */

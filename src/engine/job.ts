@@ -93,6 +93,13 @@ export class ArmedJob implements Member {
     }
   }
 
+  /** Its definition changed, but not its schedule: it keeps its slot, among those of its priority. */
+  requeue(): void {
+    const { nextSlot } = this;
+    this.#leave();
+    this.#await(nextSlot);
+  }
+
   /** Leaves its place; slots within their jitter are given up. */
   disarm(): void {
     this.#leave();

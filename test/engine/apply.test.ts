@@ -119,6 +119,22 @@ describe('applying a new set', () => {
     expect(skips()).toEqual([]);
   });
 
+  it('gives a job the place of its new priority without moving its slot', async () => {
+    const low = job('low', { every: MINUTE });
+    const { ready, apply, clock, started } = loaded([
+      job('mid', { every: MINUTE, policy: { priority: 1 } }),
+      low,
+    ]);
+    await ready;
+    await clock.advance(30_000);
+    await apply([
+      job('mid', { every: MINUTE, policy: { priority: 1 } }),
+      job('low', { every: MINUTE, policy: { priority: 2 } }),
+    ]);
+    await clock.advance(30_000);
+    expect(started()).toEqual(['low 00:01:00', 'mid 00:01:00']);
+  });
+
   it('starts what is due between the slices of a large set', async () => {
     const many = (period: number) => Array.from({ length: 2000 }, (_, n) => job(`j${n}`, { every: period }));
     const { engine, clock, started } = rig();
