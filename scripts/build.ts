@@ -78,7 +78,13 @@ async function bundle(version: string): Promise<readonly OutputFile[]> {
     logLevel: 'warning',
     write: false,
   } as const satisfies BuildOptions;
-  const define = { TSCHED_VERSION: JSON.stringify(version) };
+  const define = {
+    TSCHED_VERSION: JSON.stringify(version),
+    TSCHED_ZONES: JSON.stringify({
+      names: `\n${Intl.supportedValuesOf('timeZone').join('\n')}\n`,
+      version: process.versions.tz,
+    }),
+  };
   const commonJs = {
     ...shared,
     format: 'cjs',

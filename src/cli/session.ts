@@ -1,6 +1,6 @@
 /** What a command finds around it: the user's environment, the time, and where to write. */
 import { fstatSync, statSync, writeSync } from 'node:fs';
-import { styleText } from 'node:util';
+import type { styleText } from 'node:util';
 import type { Instant } from '../model.ts';
 import { hostTimezone, type Environment } from './host-zone.ts';
 
@@ -48,6 +48,7 @@ export class Session {
   /** A painter for one stream, which leaves text as it is where colour is not wanted. */
   painter(stream: 'out' | 'err'): (style: Style, text: string) => string {
     if (!this.colorOn(stream)) return (_, text) => text;
+    const { styleText } = process.getBuiltinModule('node:util');
     return (style, text) => (text === '' ? '' : styleText(style, text, { validateStream: false }));
   }
 }

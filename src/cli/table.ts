@@ -2,9 +2,9 @@
 import type { Style } from './session.ts';
 
 /** Characters a terminal shows two columns wide (roughly; a wrong guess costs alignment only). */
-const wide =
+const wide = (): RegExp =>
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}\u3000-\u303f\uff00-\uff60]/gu;
-const zero = /[\p{Mn}\p{Me}\p{Cf}]/gu;
+const zero = (): RegExp => /[\p{Mn}\p{Me}\p{Cf}]/gu;
 
 export interface Cell {
   readonly text: string;
@@ -31,8 +31,8 @@ export function table(
 }
 
 function width(text: string): number {
-  // Nearly all text is ASCII, and the patterns below cost a millisecond to compile.
+  // Nearly all text is ASCII, and the patterns above cost a millisecond to set up.
   if (/^[ -~]*$/.test(text)) return text.length;
-  const visible = text.replace(zero, '').match(/./gsu)?.length ?? 0;
-  return visible + (text.match(wide)?.length ?? 0);
+  const visible = text.replace(zero(), '').match(/./gsu)?.length ?? 0;
+  return visible + (text.match(wide())?.length ?? 0);
 }

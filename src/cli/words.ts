@@ -1,5 +1,4 @@
 /** Schedules in words. The only file that knows cronstrue. */
-import { createRequire } from 'node:module';
 import type Cronstrue from 'cronstrue';
 import type { Instant, JobId, Schedule, TriggerDefinition } from '../model.ts';
 import { readCron, usesHash } from '../schedule/cron.ts';
@@ -62,7 +61,9 @@ let library: typeof Cronstrue | undefined;
 
 function describe(expression: string): string | undefined {
   try {
-    library ??= createRequire(import.meta.url)('cronstrue') as typeof Cronstrue;
+    library ??= process.getBuiltinModule('node:module').createRequire(import.meta.url)(
+      'cronstrue',
+    ) as typeof Cronstrue;
     return library.toString(expression, { use24HourTimeFormat: true });
   } catch {
     return undefined; // it knows fewer forms than we do

@@ -1,8 +1,7 @@
 /** The kinds of single values a job file knows: what each accepts, how it is described, what it becomes. */
-import { constants } from 'node:os';
 import { resolve } from 'node:path';
 import { parseInstant } from '../schedule/at.ts';
-import { checkCron, usesHash } from '../schedule/cron.ts';
+import { checkCron } from '../schedule/cron.ts';
 import { parseDuration } from '../schedule/duration.ts';
 import { isProblem, type Problem } from '../schedule/problem.ts';
 import { suggest } from '../schedule/suggest.ts';
@@ -191,13 +190,8 @@ export const instant: ScalarType = textual(
   },
 );
 
-/** What checkCron said, by expression: ten thousand jobs often share a handful of schedules. */
-const checked = new Map<string, ReturnType<typeof checkCron>>();
-
 export const cron: ScalarType = textual('a cron expression', { minLength: 1 }, (value, input) => {
-  const key = usesHash(value) ? `${value}\n${input.jobId}` : value;
-  const result = checked.get(key) ?? checkCron(value, input.jobId);
-  if (checked.size < 10_000) checked.set(key, result);
+  const result = checkCron(value, input.jobId);
   const comment = /^\s+(#[^\s#]\S*)/.exec(input.after)?.[1];
   if (comment !== undefined) {
     const hint = `if it belongs to the schedule, write "${value}${comment}"`;
@@ -237,22 +231,36 @@ function pathProblem(value: string): Problem | undefined {
   return undefined;
 }
 
-const SIGNALS = Object.keys(constants.signals).map((name) => name.slice(3));
+let signals: readonly string[] | undefined;
+
+/** The signals of this system, without SIG. Asked for when needed: `node:os` takes a millisecond to load. */
+function signalNames(): readonly string[] {
+  const { constants } = process.getBuiltinModule('node:os');
+  return (signals ??= Object.keys(constants.signals).map((name) => name.slice(3)));
+}
+
+/** With and without SIG. */
+function signalSpellings(): readonly string[] {
+  return [...signalNames(), ...signalNames().map((name) => `SIG${name}`)];
+}
 
 /** A signal, with or without SIG; becomes the bare name, e.g. "TERM". */
 export const signal: ScalarType = {
   kind: 'scalar',
   expects: 'a signal such as TERM',
-  schema: { type: 'string', enum: [...SIGNALS, ...SIGNALS.map((name) => `SIG${name}`)] },
+  get schema() {
+    return { type: 'string', enum: signalSpellings() };
+  },
   interpolated: true,
   read(input) {
     const name = String(input.value).replace(/^SIG/, '');
-    return SIGNALS.includes(name) ? name : input.error(unknownSignal(input, name));
+    // TERM, the default, is there on every system.
+    return name === 'TERM' || signalNames().includes(name) ? name : input.error(unknownSignal(input, name));
   },
 };
 
 function unknownSignal(input: ScalarInput, name: string): Problem {
-  const near = suggest(name.toUpperCase().replace(/^SIG/, ''), SIGNALS);
+  const near = suggest(name.toUpperCase().replace(/^SIG/, ''), signalNames());
   const hint = near === undefined ? 'write e.g. TERM, INT or HUP' : `did you mean "${near}"?`;
   return { message: `expected a signal, got ${quoted(input)}`, hint };
 }
@@ -279,11 +287,13 @@ const OUTCOMES = ['failed', 'killed', 'timed_out', 'threw', 'not_started', 'lost
 export const retryCondition: ScalarType = {
   kind: 'scalar',
   expects: 'an exit code, a signal or an outcome',
-  schema: {
-    anyOf: [
-      { type: 'integer', minimum: 0, maximum: 255 },
-      { type: 'string', enum: [...OUTCOMES, ...SIGNALS, ...SIGNALS.map((name) => `SIG${name}`)] },
-    ],
+  get schema() {
+    return {
+      anyOf: [
+        { type: 'integer', minimum: 0, maximum: 255 },
+        { type: 'string', enum: [...OUTCOMES, ...signalSpellings()] },
+      ],
+    };
   },
   interpolated: true,
   read(input) {
@@ -297,8 +307,8 @@ export const retryCondition: ScalarType = {
     if (OUTCOMES.includes(name)) return name;
     const bare = name.replace(/^SIG/, '');
     // As outcomes name signals.
-    if (SIGNALS.includes(bare)) return `SIG${bare}`;
-    const near = suggest(name, [...OUTCOMES, ...SIGNALS]);
+    if (signalNames().includes(bare)) return `SIG${bare}`;
+    const near = suggest(name, [...OUTCOMES, ...signalNames()]);
     const hint = near === undefined ? `outcomes are ${OUTCOMES.join(', ')}` : `did you mean "${near}"?`;
     return input.error({
       message: `expected an exit code, a signal or an outcome, got ${quoted(input)}`,

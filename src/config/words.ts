@@ -2,37 +2,46 @@
 import { suggest } from '../schedule/suggest.ts';
 
 /** Other tools' words for job keys, and what to write instead. Keys are compared without case, `-` and `_`. */
-const FOREIGN = new Map(
-  Object.entries({
-    cwd: 'workdir working_dir working_directory dir directory chdir',
-    cron: 'schedule crontab cron_expression cronexpr when',
-    every: 'interval period each repeat',
-    at: 'date run_at once',
-    startup: 'on_startup run_on_start on_boot reboot',
-    run: 'cmd script exec shell_command bash sh',
-    command: 'args argv arguments',
-    module: 'task import handler function file',
-    with: 'params parameters input inputs data',
-    timezone: 'tz time_zone zone',
-    env: 'environment envs variables vars',
-    env_file: 'dotenv env_files environment_file',
-    timeout: 'timeout_minutes timeout_sec timeout_seconds execution_timeout time_limit max_runtime',
-    overlap: 'concurrency_policy overlap_policy concurrency coalesce',
-    max_instances: 'max_concurrent max_concurrency parallelism',
-    retry: 'retries backoff_limit max_retries attempts max_attempts',
-    enabled: 'suspend disabled active paused disable',
-    misfire: 'starting_deadline_seconds catchup catch_up misfire_grace_time persistent',
-    jitter: 'random_delay randomized_delay splay',
-    kill_signal: 'stop_signal signal',
-    kill_after: 'grace grace_period kill_timeout stop_timeout',
-    start: 'start_date starts_at not_before',
-    end: 'end_date ends_at not_after expires',
-    limits: 'ulimits resources rlimits',
-    success_exit_codes: 'exit_codes success_codes ok_codes',
-    description: 'desc comment about summary title',
-    tags: 'labels groups',
-  }).flatMap(([ours, theirs]) => theirs.split(' ').map((word) => [plain(word), ours] as const)),
-);
+const FOREIGN_WORDS = {
+  cwd: 'workdir working_dir working_directory dir directory chdir',
+  cron: 'schedule crontab cron_expression cronexpr when',
+  every: 'interval period each repeat',
+  at: 'date run_at once',
+  startup: 'on_startup run_on_start on_boot reboot',
+  run: 'cmd script exec shell_command bash sh',
+  command: 'args argv arguments',
+  module: 'task import handler function file',
+  with: 'params parameters input inputs data',
+  timezone: 'tz time_zone zone',
+  env: 'environment envs variables vars',
+  env_file: 'dotenv env_files environment_file',
+  timeout: 'timeout_minutes timeout_sec timeout_seconds execution_timeout time_limit max_runtime',
+  overlap: 'concurrency_policy overlap_policy concurrency coalesce',
+  max_instances: 'max_concurrent max_concurrency parallelism',
+  retry: 'retries backoff_limit max_retries attempts max_attempts',
+  enabled: 'suspend disabled active paused disable',
+  misfire: 'starting_deadline_seconds catchup catch_up misfire_grace_time persistent',
+  jitter: 'random_delay randomized_delay splay',
+  kill_signal: 'stop_signal signal',
+  kill_after: 'grace grace_period kill_timeout stop_timeout',
+  start: 'start_date starts_at not_before',
+  end: 'end_date ends_at not_after expires',
+  limits: 'ulimits resources rlimits',
+  success_exit_codes: 'exit_codes success_codes ok_codes',
+  description: 'desc comment about summary title',
+  tags: 'labels groups',
+};
+
+let foreignWords: ReadonlyMap<string, string> | undefined;
+
+/** Ours by theirs. Made when the first unknown key is met. */
+function foreignMap(): ReadonlyMap<string, string> {
+  return (foreignWords ??= new Map(
+    Object.entries(FOREIGN_WORDS).flatMap(([ours, theirs]) =>
+      theirs.split(' ').map((word) => [plain(word), ours] as const),
+    ),
+  ));
+}
 
 /** Advice that is more than another word. */
 const ADVICE = new Map([
@@ -48,11 +57,8 @@ const ADVICE = new Map([
 ]);
 
 /** Keys of later versions. */
-const LATER = new Set(
-  'pool after only exclude notify ping http needs dependson depends notifiers pools calendars history'.split(
-    ' ',
-  ),
-);
+const LATER =
+  'pool after only exclude notify ping http needs dependson depends notifiers pools calendars history';
 
 export interface KeyProblem {
   readonly message: string;
@@ -64,9 +70,10 @@ export interface KeyProblem {
 /** What to say of a key that none of `known` is. */
 export function unknownKey(key: string, known: readonly string[], foreign: boolean): KeyProblem {
   const folded = plain(key);
-  if (foreign && LATER.has(folded)) return { message: `"${key}" is not supported yet` };
+  if (foreign && LATER.split(' ').includes(folded)) return { message: `"${key}" is not supported yet` };
   const message = `unknown key "${key}"`;
-  const ours = known.find((word) => plain(word) === folded) ?? (foreign ? FOREIGN.get(folded) : undefined);
+  const ours =
+    known.find((word) => plain(word) === folded) ?? (foreign ? foreignMap().get(folded) : undefined);
   const meant = ours !== undefined && known.includes(ours) ? ours : nearest(key, known, foreign);
   const advice = foreign ? ADVICE.get(folded) : undefined;
   if (meant === undefined) return { message, hint: advice ?? `known keys: ${known.join(', ')}` };
@@ -77,7 +84,7 @@ export function unknownKey(key: string, known: readonly string[], foreign: boole
 function nearest(key: string, known: readonly string[], foreign: boolean): string | undefined {
   const near = suggest(key, known);
   if (near !== undefined || !foreign) return near;
-  const ours = FOREIGN.get(suggest(plain(key), FOREIGN.keys()) ?? '');
+  const ours = foreignMap().get(suggest(plain(key), foreignMap().keys()) ?? '');
   return ours !== undefined && known.includes(ours) ? ours : undefined;
 }
 

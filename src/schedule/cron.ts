@@ -54,14 +54,24 @@ export function checkCron(expression: string, jobId: JobId): { errors: Problem[]
 
 /** Whether the expression's times depend on the job's id. */
 export function usesHash(expression: string): boolean {
+  if (!expression.includes('H') && !expression.includes('h')) return false;
   // THU and MARCH hold an H too; a false "yes" only costs sharing.
   return /H/i.test(expression.replaceAll(/THU/gi, ''));
 }
 
+/** Readings by expression and, where it counts, job: each is asked for several times, and many jobs share one. */
+const known = new Map<string, CronReading>();
+const MOST_KNOWN = 10_000;
+
 export function readCron(expression: string, jobId: JobId): CronReading {
+  const key = usesHash(expression) ? `${expression}\n${jobId}` : expression;
+  const before = known.get(key);
+  if (before !== undefined) return before;
   const findings: Findings = { errors: [], warnings: [] };
   const fields = readExpression(expression, jobId, findings);
-  return { ...findings, fields: findings.errors.length === 0 ? fields : undefined };
+  const reading = { ...findings, fields: findings.errors.length === 0 ? fields : undefined };
+  if (known.size < MOST_KNOWN) known.set(key, reading);
+  return reading;
 }
 
 function readExpression(expression: string, jobId: JobId, findings: Findings): CronFields | undefined {
@@ -167,29 +177,26 @@ function libraryRefusal(error: unknown, readings: readonly FieldReading[]): Prob
 }
 
 function plainFields(readings: readonly FieldReading[]): CronFields {
-  const [seconds = [], minutes = [], hours = [], days = [], months = [], weekdays = []] = readings.map(
-    (reading) => reading.values ?? [],
-  );
-  const restricted = (rule: unknown): boolean =>
-    readings.some((reading) => reading.rule === rule && !reading.wildcard);
+  const [second, minute, hour, day, month, weekday] = readings;
   return {
-    seconds,
-    minutes,
-    hours,
-    days,
-    months,
-    weekdays,
+    seconds: second?.values ?? [],
+    minutes: minute?.values ?? [],
+    hours: hour?.values ?? [],
+    days: day?.values ?? [],
+    months: month?.values ?? [],
+    weekdays: weekday?.values ?? [],
     lastDay: false,
     nth: 0,
     lastWeekdays: [],
-    daysRestricted: restricted(DAY),
-    weekdaysRestricted: restricted(WEEKDAY),
+    daysRestricted: day?.wildcard === false,
+    weekdaysRestricted: weekday?.wildcard === false,
   };
 }
 
 /** What only the day fields together can tell. */
 function checkDays(fields: CronFields, readings: readonly FieldReading[], findings: Findings): void {
   const { daysRestricted, weekdaysRestricted, months } = fields;
+  if (!daysRestricted && fields.nth === 0) return;
   const where = placeOf(readings, DAY);
   const onlyFebruary = months.every((month) => month === 2);
   const first = fields.lastDay ? 1 : Math.min(...fields.days);
