@@ -217,6 +217,7 @@ supervise() {
   prepare "$@"
   ts_pid=$!
   trap - EXIT
+  exec 5>&- 6>&- # who reads the daemon's output must not wait for the end of a job that outlives it
   printf 'S %s %s\\n' "$ts_id" "$ts_pid"
   LC_ALL=C
   if [ "$ts_monitor" ]; then

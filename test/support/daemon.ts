@@ -69,13 +69,15 @@ export interface Line {
 
 export interface DaemonOptions {
   /** The text of the job file; it is written into `directory`. */
-  readonly jobs: string;
+  readonly jobs?: string;
+  /** A job file that is there already. */
+  readonly file?: string;
   /** Where the job file (`jobs.yaml`) and the state (`state`) are; another daemon's to restart it. Default: a new one. */
   readonly directory?: string;
   /** After `start <file> --state-dir … --log-format json`. */
   readonly args?: readonly string[];
   /** Added to a plain environment. */
-  readonly env?: Readonly<Record<string, string>>;
+  readonly env?: Readonly<Record<string, string | undefined>>;
   /** What starts Node, e.g. `['setpriv', '--reuid=65534']`; `exec`s it, so that the pid stays. */
   readonly wrapper?: readonly string[];
   /** Milliseconds of any wait for it. */
@@ -88,7 +90,7 @@ export function startDaemon(options: DaemonOptions): Daemon {
   if (!existsSync(join(root, 'dist/cli.cjs'))) throw new Error('nothing is built: run node scripts/build.ts');
   const { later = afterThisTest } = options;
   const where = options.directory ?? directory(later);
-  writeFileSync(join(where, 'jobs.yaml'), options.jobs);
+  if (options.jobs !== undefined) writeFileSync(join(where, 'jobs.yaml'), options.jobs);
   const daemon = new Daemon(options, where);
   later(() => daemon.destroy());
   return daemon;
@@ -112,10 +114,11 @@ export class Daemon {
   #ended: number | string | undefined;
   #rest = '';
 
-  constructor({ args = [], env = {}, wrapper = [], patience }: DaemonOptions, where: string) {
+  constructor(options: DaemonOptions, where: string) {
+    const { args = [], env = {}, wrapper = [], patience } = options;
     this.#patience = patience;
     this.directory = where;
-    this.file = join(where, 'jobs.yaml');
+    this.file = options.file ?? join(where, 'jobs.yaml');
     this.stateDirectory = join(where, 'state');
     const start = ['start', this.file, '--state-dir', this.stateDirectory, '--log-format', 'json', ...args];
     const [program = '', ...argv] = [...wrapper, process.execPath, bin, ...start];
@@ -166,6 +169,11 @@ export class Daemon {
     });
   }
 
+  /** Waits for something that comes after the daemon's end. */
+  afterwards<T>(what: string, look: () => T | undefined | false): Promise<T> {
+    return until(what, look, { told: () => `; the daemon's last words:\n${this.#lastWords()}` });
+  }
+
   /** All records of one kind of event, perhaps of one job. */
   events(event: string, job?: string): Line[] {
     return this.lines.filter((line) => line.event === event && (job === undefined || line.job === job));
@@ -186,16 +194,17 @@ export class Daemon {
     return this.until('the daemon to end', () => this.#ended);
   }
 
-  /** No longer reads standard output: the next write to it is EPIPE. */
-  hangUp(): void {
-    this.#child.stdout?.destroy();
+  /** Every process it started that lives, itself included, wherever they went: found by their environment. */
+  family(): number[] {
+    return processIds().filter((pid) => environmentOf(pid).includes(this.#mark));
   }
 
-  /** Every living process it started, itself included, wherever they went: found by their environment. */
-  family(): number[] {
-    return readdirSync('/proc')
-      .map(Number)
-      .filter((pid) => pid > 0 && environmentOf(pid).includes(this.#mark));
+  /** The processes it started itself, jobs not among them. */
+  helpers(): Process[] {
+    return processIds()
+      .map(processOf)
+      .filter((found) => found !== undefined)
+      .filter(({ parent }) => parent === this.pid);
   }
 
   /** Ends it and all that it started, at once. */
@@ -224,12 +233,27 @@ export class Daemon {
   }
 }
 
-/** Whether a process is there and not a zombie. */
-export function lives(pid: number): boolean {
+export interface Process {
+  readonly pid: number;
+  readonly parent: number;
+  /** Ended, but its parent has not asked how. */
+  readonly zombie: boolean;
+  /** Its arguments, with spaces between. */
+  readonly command: string;
+}
+
+function processIds(): number[] {
+  return readdirSync('/proc').map(Number).filter(Boolean);
+}
+
+/** Undefined when there is none (any more). */
+export function processOf(pid: number): Process | undefined {
   try {
-    return !/^\d+ \(.*\) [ZX]/su.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+    const [, state, parent] = /\) (\S) (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, 'latin1')) ?? [];
+    const command = readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ').trim();
+    return { pid, parent: Number(parent), zombie: state === 'Z' || state === 'X', command };
   } catch {
-    return false;
+    return undefined;
   }
 }
 
