@@ -27,7 +27,7 @@ function run(args) {
   }
 
   // Would end a daemon that is just coming up. It is about to read its job file: what comes before that asks for nothing.
-  if (args.indexOf('start') >= 0) process.on('SIGHUP', function () {});
+  if (args[0] === 'start') process.on('SIGHUP', function () {});
 
   // The environment as the user set it: for the jobs and the zone of this host.
   var environment = Object.assign({}, process.env);
@@ -35,19 +35,80 @@ function run(args) {
   process.env.TZ = 'UTC';
 
   var directory = cacheDirectory(environment);
-  if (directory !== undefined) process.getBuiltinModule('node:module').enableCompileCache(directory);
-
+  var isList = args[0] === 'list' || args[0] === 'ls';
   var cli;
   try {
-    // What scripts and prompts ask most is a smaller file, which starts sooner.
-    cli = args[0] === 'list' || args[0] === 'ls' ? require('../dist/list.cjs') : require('../dist/cli.cjs');
+    cli = isList && directory !== undefined ? loadWarm('list.cjs', directory) : load('cli.cjs', directory);
   } catch (error) {
-    if (error.code !== 'MODULE_NOT_FOUND') throw error;
+    if (error.code !== 'MODULE_NOT_FOUND' && error.code !== 'ENOENT') throw error;
     console.error('tsched is not built: run "npm run build" in its directory');
     process.exitCode = 70;
     return;
   }
   cli.main(args, environment);
+}
+
+function load(name, directory) {
+  if (directory !== undefined) process.getBuiltinModule('node:module').enableCompileCache(directory);
+  return require('../dist/' + name);
+}
+
+/**
+ * Loads a bundle with the code that V8 made of it in an earlier run. Node's compile cache, which the other commands use,
+ * keeps the code of what a file does as it is loaded; this keeps that of every function the run came to: a sixth of the
+ * time of `tsched list`, which scripts and prompts call all day long.
+ */
+function loadWarm(name, directory) {
+  var fs = process.getBuiltinModule('node:fs');
+  var vm = process.getBuiltinModule('node:vm');
+  var path = process.getBuiltinModule('node:path').join(__dirname, '../dist', name);
+  var source = fs.readFileSync(path, 'latin1'); // the build writes ASCII
+  // V8 tells a file by its length alone. The build ends it with a hash of what it holds.
+  var place = directory + '/' + name + '-' + process.version + '-' + process.arch + '-' + source.slice(-16);
+  var known;
+  try {
+    known = fs.readFileSync(place);
+  } catch {
+    known = undefined; // the first run of this build
+  }
+  var head = '(function (exports, require, module, __filename) {';
+  var script = new vm.Script(head + source + '\n})', {
+    filename: path,
+    columnOffset: -head.length,
+    cachedData: known,
+  });
+  // Rejected: made under other flags of V8, or damaged. Not kept from a run that failed or went another way: it would lack
+  // most of what the next one needs.
+  var isWhole = true;
+  if (known === undefined || script.cachedDataRejected) {
+    process.on('exit', function (code) {
+      if (code === 0 && isWhole) keep(place, script.createCachedData());
+    });
+  }
+  var loaded = { exports: {} };
+  script.runInThisContext()(loaded.exports, requireFromBundle, loaded, path);
+  return loaded.exports;
+
+  function requireFromBundle(id) {
+    if (id[0] !== '.') return process.getBuiltinModule(id);
+    isWhole = false;
+    return load(id, directory);
+  }
+}
+
+/** There whole or not at all, also after a power cut: V8 runs what it finds there. */
+function keep(place, data) {
+  var fs = process.getBuiltinModule('node:fs');
+  var temporary = place + '.' + process.pid;
+  try {
+    var file = fs.openSync(temporary, 'wx', 384); // 0o600
+    fs.writeSync(file, data);
+    fs.fsyncSync(file);
+    fs.closeSync(file);
+    fs.renameSync(temporary, place);
+  } catch {
+    fs.rmSync(temporary, { force: true }); // full or read-only: the next run takes as long as this one
+  }
 }
 
 /**
