@@ -65,12 +65,7 @@ function loadWarm(name, directory) {
   var source = fs.readFileSync(path, 'latin1'); // the build writes ASCII
   // V8 tells a file by its length alone. The build ends it with a hash of what it holds.
   var place = directory + '/' + name + '-' + process.version + '-' + process.arch + '-' + source.slice(-16);
-  var known;
-  try {
-    known = fs.readFileSync(place);
-  } catch {
-    known = undefined; // the first run of this build
-  }
+  var known = kept(place);
   var head = '(function (exports, require, module, __filename) {';
   var script = new vm.Script(head + source + '\n})', {
     filename: path,
@@ -91,20 +86,33 @@ function loadWarm(name, directory) {
 
   function requireFromBundle(id) {
     if (id[0] !== '.') return process.getBuiltinModule(id);
-    isWhole = false;
+    if (id === './cli.cjs') isWhole = false;
     return load(id, directory);
   }
 }
 
-/** There whole or not at all, also after a power cut: V8 runs what it finds there. */
+/**
+ * V8 runs what it finds there, and crashes on a damaged byte. So everything is there twice, and both must be alike:
+ * loading a checksum would take 2 ms, comparing takes none.
+ */
+function kept(place) {
+  var both;
+  try {
+    both = process.getBuiltinModule('node:fs').readFileSync(place);
+  } catch {
+    return undefined; // the first run of this build
+  }
+  var half = both.length / 2;
+  return both.length > 0 && both.subarray(0, half).equals(both.subarray(half))
+    ? both.subarray(0, half)
+    : undefined;
+}
+
 function keep(place, data) {
   var fs = process.getBuiltinModule('node:fs');
   var temporary = place + '.' + process.pid;
   try {
-    var file = fs.openSync(temporary, 'wx', 384); // 0o600
-    fs.writeSync(file, data);
-    fs.fsyncSync(file);
-    fs.closeSync(file);
+    fs.writeFileSync(temporary, Buffer.concat([data, data]), { mode: 384, flag: 'wx' }); // 0o600
     fs.renameSync(temporary, place);
   } catch {
     fs.rmSync(temporary, { force: true }); // full or read-only: the next run takes as long as this one

@@ -7,8 +7,9 @@
  * since what a file holds costs time whether it is used or not.
  */
 import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { builtinModules } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -117,6 +118,12 @@ async function bundle(version: string): Promise<readonly OutputFile[]> {
   return results.flatMap(({ outputFiles }) => outputFiles);
 }
 
+/** Ends a file with a hash of what it holds, by which bin/tsched.js tells whether the code it has kept is of this very file. */
+function withHash(contents: Uint8Array): Uint8Array {
+  const hash = createHash('sha256').update(contents).digest('hex').slice(0, 16);
+  return Buffer.concat([contents, Buffer.from(`//${hash}`)]);
+}
+
 /** Declarations are a convenience for those who import the package; a compiler that fails must not fail an installation. */
 async function declare(): Promise<void> {
   const tsc = fileURLToPath(new URL('../node_modules/typescript/bin/tsc', import.meta.url));
@@ -143,7 +150,8 @@ function place(path: string, contents: Uint8Array): void {
 
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
 const [files, schema] = await Promise.all([bundle(version), jobFileSchema(), declare()]);
-for (const file of files) place(file.path, file.contents);
+for (const { path, contents } of files)
+  place(path, basename(path) === 'list.cjs' ? withHash(contents) : contents);
 place(join(dist, 'schema.json'), Buffer.from(schema));
 
 const fresh = new Set([...files.map((file) => relative(dist, file.path)), 'schema.json']);

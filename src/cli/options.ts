@@ -17,17 +17,21 @@ export const zoneOption = (what: string): Option =>
 export const countOption = (count: number): Option =>
   new Option('-n, --count <number>', 'how many').argParser(wholeNumber(1, 100_000)).default(count);
 
+/** Ten long jobs must not starve the eleventh; the bound is there to stop a fork storm. */
+const MOST_RUNS = 100;
+
 /** Settings of the process: flags and TSCHED_ variables, never the job file, so that a reload moves none of them. */
 export function daemonOptions(): readonly Option[] {
   const stateDirectory =
     'where runs are kept (default: $STATE_DIRECTORY, /var/lib/tsched for root, else ~/.local/state/tsched)';
-  const maxRuns = 'runs at once, of all jobs; 0: no limit (default: twice the processors, at least 8)';
+  const maxRuns = 'runs at once, of all jobs; 0: no limit';
   const drain = 'how long a graceful stop waits for active runs';
   return [
     new Option('--state-dir <directory>', stateDirectory).env('TSCHED_STATE_DIR'),
     new Option('--max-concurrent-runs <number>', maxRuns)
       .env('TSCHED_MAX_CONCURRENT_RUNS')
-      .argParser(wholeNumber(0, 1_000_000)),
+      .argParser(wholeNumber(0, 1_000_000))
+      .default(MOST_RUNS),
     new Option('--drain <duration>', drain).env('TSCHED_DRAIN').argParser(duration).default(30_000, '30s'),
     new Option('--no-watch', 'do not reload the file when it changes (SIGHUP still does)').env(
       'TSCHED_NO_WATCH',

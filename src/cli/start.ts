@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { createApp, JobFileRefused, type App } from '../app.ts';
 import type { LogFormat, Level } from '../observe/log.ts';
 import { printable } from '../observe/text.ts';
@@ -12,7 +11,7 @@ export interface StartOptions {
   readonly file?: string;
   readonly stateDir?: string;
   /** 0: no limit. */
-  readonly maxConcurrentRuns?: number;
+  readonly maxConcurrentRuns: number;
   /** Milliseconds. */
   readonly drain: number;
   readonly watch: boolean;
@@ -51,7 +50,8 @@ async function make(file: string, options: StartOptions, session: Session): Prom
     return await createApp({
       file,
       stateDirectory: state,
-      maxConcurrentRuns: mostRuns(options.maxConcurrentRuns),
+      maxConcurrentRuns:
+        options.maxConcurrentRuns === 0 ? Number.POSITIVE_INFINITY : options.maxConcurrentRuns,
       drain: options.drain,
       watch: options.watch,
       log: {
@@ -79,12 +79,6 @@ function notMade(error: unknown, { logFile }: StartOptions, state: string): unkn
     path === logFile ? 'name another with --log-file' : `name another than ${state} with --state-dir`;
   const text = `cannot make ${what}: ${printable(message)}`;
   return new Failure(forbidden ? exit.notAllowed : exit.cannotCreate, text, hint);
-}
-
-/** Jobs mostly wait for something else than a processor; eight at once hurt no machine that runs Node. */
-function mostRuns(asked: number | undefined): number {
-  if (asked === 0) return Number.POSITIVE_INFINITY;
-  return asked ?? Math.max(8, 2 * availableParallelism());
 }
 
 function listen(app: App): void {

@@ -36,7 +36,7 @@ declare const TSCHED_ZONES: { readonly names: string; readonly version: string }
 function isBuiltIn(name: string): boolean {
   if (OTHER_NAMES.includes(name)) return true;
   if (typeof TSCHED_ZONES !== 'object' || (process.versions.tz ?? '') < TSCHED_ZONES.version) return false;
-  return name !== '' && TSCHED_ZONES.names.includes(`\n${name}\n`);
+  return name !== '' && !name.includes('\n') && TSCHED_ZONES.names.includes(`\n${name}\n`);
 }
 
 let known: ReadonlyMap<string, string> | undefined;

@@ -24,7 +24,7 @@ describe('tsched', () => {
     for (const word of ['start', 'run-once', 'list|ls', 'next', 'explain', 'init', 'validate', 'schema']) {
       expect.soft(asked.out).toContain(`  ${word} `);
     }
-    expect(tsched(['help', 'start']).out).toContain('--max-concurrent-runs');
+    expect(tsched(['help', 'start']).out).toMatch(/--max-concurrent-runs <number> [^-]*\(default: 100,/);
   });
 
   it.each([
