@@ -6,7 +6,18 @@ import { join } from 'node:path';
 
 const bin = join(import.meta.dirname, '../../bin/tsched.js');
 
-function jobFile(): string {
+/** Twenty plain cron jobs in one zone. */
+function plainFile(): string {
+  const jobs = Array.from(
+    { length: 20 },
+    (_, index) =>
+      `  job-${index}:\n    description: Number ${index}\n    cron: "${index} ${index % 24} * * 1-5"\n    run: echo ${index}\n`,
+  );
+  return `timezone: Europe/Berlin\njobs:\n${jobs.join('')}`;
+}
+
+/** Twenty jobs of several kinds, in four zones. */
+function mixedFile(): string {
   const zones = ['Europe/Berlin', 'America/New_York', 'Asia/Shanghai', 'UTC'];
   const jobs = Array.from({ length: 20 }, (_, index) => {
     const zone = `    timezone: ${zones[index % zones.length]}\n`;
@@ -26,7 +37,7 @@ function measure(commands: ReadonlyMap<string, readonly string[]>, rounds: numbe
       const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
       const took = performance.now() - begin;
       if (status !== 0) throw new Error(`${name} failed: ${stderr}`);
-      if (round >= 0) times.get(name)?.push(took); // the first round fills the compile cache
+      if (round >= 0) times.get(name)?.push(took); // the first round fills the caches of compiled code
     }
   }
   return times;
@@ -38,10 +49,13 @@ export function run({ smoke }: { readonly smoke: boolean }): Promise<void> {
     const empty = join(directory, 'empty.cjs');
     const file = join(directory, 'jobs.yaml');
     writeFileSync(empty, '');
-    writeFileSync(file, jobFile());
+    const plain = join(directory, 'plain.yaml');
+    writeFileSync(file, mixedFile());
+    writeFileSync(plain, plainFile());
     const commands = new Map([
       ['node empty.cjs', [empty]],
       ['tsched --version', [bin, '--version']],
+      ['tsched list, 20 plain jobs', [bin, 'list', '--file', plain]],
       ['tsched list, 20 jobs', [bin, 'list', '--file', file]],
       ['tsched list --json, 20 jobs', [bin, 'list', '--json', '--file', file]],
       ['tsched next, 20 jobs', [bin, 'next', '--file', file]],
