@@ -1,8 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { directory, startDaemon } from '../../support/daemon.ts';
-import { tzif } from '../../support/tzif.ts';
+import { directory, startDaemon } from '../support/daemon.ts';
+import { tzif } from '../support/tzif.ts';
 
 it('start warns when the system knows of clock changes that Node does not', async () => {
   const zoneinfo = directory();
