@@ -189,8 +189,10 @@ export class App {
 
   async #stop(): Promise<void> {
     this.#aborter.abort();
+    // From this very moment nothing new starts, however long the watch takes to close.
+    const stopped = this.#engine.stop({ drain: this.#options.drain });
     await this.#watch?.close();
-    await this.#engine.stop({ drain: this.#options.drain });
+    await stopped;
     await this.#executor.close();
     await this.#store.close();
     await this.#log.close();

@@ -41,7 +41,7 @@ export class Cohort implements Wakeable {
   join(member: Member, slot: Instant): void {
     member.nextSlot = slot;
     member.place = this.#members.push(member) - 1;
-    if (this.#slot === undefined || slot < this.#slot) this.#await(slot);
+    this.#awaitAlso(slot);
   }
 
   leave(member: Member): void {
@@ -64,8 +64,14 @@ export class Cohort implements Wakeable {
       for (const member of members) member.faulted(error);
       return;
     }
-    this.#await(next);
+    // Who takes its place anew says what it waits for; slots that nobody waits for are not walked, be it years of seconds.
+    this.#await(undefined);
     for (const member of members) if (member.nextSlot === slot) member.slotCame(slot, next);
+    for (const { nextSlot } of this.#members) this.#awaitAlso(nextSlot);
+  }
+
+  #awaitAlso(slot: Instant | undefined): void {
+    if (slot !== undefined && (this.#slot === undefined || slot < this.#slot)) this.#await(slot);
   }
 
   #await(slot: Instant | undefined): void {

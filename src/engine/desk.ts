@@ -198,8 +198,10 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
       if (turn === undefined) return;
       turn.job.inLine = turn.job.inLine.filter((entry) => entry.turn !== turn);
       const { grace } = turn.job.definition.policy.misfire;
-      if (grace !== undefined && this.clock.now() - turn.dueAt > grace) this.#skip(turn, 'misfire');
-      else this.#claim(turn, turn.caughtUp ? 'catch_up' : 'schedule');
+      if (grace !== undefined && this.clock.now() - turn.dueAt > grace) {
+        this.#skip(turn, 'misfire');
+        this.#promote(turn.job);
+      } else this.#claim(turn, turn.caughtUp ? 'catch_up' : 'schedule');
     }
   }
 

@@ -2,6 +2,7 @@ import type { CancelledBy, Duration, Instant, JobDefinition, JobId, RunId, RunRe
 import { changeOf, type JobChange } from '../schedule/diff.ts';
 import { Desk, type EnginePorts } from './desk.ts';
 import { ArmedJob } from './job.ts';
+import type { ActiveRun } from './run.ts';
 
 export type { EnginePorts } from './desk.ts';
 
@@ -68,7 +69,7 @@ export class Engine {
       await this.#sliced(definitions, (definition) => {
         const job = new ArmedJob(definition, this.#desk);
         this.#jobs.set(definition.id, job);
-        const watermark = watermarks.get(definition.id);
+        const watermark = believed(watermarks.get(definition.id), startedAt);
         this.#offerStartup(job, startedAt, watermark);
         job.arm(watermark ?? startedAt);
       });
@@ -148,7 +149,7 @@ export class Engine {
     }
     const { promise: idle, resolve } = Promise.withResolvers<void>();
     desk.onReleased = () => {
-      if ([...desk.runs.values()].every((run) => run.definition.policy.onShutdown === 'leave')) resolve();
+      if ([...desk.runs.values()].every(isLeft)) resolve();
     };
     for (const run of desk.runs.values()) {
       if (run.state !== 'running' || run.definition.policy.onShutdown === 'terminate') run.cancel('shutdown');
@@ -183,6 +184,7 @@ export class Engine {
     this.#jobs.set(definition.id, job);
     if (kind === 'added' || kind === 'rescheduled') job.arm(this.#desk.clock.now());
     else if (kind === 'changed') job.requeue();
+    if (!definition.enabled) this.#desk.forget(job, 'removed');
   }
 
   /** False: it had left before, and only a run of it may still be active. */
@@ -204,10 +206,11 @@ export class Engine {
   #offerStartup(job: ArmedJob, startedAt: Instant, watermark: Instant | undefined): void {
     const { enabled, schedule } = job.definition;
     if (!enabled) return;
+    const { start = Number.NEGATIVE_INFINITY, end = Number.POSITIVE_INFINITY } = schedule;
     for (const trigger of schedule.triggers) {
       if (trigger.kind !== 'startup') continue;
       const slot = trigger.when === 'boot' ? this.#settings.bootedAt : startedAt;
-      if (watermark === undefined || slot > watermark) {
+      if (slot >= start && slot <= end && (watermark === undefined || slot > watermark)) {
         this.#desk.offer({ job, slot, dueAt: startedAt, caughtUp: false });
       }
     }
@@ -225,6 +228,7 @@ export class Engine {
   /** Works through a list without holding the loop: between slices, what is due is started. Ends when the engine stops. */
   async #sliced<T>(items: readonly T[], action: (item: T) => void): Promise<void> {
     const { alarm, clock } = this.#desk;
+    if (this.#desk.closing) return;
     let begun = clock.monotonic();
     alarm.ring();
     for (const [index, item] of items.entries()) {
@@ -249,6 +253,16 @@ export class Engine {
     this.#last = result.catch(() => undefined);
     return result;
   }
+}
+
+/** Whether a daemon that stops goes without it. */
+function isLeft({ state, definition }: Pick<ActiveRun, 'state' | 'definition'>): boolean {
+  return state === 'running' && definition.policy.onShutdown === 'leave';
+}
+
+/** A watermark far ahead of now was set under a clock that was wrong: it would keep the job mute until then. */
+function believed(watermark: Instant | undefined, now: Instant): Instant | undefined {
+  return watermark !== undefined && watermark - now > REANCHOR ? undefined : watermark;
 }
 
 function stateOf(job: ArmedJob): JobStatus['state'] {

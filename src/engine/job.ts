@@ -88,8 +88,7 @@ export class ArmedJob implements Member {
   settleDue(): void {
     const { nextSlot } = this;
     if (nextSlot !== undefined && nextSlot <= this.#desk.clock.now() && this.#trigger !== undefined) {
-      this.#leave();
-      this.#decide(this.#trigger, nextSlot);
+      this.#decideOrFault(this.#trigger, nextSlot);
     }
   }
 
@@ -121,12 +120,7 @@ export class ArmedJob implements Member {
     }
     const trigger = this.#trigger;
     if (trigger === undefined) return;
-    try {
-      this.#leave();
-      this.#decide(trigger, slot);
-    } catch (error) {
-      this.faulted(error);
-    }
+    this.#decideOrFault(trigger, slot);
   }
 
   /** A trigger that breaks its contract stops the jobs that have it, and no other. */
@@ -135,6 +129,15 @@ export class ArmedJob implements Member {
     this.disarm();
     this.fault = fault.message;
     this.#desk.faulted(this, fault);
+  }
+
+  #decideOrFault(trigger: Trigger, first: Instant): void {
+    try {
+      this.#leave();
+      this.#decide(trigger, first);
+    } catch (error) {
+      this.faulted(error);
+    }
   }
 
   /** Decides over all slots from `first` to now, and takes its place for the next. */

@@ -29,6 +29,8 @@ export interface RunSurroundings<Turn> {
   readonly executor: Executor;
   readonly store: Store;
   readonly random: () => number;
+  /** Nothing new starts any more, not even another attempt. */
+  readonly closing: boolean;
   emit(event: EngineEvent): void;
   /** Hands a report to the run when the starts under way are done: nothing delays a start, no report re-enters one. */
   reported(run: ActiveRun<Turn>, attempt: number, report: AttemptReport): void;
@@ -83,14 +85,15 @@ export class ActiveRun<Turn = unknown> {
     return this.#retryAt === undefined ? record : { ...record, retryAt: this.#retryAt };
   }
 
-  /** Begins the first attempt. Call once, after the slot's claim is recorded. */
+  /** Begins the first attempt, unless it was cancelled meanwhile. Call once, after the slot's claim is recorded. */
   start(): void {
-    if (this.#state === 'claimed') this.#attempt();
+    if (this.#cancelled === undefined) this.#attempt();
   }
 
-  /** Records that it has begun: after the starts of its tick, before their reports. */
+  /** Records what became of the start: after the starts of its tick, before their reports. */
   saveBegun(): void {
     if (this.#state === 'running') this.#save();
+    else if (this.#cancelled !== undefined) this.#finish({ kind: 'cancelled', by: this.#cancelled });
   }
 
   /** Lets go of a slot that turned out to be claimed by another: this run never was. */
@@ -100,18 +103,21 @@ export class ActiveRun<Turn = unknown> {
     this.#around.released(this);
   }
 
-  /** Ends the run as soon as its processes allow. The first reason given is the one recorded. */
+  /**
+   * Ends the run as soon as its processes allow. The first reason given is the one recorded. While its claim is under
+   * way nobody knows yet whose slot it is: then it ends, unstarted, when the claim is settled.
+   */
   cancel(by: CancelledBy): void {
     this.#cancelled ??= by;
     if (this.#state === 'running') this.#handle?.stop({ kind: 'cancelled', by });
-    else this.#finish({ kind: 'cancelled', by: this.#cancelled });
+    else if (this.#state === 'retrying') this.#finish({ kind: 'cancelled', by: this.#cancelled });
   }
 
-  /** Ends the run at once, by KILL. */
+  /** Like `cancel`, but a running attempt ends at once, by KILL. */
   kill(by: CancelledBy): void {
+    if (this.#state !== 'running') return this.cancel(by);
     this.#cancelled ??= by;
-    if (this.#state === 'running') this.#handle?.kill({ kind: 'cancelled', by });
-    else this.#finish({ kind: 'cancelled', by: this.#cancelled });
+    this.#handle?.kill({ kind: 'cancelled', by });
   }
 
   /** The wall clock was set back: a retry that waits keeps its delay, not its reading. */
@@ -189,6 +195,7 @@ export class ActiveRun<Turn = unknown> {
     }
     const next = nextAttempt(this.definition.policy.retry, { attempt, outcome }, this.#around.random);
     if (next.kind === 'finish') this.#finish(outcome);
+    else if (this.#around.closing) this.#finish({ kind: 'cancelled', by: 'shutdown' });
     else this.#retry(attempt, clock.now() + next.delay);
   }
 

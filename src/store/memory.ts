@@ -24,10 +24,12 @@ export class MemoryStore implements Store {
       if (run.cause !== 'manual' && newest !== undefined && run.scheduledAt <= newest) {
         taken ??= new Set([...this.#runs.values()].filter(({ cause }) => cause !== 'manual').map(keyOf));
         if (taken.has(keyOf(run))) return false;
-        taken.add(keyOf(run));
       }
       this.#runs.set(run.id, run);
-      if (run.cause !== 'manual') this.#advance(run.jobId, run.scheduledAt);
+      if (run.cause !== 'manual') {
+        taken?.add(keyOf(run));
+        this.#advance(run.jobId, run.scheduledAt);
+      }
       return true;
     });
     for (const skip of skips) {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { compileSchedule } from '../../src/schedule/trigger.ts';
 import { rig } from '../support/engine.ts';
 import { job } from '../support/jobs.ts';
 import type { JobDefinition } from '../../src/model.ts';
@@ -105,6 +106,42 @@ describe('applying a new set', () => {
     await clock.advance(2 * MINUTE);
     expect(slots('a')).toEqual(['00:01:00']);
     expect(skips().slice(1)).toEqual(['a 00:04:00 1 overlap', 'a 00:05:00 1 overlap']);
+  });
+
+  it('gives up the waiting slot of a job that is disabled', async () => {
+    const sketch = { every: MINUTE, policy: { overlap: 'queue' } } as const;
+    const { ready, apply, clock, slots, skips } = loaded([job('a', sketch)], {
+      script: () => ({ lasts: 90_000 }),
+    });
+    await ready;
+    await clock.advance(2 * MINUTE);
+    await apply([job('a', { ...sketch, enabled: false })]);
+    await clock.advance(10 * MINUTE);
+    expect(slots('a')).toEqual(['00:01:00']);
+    expect(skips()).toEqual(['a 00:02:00 1 removed']);
+  });
+
+  it('stops a job whose trigger breaks as its slot is decided, and applies the rest', async () => {
+    const broken = job('broken', { every: HOUR });
+    const { ready, apply, clock, engine, events } = loaded([broken]);
+    await ready;
+    Object.assign(compileSchedule(broken.schedule, broken.id), { next: (after: number) => after });
+    const began = clock.now();
+    // The slot comes between the slice's look at what is due and the job's turn in it.
+    const first = {
+      ...job('first', { every: HOUR }),
+      get id() {
+        if (clock.now() === began) clock.step(HOUR);
+        return 'first';
+      },
+    };
+    await apply([first, { ...broken, description: 'x' }, job('last', { every: HOUR })]);
+    expect([...engine.jobs()].map(({ definition, state }) => [definition.id, state])).toEqual([
+      ['broken', 'faulted'],
+      ['first', 'enabled'],
+      ['last', 'enabled'],
+    ]);
+    expect(events.filter(({ kind }) => kind === 'job_disabled')).toHaveLength(1);
   });
 
   it('does not let a job that comes back catch up the gap', async () => {

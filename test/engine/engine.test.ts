@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Policy } from '../../src/model.ts';
+import { MemoryStore } from '../../src/store/memory.ts';
 import { rig } from '../support/engine.ts';
 import { job } from '../support/jobs.ts';
 
@@ -95,6 +96,18 @@ describe('firing', () => {
         ['b', '2025-12-31T00:00:00.000Z'],
       ],
     );
+  });
+
+  it('knows no slot outside start and end, at a start of the daemon neither', async () => {
+    const { engine, clock, executor } = rig({ start: '2026-01-01T12:00:00Z' });
+    const startup = 'daemon';
+    await engine.start([
+      job('over', { startup, schedule: { end: Date.parse('2026-01-01T11:00:00Z') } }),
+      job('soon', { startup, schedule: { start: Date.parse('2026-01-01T13:00:00Z') } }),
+      job('open', { startup, schedule: { start: Date.parse('2026-01-01T12:00:00Z') } }),
+    ]);
+    await clock.advance(0);
+    expect(executor.starts.map(({ spec }) => spec.jobId)).toEqual(['open']);
   });
 
   it('leaves a disabled job alone', async () => {
@@ -196,6 +209,22 @@ describe('the bound on all runs', () => {
   });
 });
 
+describe('a slot that waits for its own job behind one that waits for the bound', () => {
+  it('has its turn when that one has misfired', async () => {
+    const { engine, clock, slots, skips } = rig({
+      script: ({ jobId }) => ({ lasts: jobId === 'long' ? 2 * HOUR : 1000 }),
+      settings: { maxConcurrentRuns: 1 },
+    });
+    await engine.start([
+      job('long', { at: '2026-01-01T00:00:30Z' }),
+      job('a', { every: 30 * MINUTE, ...policy({ overlap: 'queue' }) }),
+    ]);
+    await clock.advance(4 * HOUR);
+    expect(skips()).toContain('a 00:30:00 1 misfire');
+    expect(slots('a')).toEqual(['02:00:00', '02:30:00', '03:00:00', '03:30:00', '04:00:00']);
+  });
+});
+
 describe('attempts', () => {
   it('retries with growing delays, then fails for good', async () => {
     const { engine, clock, started, history } = rig({
@@ -271,6 +300,32 @@ describe('attempts', () => {
     ]);
     expect(engine.cancel('run-1')).toBe(false);
     expect(executor.starts).toHaveLength(2);
+  });
+
+  it('cancels a run whose claim is under way: it never starts, and its end is recorded after its claim', async () => {
+    const { engine, clock, history, executor, kinds } = rig();
+    await engine.start([job('a', { every: HOUR })]);
+    const run = engine.runNow('a');
+    expect(engine.cancel(run?.id ?? '')).toBe(true);
+    await clock.advance(0);
+    expect(executor.starts).toEqual([]);
+    expect(kinds()).toEqual(['engine_started', 'run_claimed', 'run_finished']);
+    const outcome = { kind: 'cancelled', by: 'operator' };
+    expect(await history()).toMatchObject([{ run: { state: 'finished', outcome } }]);
+  });
+
+  it('records nothing of a cancelled run when its slot turns out to be claimed by another', async () => {
+    const store = new MemoryStore();
+    const settle = Promise.withResolvers<boolean[]>();
+    store.claim = () => settle.promise;
+    const { engine, clock, kinds, executor } = rig({ store });
+    await engine.start([job('a', { every: HOUR })]);
+    await clock.advance(HOUR);
+    expect(engine.cancel('run-1')).toBe(true);
+    settle.resolve([false]);
+    await clock.advance(0);
+    expect(executor.starts).toEqual([]);
+    expect(kinds()).toEqual(['engine_started', 'slots_skipped']);
   });
 
   it('runs a job on request, beside its schedule', async () => {

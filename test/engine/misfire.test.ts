@@ -105,6 +105,16 @@ describe('misfires', () => {
 });
 
 describe('a clock set back', () => {
+  it('does not keep jobs mute until the time a wrong clock had reached before a restart', async () => {
+    const before = rig({ start: '2038-01-01T00:00:00Z' });
+    await before.engine.start([job('a', { every: HOUR })]);
+    await before.clock.advance(2 * HOUR);
+    const after = rig({ store: before.store, start: '2026-01-01T00:00:00Z' });
+    await after.engine.start([job('a', { every: HOUR })]);
+    await after.clock.advance(2 * HOUR);
+    expect(after.slots('a')).toEqual(['01:00:00', '02:00:00']);
+  });
+
   it('fires nothing again', async () => {
     const { engine, clock, slots } = rig({ start: '2026-01-01T02:00:00Z' });
     await engine.start([job('a', { every: 10 * MINUTE })]);

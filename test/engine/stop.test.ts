@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { MemoryStore } from '../../src/store/memory.ts';
 import { rig } from '../support/engine.ts';
 import { job } from '../support/jobs.ts';
 
@@ -97,6 +98,56 @@ describe('stopping', () => {
     );
     expect(outcomes).toContainEqual(['r', 'cancelled']);
     expect(engine.runNow('q')).toBeUndefined();
+  });
+
+  it('retries nothing that fails while it stops', async () => {
+    const { engine, clock, executor, history } = rig({
+      script: () => ({ lasts: 10_000, outcome: { kind: 'failed', exitCode: 1 } }),
+    });
+    const retry = { limit: 5, delay: 1000, backoff: 'constant', maxDelay: MINUTE, jitter: false } as const;
+    await engine.start([job('r', { every: MINUTE, policy: { retry } })]);
+    await clock.advance(MINUTE);
+    const stopped = engine.stop({ drain: 10 * MINUTE });
+    await clock.advance(10_000);
+    await stopped;
+    expect(executor.starts).toHaveLength(1);
+    const attempts = [{ outcome: { kind: 'failed' } }];
+    expect(await history()).toMatchObject([{ run: { attempts, outcome: { kind: 'cancelled' } } }]);
+  });
+
+  it('takes no new set any more, nor a first one', async () => {
+    const { engine, clock, executor, skips, kinds } = await busy('wait');
+    const stopped = engine.stop({ drain: 10 * MINUTE });
+    await engine.apply([job('late', { every: 1000 })]);
+    await clock.advance(5 * MINUTE);
+    await stopped;
+    expect(executor.starts).toHaveLength(1);
+    expect([skips(), kinds().includes('jobs_applied')]).toEqual([[], false]);
+
+    const other = rig();
+    const starting = other.engine.start([job('a', { every: MINUTE }), job('s', { startup: 'daemon' })]);
+    await Promise.all([other.engine.stop({ drain: 0 }), starting]);
+    await other.clock.advance(MINUTE);
+    expect(other.kinds()).toEqual(['engine_stopping', 'engine_stopped']);
+  });
+
+  it('waits for a claim that is under way, whose run then never starts', async () => {
+    const store = new MemoryStore();
+    const claim = store.claim.bind(store);
+    const settle = Promise.withResolvers<void>();
+    store.claim = (runs, skips) => settle.promise.then(() => claim(runs, skips));
+    const { engine, clock, executor, history, kinds } = rig({ store });
+    await engine.start([job('a', { every: MINUTE, policy: { onShutdown: 'leave' } })]);
+    await clock.advance(MINUTE);
+    const stopped = engine.stop({ drain: 0 });
+    void engine.stopNow();
+    await clock.advance(MINUTE);
+    expect(kinds()).not.toContain('engine_stopped');
+    settle.resolve();
+    await stopped;
+    expect(executor.starts).toEqual([]);
+    expect(kinds().slice(-3)).toEqual(['run_claimed', 'run_finished', 'engine_stopped']);
+    expect(await history()).toMatchObject([{ run: { outcome: { kind: 'cancelled', by: 'shutdown' } } }]);
   });
 
   it('tolerates being started and stopped five hundred times, and stopped twice', async () => {
