@@ -182,6 +182,7 @@ function shapeMask(fields: CronFields, length: number, first: number): number {
   let byDay = 0;
   for (const day of fields.days) byDay |= 1 << (day - 1);
   if (fields.lastDay) byDay |= 1 << (length - 1);
+  if (!fields.weekdaysRestricted) return byDay & allDays(length);
   let byWeekday = 0;
   for (let day = 1; day <= length; day += 1) {
     const weekday = (first + day - 1) % 7;
@@ -190,7 +191,5 @@ function shapeMask(fields: CronFields, length: number, first: number): number {
     if (fields.weekdays.includes(weekday) && nthFits) byWeekday |= 1 << (day - 1);
     if (fields.lastWeekdays.includes(weekday) && isLast) byWeekday |= 1 << (day - 1);
   }
-  const either = fields.daysRestricted && fields.weekdaysRestricted;
-  const mask = either ? byDay | byWeekday : fields.weekdaysRestricted ? byWeekday : byDay;
-  return mask & allDays(length);
+  return (fields.daysRestricted ? byDay | byWeekday : byWeekday) & allDays(length);
 }

@@ -59,6 +59,14 @@ describe('the kept code of list', () => {
     expect(keptIn(cache)).toHaveLength(1);
   });
 
+  it('is kept too where the large parser was needed', () => {
+    const text = 'jobs:\n  a: &a { every: 1h, run: echo }\n  b: { <<: *a, description: b }\n';
+    const cache = directory();
+    const run = (): Ran => tsched(['list', '--json'], { cwd: project(text), env: { XDG_CACHE_HOME: cache } });
+    for (const { out } of [run(), run()]) expect(JSON.parse(out)).toHaveProperty('jobs.1.description', 'b');
+    expect(keptIn(cache)).toHaveLength(1);
+  });
+
   it('is made anew when it is damaged', () => {
     const cache = directory();
     const whole = list(cache);
