@@ -26,7 +26,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
   const { runsDirectory, clock, output, onOutput } = options;
   mkdirSync(runsDirectory, { recursive: true, mode: 0o700 });
   const environment = inheritable(options.inheritedEnvironment);
-  const spawner = createSpawner({ environment, clock });
+  const spawner = createSpawner({ environment, clock, output });
   const outputs = createOutputWatch(clock);
   const services: ProcessServices = { runsDirectory, clock, spawner, outputs, output, onOutput };
   const modules = createModules(services, { nodePath: options.nodePath, environment });

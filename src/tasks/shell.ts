@@ -16,6 +16,8 @@ export interface Launch {
   readonly listen: (event: LaunchEvent) => void;
   /** Shells this was sent to. */
   sent: number;
+  /** The shell has read it, and is about to fork. */
+  begun: boolean;
   /** A supervisor has it. */
   accepted: boolean;
   pid?: number;
@@ -27,6 +29,8 @@ export interface ShellOptions {
   readonly argv: readonly string[];
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
+  /** Processes may want the daemon's own stdout and stderr. */
+  readonly inherit: boolean;
   /** The shell died, or never lived; it takes no more requests. */
   readonly died: () => void;
   /** After its death: launches that it certainly did not begin. */
@@ -61,20 +65,23 @@ export class Shell {
   readonly #gone = Promise.withResolvers<void>();
   #callOff: (() => void) | undefined;
   #interval = 2 * GRACE;
+  /** What the shell was last heard to begin: it is through with all before that. */
+  #latest: Launch | undefined;
   #closed = false;
 
   constructor(options: ShellOptions) {
     this.#options = options;
     const [file = '/bin/sh', ...rest] = options.argv;
+    const own = options.inherit ? [1, 2] : [];
     this.#child = spawn(file, [...rest, '-c', 'eval "$TSCHED_SPAWNER"', 'tsched-spawner'], {
       cwd: '/',
       env: { ...options.environment, TSCHED_SPAWNER: SPAWNER_SCRIPT, TSCHED_LAUNCHER: LAUNCHER_SCRIPT },
       detached: true,
-      // 5 and 6: what a process writes to that has no output file.
-      stdio: ['pipe', 'pipe', 'ignore', 'ignore', 'ignore', 1, 2],
+      // 5 and 6, where processes write that have no output file. Else nothing should hold the daemon's own open.
+      stdio: ['pipe', 'pipe', 'ignore', 'ignore', 'ignore', ...own],
     });
     this.#child.once('error', (error) => this.#stillborn(error));
-    this.#child.once('exit', (_code, signal) => this.#exited(signal));
+    this.#child.once('exit', () => this.#exited());
     this.#child.stdin?.on('error', ignore); // EPIPE: its exit says it
     this.#receive();
   }
@@ -127,6 +134,7 @@ export class Shell {
   #hear([verb, id = '', ...rest]: readonly string[]): void {
     const launch = this.#launches.get(Number(id));
     if (launch === undefined) return;
+    if (verb === 'A') return this.#began(launch);
     launch.accepted = true;
     if (verb === 'S') {
       launch.pid = Number(rest[0]);
@@ -140,6 +148,12 @@ export class Shell {
     } else if (verb === 'F') void this.#refuse(launch, ['fork']);
     else if (verb === 'N') void this.#refuse(launch, rest);
     else if (verb === 'E') void this.#settle(launch, parseEnding(rest));
+  }
+
+  #began(launch: Launch): void {
+    if (this.#latest) this.#latest.accepted = true;
+    this.#latest = launch;
+    launch.begun = true;
   }
 
   async #settle(launch: Launch, ending: Ending): Promise<void> {
@@ -169,23 +183,29 @@ export class Shell {
     for (const launch of this.#launches.values()) this.#finish(launch, { kind: 'not_started', message });
   }
 
-  #exited(signal: NodeJS.Signals | null): void {
+  #exited(): void {
     this.#gone.resolve();
     if (this.#closed) return;
     this.#options.died();
-    this.#options.clock.after(GRACE, () => this.#bequeath(signal !== null));
+    this.#options.clock.after(GRACE, () => this.#bequeath());
   }
 
   /**
-   * What its supervisors have is theirs, what it had not yet read is returned. If it was killed, it may have been at work on
-   * the oldest of those: whether that one was started nobody knows.
+   * What its supervisors have is theirs, what it had not begun is returned. What it had begun last, and no supervisor
+   * speaks of, may have been started or not: nobody knows.
    */
-  #bequeath(killed: boolean): void {
-    const [first, ...others] = [...this.#launches.values()].filter((launch) => !launch.accepted);
-    if (first === undefined || this.#closed) return;
-    const left = killed ? others : [first, ...others];
-    if (killed) this.#finish(first, { kind: 'lost', message: DOUBTFUL });
-    for (const launch of left) this.#launches.delete(launch.id);
+  #bequeath(): void {
+    if (this.#closed) return;
+    const left: Launch[] = [];
+    for (const launch of this.#launches.values()) {
+      if (launch.accepted) continue;
+      if (launch.begun) {
+        this.#finish(launch, { kind: 'lost', message: DOUBTFUL });
+      } else {
+        this.#launches.delete(launch.id);
+        left.push(launch);
+      }
+    }
     this.#options.left(left);
   }
 

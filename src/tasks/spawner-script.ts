@@ -13,7 +13,7 @@
  * shell having to decode anything.
  *
  * Reports (stdout), one short write each:
- *   A id               read, and a supervisor forked
+ *   A id               read, and about to be forked for
  *   F id               not even a supervisor could be forked; the spawner ends
  *   N id step [code]   not started; see launch-problem.ts for the steps
  *   S id pid           started
@@ -267,8 +267,8 @@ while read -r ts_id ts_variables ts_assignments ts_arguments ts_wrap ts_mode ts_
   case $ts_log in
   .*) ts_log=\${ts_record%.exit}$ts_log ;;
   esac
-  supervise "$@" &
   printf 'A %s\\n' "$ts_id"
+  supervise "$@" &
 done
 trap - EXIT
 `;

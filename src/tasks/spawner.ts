@@ -24,6 +24,8 @@ export interface SpawnerOptions {
   /** The environment processes inherit. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
+  /** Processes without an output file write to the daemon's own stdout and stderr; otherwise such a request fails. */
+  readonly output?: 'file' | 'inherit';
   /** The shell's argv; by default bash if there is one, else sh. */
   readonly shell?: readonly string[];
 }
@@ -47,6 +49,7 @@ export function createSpawner(options: SpawnerOptions): Spawner {
       argv,
       environment: options.environment,
       clock: options.clock,
+      inherit: options.output === 'inherit',
       died: () => {
         if (current === shell) current = undefined;
       },
@@ -83,7 +86,7 @@ export function createSpawner(options: SpawnerOptions): Spawner {
     },
     launch(request, listen) {
       lastId += 1;
-      const launch: Launch = { id: lastId, request, listen, sent: 0, accepted: false };
+      const launch: Launch = { id: lastId, request, listen, sent: 0, begun: false, accepted: false };
       const message = unacceptable(request);
       if (message === undefined) send(launch);
       else queueMicrotask(() => listen({ kind: 'not_started', message }));

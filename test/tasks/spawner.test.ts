@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/engine/clock.ts';
@@ -139,6 +139,10 @@ describe.each(shells.filter(([name]) => available(name)))('under %s', (name, she
   });
 });
 
+function parentOf(pid: number): number {
+  return Number(/^PPid:\s+(?<id>\d+)$/mu.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.groups?.['id']);
+}
+
 function childrenOf(pid: number): string[] {
   return readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ').filter(Boolean);
 }
@@ -188,9 +192,7 @@ describe('when the spawner dies', () => {
     const { launch, spawner } = launcher();
     const running = launch('exec sleep 600');
     const pid = await running.pid;
-    const watcher = Number(
-      /^PPid:\s+(?<id>\d+)$/mu.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.groups?.['id'],
-    );
+    const watcher = parentOf(pid);
     expect(watcher).not.toBe(spawner.pid);
     process.kill(watcher, 'SIGKILL');
     await until('its death', () => !lives(watcher));
@@ -221,6 +223,20 @@ describe('when the daemon dies', () => {
 });
 
 describe('descriptors', () => {
+  it('of the daemon are held by nothing that outlives it', async () => {
+    const { launch, spawner } = launcher();
+    const running = launch('exec sleep 600');
+    const pid = await running.pid;
+    const names = [1, 2].map((descriptor) => readlinkSync(`/proc/self/fd/${descriptor}`));
+    const own = new Set(names.filter((name) => name.includes(':')));
+    const held = [spawner.pid, parentOf(pid), pid].flatMap((id) =>
+      readdirSync(`/proc/${id}/fd`).map((name) => readlinkSync(`/proc/${id}/fd/${name}`)),
+    );
+    expect(held.filter((name) => own.has(name))).toEqual([]);
+    process.kill(pid, 'SIGKILL');
+    await running.end;
+  });
+
   it('run out without harm (F40)', async () => {
     const directory = temporaryDirectory();
     const daemon = spawn(
