@@ -7,7 +7,7 @@
  * while. A look every 30 s finds what no event told.
  */
 import { lstatSync, realpathSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { FSWatcher } from 'chokidar';
 import type { Clock } from '../engine/ports.ts';
 import type { Duration } from '../model.ts';
@@ -125,8 +125,10 @@ class Watch implements FileWatch {
   /** Listens at the directories that matter as they are now. */
   #listen(): void {
     if (this.#polling || this.#closed) return;
-    const directories = directoriesOf(this.#paths);
-    const state = directories.map((directory) => `${directory} ${identityOf(directory)}`).join('\n');
+    const { directories, above, isNoise } = directoriesOf(this.#paths);
+    const state = [...directories.map((directory) => `${directory} ${identityOf(directory)}`), ...above].join(
+      '\n',
+    );
     if (state === this.#directories) return;
     this.#directories = state;
     const former = this.#watcher;
@@ -136,8 +138,13 @@ class Watch implements FileWatch {
       depth: 0,
       followSymlinks: false,
       ignorePermissionErrors: true,
+      ignored: isNoise,
     });
-    watcher.on('raw', () => this.#lookWithin(GATHER));
+    watcher.on('raw', (_event, name, details) => {
+      const { watchedPath } = details as { readonly watchedPath?: string };
+      if (name !== null && watchedPath !== undefined && isNoise(join(watchedPath, name))) return;
+      this.#lookWithin(GATHER);
+    });
     watcher.on('all', () => this.#lookWithin(GATHER));
     watcher.on('error', (error) => this.#fall(error));
     // What changed between looking and listening made no event.
@@ -180,20 +187,30 @@ function identityOf(directory: string): string {
 
 /**
  * The directories in which a path can come to mean another file: its own, that of each symbolic link on the way, that
- * of the file it leads to, and the one above, where a whole directory is exchanged.
+ * of the file it leads to, and the one above, where a whole directory is exchanged. That one may be /tmp or /srv: what goes
+ * on in it beside the directory is noise.
  */
-function directoriesOf(paths: readonly string[]): string[] {
-  const found = new Set<string>();
+function directoriesOf(paths: readonly string[]): {
+  readonly directories: string[];
+  /** Those of them that matter only for the directories in them. */
+  readonly above: string[];
+  readonly isNoise: (path: string) => boolean;
+} {
+  const own = new Set<string>();
   for (const path of paths) {
-    for (const one of [path, realOf(path)]) {
-      found.add(dirname(one));
-      if (dirname(dirname(one)) !== '/') found.add(dirname(dirname(one)));
-    }
+    for (const one of [path, realOf(path)]) own.add(dirname(one));
     for (let part = path; part !== dirname(part); part = dirname(part)) {
-      if (isLink(part)) found.add(dirname(part));
+      if (isLink(part)) own.add(dirname(part));
     }
   }
-  return [...found].filter((directory) => identityOf(directory) !== MISSING).sort();
+  const parents = new Set(paths.flatMap((path) => [path, realOf(path)]).map((one) => dirname(dirname(one))));
+  const above = [...parents].filter((parent) => parent !== '/' && !own.has(parent));
+  const present = (directory: string): boolean => identityOf(directory) !== MISSING;
+  return {
+    directories: [...own, ...above].filter(present).toSorted(),
+    above,
+    isNoise: (path) => above.includes(dirname(path)) && !own.has(path) && !above.includes(path),
+  };
 }
 
 function realOf(path: string): string {

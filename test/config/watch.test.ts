@@ -100,6 +100,18 @@ describe('watchFiles notices', () => {
     expect(seen).toEqual(['half-written']);
   });
 
+  it('a file beside the directory, once it is named; what else lies there is passed over', async () => {
+    const beside = join(directory, 'more.yaml');
+    writeFileSync(file, 'one');
+    await listen();
+    writeFileSync(beside, 'not named yet');
+    watch.watch([file, beside]);
+    // Told by an event: the next look without one is 30 s away.
+    await pause(500);
+    writeFileSync(beside, 'named');
+    await expect.poll(() => seen.length, SOON).toBe(1);
+  });
+
   it('removal, and the file created again (F75)', async () => {
     writeFileSync(file, 'one');
     await listen();
