@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { account, directory, processOf, startDaemon, type Daemon, type Line } from '../support/daemon.ts';
-import { racing } from '../support/faketime.ts';
+import { RacingClock } from '../support/faketime.ts';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -26,7 +26,10 @@ describe('start', () => {
   it('runs the example file as it is', async () => {
     const file = join(root, 'jobs.example.yaml');
     // Ten times as fast: its slowest job is due after a minute and ten seconds.
-    const daemon = startDaemon({ file, env: racing('2026-06-01T12:00:00Z', 10) });
+    const where = directory();
+    const clock = new RacingClock(where, '2026-06-01T12:00:01Z', 10);
+    const daemon = startDaemon({ file, directory: where, env: clock.env });
+    await clock.go(daemon);
     for (const job of ['hello', 'heartbeat', 'greet', 'flaky', 'free-space']) {
       expect(await finished(daemon, job)).toMatchObject({ outcome: 'succeeded' });
     }

@@ -1,6 +1,7 @@
 /** A faked clock for real processes: libfaketime, loaded into the daemon and all that it starts. */
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Daemon } from './daemon.ts';
 
 type Environment = Readonly<Record<string, string>>;
 
@@ -16,14 +17,38 @@ export function library(): string {
   );
 }
 
-/** All clocks of the daemon run `rate` times as fast, from a moment on. Its jobs' own clocks start there as they do. */
-export function racing(from: string, rate: number): Environment {
-  return {
-    LD_PRELOAD: library(),
-    // In seconds, so that no time zone has a say in it.
-    FAKETIME_FMT: '%s',
-    FAKETIME: `@${Date.parse(from) / 1000} x${rate}`,
-  };
+/**
+ * All clocks of the daemon run many times as fast, from `go` on; until then, at their usual pace, so that however long it takes
+ * to start, the story does not begin without it. Its jobs' own clocks begin at `from`, each when it starts.
+ */
+export class RacingClock {
+  readonly env: Environment;
+  readonly #file: string;
+  readonly #from: number;
+  readonly #rate: number;
+
+  constructor(directory: string, from: string, rate: number) {
+    this.#file = join(directory, 'clock');
+    this.#from = Date.parse(from) / 1000;
+    this.#rate = rate;
+    put(this.#file, `@${this.#from} x1`);
+    this.env = {
+      LD_PRELOAD: library(),
+      // In seconds, so that no time zone has a say in it.
+      FAKETIME_FMT: '%s',
+      FAKETIME_TIMESTAMP_FILE: this.#file,
+      FAKETIME_NO_CACHE: '1',
+      // A new pace holds from now on, instead of from the beginning.
+      FAKETIME_XRESET: '1',
+    };
+  }
+
+  async go(daemon: Daemon): Promise<void> {
+    await daemon.ready();
+    put(this.#file, `@${this.#from} x${this.#rate}`);
+    // It may have gone to sleep at the old pace.
+    daemon.signal('SIGUSR2');
+  }
 }
 
 /**
@@ -48,7 +73,12 @@ export class SteppedClock {
   set(to: string): void {
     // An offset, not a time: every process has the same one, whenever it started.
     const offset = Math.round((Date.parse(to) - Date.now()) / 1000);
-    writeFileSync(`${this.#file}.new`, `${offset < 0 ? '' : '+'}${offset}`);
-    renameSync(`${this.#file}.new`, this.#file);
+    put(this.#file, `${offset < 0 ? '' : '+'}${offset}`);
   }
+}
+
+/** In one piece: it is read all the time. */
+function put(file: string, text: string): void {
+  writeFileSync(`${file}.new`, text);
+  renameSync(`${file}.new`, file);
 }

@@ -153,8 +153,9 @@ describe.concurrent('the wall clock steps', { timeout: 90_000 }, () => {
     }
 
     async function begin(later: Later): Promise<Bench> {
-      const here = await bench('2024-06-03T12:09:54Z', jobs, later);
+      const here = await bench('2024-06-03T12:00:10Z', jobs, later);
       const { daemon, book } = here;
+      await stepAwake(here, '2024-06-03T12:09:55Z');
       await daemon.until('the slots of 12:10', () => book.executions().length === 2);
       return here;
     }
@@ -212,7 +213,7 @@ describe.concurrent('the wall clock steps', { timeout: 90_000 }, () => {
       const here = await bench('2038-01-19T03:20:05Z', jobs, onTestFinished);
       const { daemon, book } = here;
       await daemon.until('a slot of 2038', () => book.slots('seconds')[0]);
-      await step(here, '2024-06-03T12:09:57Z');
+      await step(here, '2024-06-03T12:09:52Z');
       await daemon.until('a slot of now', () =>
         book.slots('seconds').some((slot) => slot.startsWith('2024')),
       );

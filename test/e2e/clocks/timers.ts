@@ -1,7 +1,7 @@
 /** What timers do not do by themselves: wait for months, and never ring early. */
 import { describe, expect, it } from 'vitest';
 import { account, directory, startDaemon } from '../../support/daemon.ts';
-import { racing } from '../../support/faketime.ts';
+import { RacingClock } from '../../support/faketime.ts';
 
 /** The longest that setTimeout can wait; asked for more, it fires at once. */
 const LONGEST_TIMER = 2 ** 31 - 1;
@@ -14,13 +14,13 @@ describe.concurrent('timers', { timeout: 60_000 }, () => {
     const book = account(`${where}/account`);
     const run = book.line();
     const jobs = { yearly: { cron: '0 0 1 1 *', run }, after: { at: '2025-01-10T00:00:00Z', run } };
-    const env = racing('2024-11-10T00:00:00Z', 600_000);
+    const clock = new RacingClock(where, '2024-11-20T00:00:00Z', 600_000);
     // At this speed it is hours late for everything.
     const defaults = { misfire: { run: 'latest', grace: '30d' } };
     const file = JSON.stringify({ timezone: 'UTC', defaults, jobs });
     const args = ['--drain', '10000d'];
-    const daemon = startDaemon({ jobs: file, directory: where, args, env, later });
-    await daemon.ready();
+    const daemon = startDaemon({ jobs: file, directory: where, args, env: clock.env, later });
+    await clock.go(daemon);
     const started = Date.parse(daemon.lines[0]?.time ?? '');
     expect(Date.parse('2025-01-01T00:00:00Z') - started).toBeGreaterThan(LONGEST_TIMER);
     await daemon.until('the slot after it', () => book.executions('after')[0]);
@@ -40,14 +40,15 @@ describe.concurrent('timers', { timeout: 60_000 }, () => {
     const run = book.line();
     const defaults = { misfire: { run: 'all', max: 1000 }, overlap: 'allow', max_instances: 1000, run };
     const jobs = { second: { cron: '* * * * * *' }, after: { at: '2024-06-03T12:03:30Z' } };
+    const clock = new RacingClock(where, '2024-06-03T12:00:00Z', 30);
     const daemon = startDaemon({
       jobs: JSON.stringify({ timezone: 'UTC', defaults, jobs }),
       directory: where,
       args: ['--drain', '1h'],
-      env: racing('2024-06-03T12:00:00Z', 30),
+      env: clock.env,
       later,
     });
-    await daemon.ready();
+    await clock.go(daemon);
     await daemon.until('12:03:30', () => book.executions('after')[0]);
     expect(await daemon.stop()).toBe(0);
 
