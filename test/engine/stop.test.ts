@@ -161,4 +161,17 @@ describe('stopping', () => {
       expect(kinds().filter((kind) => kind === 'engine_stopped')).toHaveLength(1);
     }
   });
+
+  it('while a large set is being armed: the rest is left, and nothing follows the end', async () => {
+    const { engine, clock, executor, kinds } = rig();
+    void engine.start(Array.from({ length: 5000 }, (_, n) => job(`j${n}`, { every: MINUTE })));
+    await Promise.resolve();
+    await Promise.resolve();
+    const stopped = engine.stop({ drain: 0 });
+    await clock.advance(2 * MINUTE);
+    await stopped;
+    expect([...engine.jobs()].length).toBeLessThan(5000);
+    expect(kinds()).toEqual(['engine_stopping', 'engine_stopped']);
+    expect(executor.starts).toEqual([]);
+  });
 });
