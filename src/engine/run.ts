@@ -196,7 +196,11 @@ export class ActiveRun<Turn = unknown> {
     const next = nextAttempt(this.definition.policy.retry, { attempt, outcome }, this.#around.random);
     if (next.kind === 'finish') this.#finish(outcome);
     else if (this.#around.closing) this.#finish({ kind: 'cancelled', by: 'shutdown' });
-    else this.#retry(attempt, clock.now() + next.delay);
+    else {
+      // A step back that nobody has noticed yet would later be taken off a time that already counts from after it.
+      alarm.ring();
+      this.#retry(attempt, clock.now() + next.delay);
+    }
   }
 
   #retry(attempt: number, at: Instant): void {

@@ -149,4 +149,25 @@ describe('a clock set back', () => {
     await clock.advance(MINUTE);
     expect(executor.stops.map(({ reason }) => reason.kind)).toEqual(['timed_out']);
   });
+
+  it('does not cut short a retry that was planned before the step was noticed', async () => {
+    const { engine, clock, executor } = rig({
+      script: ({ attempt }) =>
+        attempt === 1 ? { lasts: 15_000, outcome: { kind: 'failed', exitCode: 1 } } : { lasts: Infinity },
+    });
+    const retry = {
+      limit: 1,
+      delay: 30 * MINUTE,
+      backoff: 'constant',
+      maxDelay: HOUR,
+      jitter: false,
+    } as const;
+    await engine.start([job('a', { at: '2026-01-01T00:00:10Z', ...policy({ retry }) })]);
+    await clock.advance(11_000);
+    clock.step(-HOUR);
+    await clock.advance(29 * MINUTE);
+    expect(executor.starts.map(({ spec }) => spec.attempt)).toEqual([1]);
+    await clock.advance(2 * MINUTE);
+    expect(executor.starts.map(({ spec }) => spec.attempt)).toEqual([1, 2]);
+  });
 });
