@@ -7,9 +7,9 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { uptime } from 'node:os';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
-import './config/apart.ts'; // loading would fetch it when first needed, which fails once tsched was upgraded on disk
+import { loadJobFileApart } from './config/apart.ts';
 import { formatDiagnostics } from './config/diagnostic.ts';
-import { loadJobFileApart, type LoadedFile, type LoadResult } from './config/load.ts';
+import type { LoadedFile, LoadResult } from './config/load.ts';
 import { decideReload } from './config/reload.ts';
 import { watchFiles, type FileWatch } from './config/watch.ts';
 import { zoneDataWarning, ZONEINFO } from './config/zone-data.ts';

@@ -1,10 +1,10 @@
 /** Loading in a short-lived process of its own, so that a large file costs the daemon neither time nor garbage. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync, readSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Request } from './child.ts';
-import type { LoadOptions, LoadResult } from './job-file.ts';
+import { readJobFile, type LoadOptions, type LoadResult } from './job-file.ts';
 import { Unpacker } from './pack.ts';
 
 /** Heap of the child, in MiB: enough for 32 MiB of the most elaborate YAML. */
@@ -25,6 +25,39 @@ interface End {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly error?: Error;
+}
+
+/** Files shorter than this are read in place: a few milliseconds, less than starting a process. */
+const SMALL = 32 * 1024;
+
+/** A generator with a mistake makes as many errors as jobs: so many cross at most, and nobody reads more. */
+export const MOST_DIAGNOSTICS = 500;
+
+/**
+ * Loads a job file as a daemon needs it: small files in place, others in a short-lived process whose result arrives in
+ * pieces, so that the loop is never held up for long. Never rejects: a process that fails is a diagnostic.
+ */
+export async function loadJobFileApart(
+  path: string,
+  options: LoadOptions & ApartOptions,
+): Promise<LoadResult> {
+  if (isSmall(path)) return readJobFile(path, options);
+  return loadInChild(path, { maxDiagnostics: MOST_DIAGNOSTICS, ...options }, options);
+}
+
+/** Short, and without includes, which may be of any size. */
+function isSmall(path: string): boolean {
+  let descriptor: number | undefined;
+  try {
+    descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const buffer = Buffer.alloc(SMALL);
+    const length = readSync(descriptor, buffer, 0, SMALL, 0);
+    return length < SMALL && !/^["']?include["']?\s*:/m.test(buffer.toString('utf8', 0, length));
+  } catch {
+    return true; // reading it says what is wrong
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor);
+  }
 }
 
 /** Loads in a child. Never rejects: a child that dies, hangs or is called off is a diagnostic. */

@@ -1,6 +1,6 @@
 /** Whether a result of reading the job file again is taken over, and what is said about it. Pure. */
 import type { JobDefinition } from '../model.ts';
-import { MOST_DIAGNOSTICS } from './load.ts';
+import { MOST_DIAGNOSTICS } from './apart.ts';
 import type { LoadedFile, LoadResult } from './job-file.ts';
 
 export type ReloadDecision =

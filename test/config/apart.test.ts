@@ -1,8 +1,8 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { describe, expect, it } from 'vitest';
-import { loadInChild } from '../../src/config/apart.ts';
-import { loadJobFile, loadJobFileApart, type LoadResult } from '../../src/config/load.ts';
+import { loadJobFileApart, loadInChild } from '../../src/config/apart.ts';
+import { loadJobFile, type LoadResult } from '../../src/config/load.ts';
 import { Files, OPTIONS } from './support.ts';
 
 const ZONES = ['UTC', 'Europe/Berlin', 'America/New_York', 'Asia/Shanghai'];
