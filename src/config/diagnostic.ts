@@ -84,9 +84,9 @@ function formatOne(
 ): string {
   const { severity, related } = diagnostic;
   const color = severity === 'error' ? 'red' : 'yellow';
-  const path = diagnostic.path === '' ? '' : `${diagnostic.path}: `;
+  const path = diagnostic.path === '' ? '' : `${short(diagnostic.path)}: `;
   const out = [
-    `${paint('bold', place(diagnostic))}: ${paint(color, severity)}: ${path}${visible(diagnostic.message)}`,
+    `${paint('bold', place(diagnostic))}: ${paint(color, severity)}: ${path}${short(diagnostic.message)}`,
     ...frame(diagnostic, linesOf(diagnostic.file), (text) => paint(color, text)),
   ];
   if (related !== undefined) {
@@ -110,7 +110,7 @@ interface Framed {
 /** The line before, the line, the carets and the hint. */
 function frame(at: Framed, lines: readonly string[], paint: (text: string) => string): string[] {
   const line = lines[at.line - 1]?.replace(/\r$/, '');
-  const hint = at.hint === undefined ? '' : visible(at.hint);
+  const hint = at.hint === undefined ? '' : short(at.hint);
   if (at.length === 0 || line === undefined) return hint === '' ? [] : [`  ${hint}`];
   const width = String(at.line).length;
   const gutter = (number: number | string): string => String(number).padStart(width);
@@ -136,9 +136,16 @@ function cut(line: string, column: number): { text: string; from: number; lead: 
   return { text: line.slice(from, from + FRAME_WIDTH), from, lead: from === 0 ? '' : '…' };
 }
 
+/** Longest part of a message: a key or a value that it repeats may be a megabyte. */
+const MESSAGE_LENGTH = 1000;
+
+function short(text: string): string {
+  return visible(text.length <= MESSAGE_LENGTH ? text : `${text.slice(0, MESSAGE_LENGTH)}…`);
+}
+
 /** Control and direction characters made harmless: a file's text must not steer the terminal (F53). */
 function visible(text: string): string {
-  return text.replace(/(?!\t)[\p{Cc}\p{Bidi_Control}\u{feff}]/gu, '\ufffd');
+  return text.replace(/(?!\t)[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}\u{feff}]/gu, '\ufffd');
 }
 
 /** Written where it is used: setting up such a pattern takes longer than all else in this file. */

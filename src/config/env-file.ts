@@ -1,5 +1,5 @@
-/** Env files: `NAME=value` lines, read by Node's own parser. */
-import type { Problem } from '../schedule/problem.ts';
+/** Env files: `NAME=value` lines. */
+import { isProblem, type Problem } from '../schedule/problem.ts';
 import { decode, readBytes, type Bytes } from './source.ts';
 
 const MAX_ENV_FILE = 1024 * 1024;
@@ -34,13 +34,40 @@ export class EnvFiles {
     }
     const decoded = decode(file.bytes);
     if (!decoded.ok) return { message: `${path}: ${decoded.message}`, hint: decoded.hint };
-    const variables: Record<string, string> = {};
-    // Loaded here, since it takes 3 ms and few files need it.
-    for (const [name, value] of Object.entries(
-      process.getBuiltinModule('node:util').parseEnv(decoded.text),
-    )) {
-      if (value !== undefined) variables[name] = value;
-    }
-    return variables;
+    const variables = parse(decoded.text.replaceAll('\r', ''));
+    return isProblem(variables) ? { ...variables, message: `${path}: ${variables.message}` } : variables;
   }
+}
+
+/** One line, or more where quotes hold line breaks: nothing, a comment, or a variable with its value, in quotes or not. */
+const ENTRY =
+  /[ \t]*(?:#[^\n]*|(?:export[ \t]+)?([A-Za-z_][\w.-]*)[ \t]*=(?:[ \t]*(?:"([^"]*)"|'([^']*)'|`([^`]*)`)(?:[ \t]+#[^\n]*)?|(?![ \t]*["'`])([^\n]*))|)[ \t]*(?:\n|$)/y;
+
+/**
+ * As dotenv files are read by most: in double quotes \n is a line break, and # begins a comment where a blank stands
+ * before it. (Not util.parseEnv: it takes some indented comments for variables, cuts ab#cd to ab, and passes
+ * over what it cannot read, as after a quote that is never closed.)
+ */
+function parse(text: string): Variables | Problem {
+  const nul = text.indexOf('\0');
+  if (nul !== -1) return { message: `line ${lineAt(text, nul)} holds a NUL character` };
+  const variables: Record<string, string> = {};
+  for (let at = 0; at < text.length; at = ENTRY.lastIndex) {
+    ENTRY.lastIndex = at;
+    const match = ENTRY.exec(text);
+    if (match === null) {
+      const hint =
+        'write NAME=value; a value in quotes ends with the same quote, and only a comment may follow it';
+      return { message: `line ${lineAt(text, at)} is not NAME=value`, hint };
+    }
+    const [, name, double, single, back, bare = ''] = match;
+    if (name === undefined || name === '__proto__') continue;
+    variables[name] =
+      double?.replaceAll(String.raw`\n`, '\n') ?? single ?? back ?? bare.replace(/[ \t]#.*$/, '').trim();
+  }
+  return variables;
+}
+
+function lineAt(text: string, offset: number): number {
+  return text.slice(0, offset).split('\n').length;
 }

@@ -5,7 +5,7 @@
 import { globSync } from 'node:fs';
 import { dirname, isAbsolute, join as joinPath, resolve } from 'node:path';
 import type { Instant, JobDefinition } from '../model.ts';
-import { isProblem } from '../schedule/problem.ts';
+import { isProblem, type Problem } from '../schedule/problem.ts';
 import { Builder, contradictions, withDefaults } from './build.ts';
 import { inLineOrder, type Diagnostic } from './diagnostic.ts';
 import { EnvFiles, type Variables } from './env-file.ts';
@@ -107,7 +107,11 @@ class Loading {
     this.#path = resolve(path);
     this.#name = path;
     this.#options = options;
-    this.#envFiles = new EnvFiles((path, file) => this.#saw(path, file));
+    this.#envFiles = new EnvFiles((path, file) => {
+      this.#saw(path, file);
+      // LD_PRELOAD and PATH choose what runs as well as any job does.
+      if (file.ok) this.#loose.push(...distrust({ path, name: path }, file.stat, options.uid));
+    });
   }
 
   async result(): Promise<LoadResult> {
@@ -205,12 +209,21 @@ class Loading {
   }
 
   #matches(main: Outline, pattern: string): string[] {
-    const magic = /[*?[{]/.exec(pattern);
+    const problem = whyNoPattern(pattern);
+    if (problem !== undefined) {
+      main.reader.problem(main.spanOf('include'), 'include', problem);
+      return [];
+    }
+    const magic = /[*?[]/.exec(pattern);
     if (magic === null) return [pattern];
     // A file that appears later must be noticed, so the directory that the glob starts from is watched too.
     const directory = resolve(main.source.directory, pattern.slice(0, magic.index).replace(/[^/]*$/, ''));
     this.#watched.add(directory);
     this.#stamps[directory] = stampAt(directory);
+    if (this.#stamps[directory] === MISSING) {
+      const message = `there is no directory ${directory}, so this includes nothing`;
+      main.reader.warning(main.spanOf('include'), 'include', { message });
+    }
     return globSync(pattern, { cwd: main.source.directory }).sort();
   }
 
@@ -308,6 +321,18 @@ class Loading {
       outline.say('warning', job, { key: 'end', message: 'this is past, so the job will not run' });
     }
   }
+}
+
+/** Linux's PATH_MAX. */
+const LONGEST_PATH = 4096;
+
+function whyNoPattern(pattern: string): Problem | undefined {
+  if (pattern.includes('\0')) return { message: 'a path cannot hold a NUL character' };
+  if (pattern.length > LONGEST_PATH) return { message: `the path is longer than ${LONGEST_PATH} characters` };
+  // A dozen of them make more patterns than memory holds, and lists say the same (F81).
+  return /\{.*(?:,|\.\.).*\}/s.test(pattern)
+    ? { message: 'braces are not expanded here', hint: 'write a list of paths or globs' }
+    : undefined;
 }
 
 async function parse(source: Source): Promise<Parsed> {

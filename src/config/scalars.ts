@@ -50,7 +50,11 @@ export const account: ScalarType = {
   interpolated: true,
   read(input) {
     const value = String(input.value);
-    if (typeof input.value !== 'boolean' && /^[\w.][\w.@$-]*$/.test(value)) return value;
+    const plain =
+      typeof input.value === 'number'
+        ? wholeNumber(input) !== undefined
+        : input.value !== true && input.value !== false;
+    if (plain && /^[\w.][\w.@$-]*$/.test(value)) return value;
     return input.error({ message: `expected a name or a number, got "${value}"` });
   },
 };
@@ -133,7 +137,7 @@ export function duration(least = 0): ScalarType {
   return {
     kind: 'scalar',
     expects: 'a duration such as 30s',
-    schema: { type: 'string', pattern: '^(\\d+(\\.\\d+)?(ms|s|m|h|d|w))+$' },
+    schema: { type: 'string', pattern: '^\\s*(0|(\\d+(\\.\\d+)?\\s*(ms|s|m|h|d|w)\\s*)+)$' },
     interpolated: true,
     read(input) {
       const { value } = input;
@@ -227,6 +231,7 @@ export const optionalPath: ScalarType = textual('a path', { minLength: 1 }, (val
 
 function pathProblem(value: string): Problem | undefined {
   if (value === '') return { message: 'must not be empty' };
+  if (value.includes('\0')) return { message: 'a path cannot hold a NUL character' };
   if (/^~(\/|$)/.test(value)) return { message: '~ is not expanded', hint: 'write ${HOME} instead' };
   return undefined;
 }

@@ -7,7 +7,7 @@ import {
   constants,
   fstatSync,
   openSync,
-  readFileSync,
+  readSync,
   realpathSync,
   statSync,
   type BigIntStats,
@@ -105,12 +105,27 @@ export function readBytes(path: string, limit: number): Bytes {
       return refuse(stat.isDirectory() ? 'this is a directory, not a file' : 'this is not a regular file');
     if (stat.size > BigInt(limit))
       return refuse(`the file has ${mib(Number(stat.size))}, more than the limit of ${mib(limit)}`);
-    return { ok: true, bytes: readFileSync(descriptor), stat };
+    const bytes = readAll(descriptor, Number(stat.size), limit);
+    return bytes === undefined
+      ? refuse(`the file has more than the limit of ${mib(limit)}`)
+      : { ok: true, bytes, stat };
   } catch (error) {
     return unreadable(error);
   } finally {
     if (descriptor !== undefined) closeSync(descriptor);
   }
+}
+
+/** Undefined past the limit: files of /proc have no size, and any file may grow while it is read. */
+function readAll(descriptor: number, size: number, limit: number): Buffer | undefined {
+  let buffer = Buffer.allocUnsafe(Math.max(size + 1, 64 * 1024));
+  for (let length = 0; length <= limit;) {
+    const read = readSync(descriptor, buffer, length, buffer.length - length, null);
+    if (read === 0) return buffer.subarray(0, length);
+    length += read;
+    if (length === buffer.length) buffer = Buffer.concat([buffer, Buffer.allocUnsafe(length)]);
+  }
+  return undefined;
 }
 
 function refuse(message: string): Bytes {
@@ -130,6 +145,8 @@ function unreadable(error: unknown): Bytes {
   }
   if (code === 'ELOOP')
     return { ok: false, missing: false, message: 'the symbolic links of this path form a loop' };
+  if (code === 'ERR_INVALID_ARG_VALUE')
+    return { ok: false, missing: false, message: 'a path cannot hold a NUL character' };
   return {
     ok: false,
     missing: false,
@@ -159,7 +176,11 @@ export function decode(bytes: Buffer): Decoded {
  * What owner and mode say against trusting the file: whoever can write it chooses what runs as `uid` (F88).
  * `stat` is of the open descriptor, so that it speaks of the very bytes that were read.
  */
-export function distrust(source: Source, stat: BigIntStats, uid: number | undefined): Diagnostic[] {
+export function distrust(
+  source: Pick<Source, 'path' | 'name'>,
+  stat: BigIntStats,
+  uid: number | undefined,
+): Diagnostic[] {
   const found: Diagnostic[] = [];
   const say = (severity: Diagnostic['severity'], message: string, hint: string): void => {
     found.push({ severity, file: source.name, line: 1, column: 1, length: 0, path: '', message, hint });

@@ -177,3 +177,18 @@ describe('diagnostics', () => {
     expect(lines(result).map((line) => line.split(' ')[0])).toEqual(['3:14', '4:12', '5:10', '7:12']);
   });
 });
+
+describe('what a file repeats at us', () => {
+  it('neither steers the terminal nor fills it, in keys as little as in values (F53)', async () => {
+    using files = new Files();
+    const evil = String.raw`\e[2J\u202e\u2028\0`;
+    const result = await files.load(
+      `jobs:\n  "${evil}": { every: 1h, run: x }\n  j: { every: 1h, run: x, "${evil}": 1, ${'k'.repeat(1e6)}: 1, cron: "${evil}" }\n`,
+    );
+    if (result.ok) throw new Error('it was accepted');
+    expect(result.errors.map(({ path }) => path)).toContain('jobs.\u001b[2J\u202e\u2028\0');
+    const text = formatDiagnostics(result.errors, result.texts, { color: false });
+    expect(text).not.toMatch(/(?!\n)[\p{Cc}\p{Zl}\p{Bidi_Control}]/u);
+    expect(text.length).toBeLessThan(10_000);
+  });
+});

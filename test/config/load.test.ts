@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Files, found, lines } from './support.ts';
+import { Files, lines } from './support.ts';
 
 const JOB = 'jobs:\n  j:\n    every: 1h\n    run: x\n';
 const HOUR = 3_600_000;
@@ -285,74 +285,6 @@ describe('variables', () => {
     expect(lines(await files.load(`${JOB}    cwd: \${constructor}\n`))[0]).toContain(
       'the variable constructor is not set',
     );
-  });
-});
-
-describe('env files', () => {
-  it('come before env, those of the file before those of the job', async () => {
-    using files = new Files();
-    files.write('file.env', 'A=1\nB=1\nC=1\nD=1\nE="two\nlines"\n');
-    files.write('sub/job.env', '# x\nexport B=3\nC=3\nD=3\n');
-    const job = await files.job(
-      `env_file: [file.env, "?none.env"]\nenv: { B: "2", C: "2", D: "2" }\n${JOB}    env_file: sub/job.env\n    env: { D: "4" }\n`,
-    );
-    expect(job.surroundings.env).toEqual({ A: '1', B: '3', C: '3', D: '4', E: 'two\nlines' });
-  });
-
-  it('are watched and hashed, there or not', async () => {
-    using files = new Files();
-    const text = `env_file: "?later.env"\n${JOB}`;
-    const before = await files.loaded(text);
-    expect(before.watched).toContain(files.path('later.env'));
-    files.write('later.env', 'A=1\n');
-    expect((await files.loaded(text)).hash).not.toBe(before.hash);
-  });
-});
-
-describe('included files', () => {
-  it('add their jobs, under the settings of both files', async () => {
-    using files = new Files();
-    files.write(
-      'jobs.d/a.yaml',
-      'timezone: Asia/Tokyo\nenv: { B: inner }\ndefaults: { nice: 1 }\njobs:\n  a: { every: 1h, run: x }\n',
-    );
-    files.write('jobs.d/b.yaml', 'jobs:\n  b: { every: 1h, run: x }\n');
-    const file = await files.loaded(
-      `include: [jobs.d/*.yaml, ./jobs.d/b.yaml]\ntimezone: UTC\nenv: { A: outer, B: outer }\ndefaults: { timeout: 1m, nice: 2 }\n`,
-    );
-    expect(
-      file.jobs.map(({ id, source, schedule, surroundings, policy }) => ({
-        id,
-        ...source,
-        ...schedule,
-        ...surroundings,
-        ...policy,
-      })),
-    ).toMatchObject([
-      {
-        id: 'a',
-        file: files.path('jobs.d/a.yaml'),
-        line: 5,
-        timezone: 'Asia/Tokyo',
-        env: { A: 'outer', B: 'inner' },
-        nice: 1,
-        timeout: 60_000,
-        cwd: files.path('jobs.d'),
-      },
-      { id: 'b', line: 2, timezone: 'UTC', env: { A: 'outer', B: 'outer' }, nice: 2 },
-    ]);
-    expect(file.watched).toEqual(
-      ['jobs.yaml', 'jobs.d', 'jobs.d/a.yaml', 'jobs.d/b.yaml'].map((name) => files.path(name)),
-    );
-  });
-
-  it('cannot include others, and are judged like the main file', async () => {
-    using files = new Files();
-    files.write('b.yaml', 'include: c.yaml\njobs:\n  b: { every: 5, run: x }\n');
-    expect(found(await files.load(`include: b.yaml\n${JOB}`))).toMatchObject([
-      { file: files.path('b.yaml'), line: 1, message: 'an included file cannot include others' },
-      { file: files.path('b.yaml'), line: 3, message: 'expected a duration, got 5' },
-    ]);
   });
 });
 

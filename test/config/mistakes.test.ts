@@ -338,6 +338,12 @@ const MISTAKES: readonly [name: string, content: string | Buffer, ...said: strin
   ],
   ['id with a direction mark', 'jobs:\n  "a\u202eb": { every: 1h, run: x }\n', '2:3 error '],
   [
+    'half a user',
+    job('every: 1h', 'run: x', 'user: 1.5', 'group: .nan'),
+    '5:11 error jobs.j.user: expected a name or a number, got "1.5"',
+    '6:12 error jobs.j.group: expected a name or a number, got "NaN"',
+  ],
+  [
     '__proto__ as id',
     'jobs:\n  __proto__: { every: 1h, run: x }\n',
     '2:3 error jobs: "__proto__" cannot be a key',

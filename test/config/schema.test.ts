@@ -57,6 +57,8 @@ describe('the JSON schema', () => {
     'jobs: {}\n',
     'timezone: UTC\nenv: { A: b }\nenv_file: "?x"\ndefaults: { timeout: 1h }\njobs: {}\n',
     job('retry: 3'),
+    job('timeout: 1 h 30 m'),
+    job('user: 65534'),
     job('misfire: none'),
     job('umask: 022'),
     job('max_instances: ${NAME}'),
