@@ -22,7 +22,11 @@ if (major < 24) {
 function run(args) {
   // Asked by scripts all day long, and it needs nothing of what follows.
   if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
-    process.getBuiltinModule('node:fs').writeSync(1, require('../package.json').version + '\n');
+    try {
+      process.getBuiltinModule('node:fs').writeSync(1, require('../package.json').version + '\n');
+    } catch (error) {
+      if (error.code !== 'EPIPE') process.exitCode = 73; // a full disk: nothing was told
+    }
     return;
   }
 

@@ -19,6 +19,8 @@ export const exit = {
   notAllowed: 77,
   /** The job file is bad. */
   badFile: 78,
+  /** Of `run-once`, as coreutils have it: the job could not be run at all. */
+  runFailed: 125,
 } as const;
 
 /** Ends a command with a message for its user, never with a stack trace. */

@@ -6,9 +6,9 @@ import { exit, Failure } from './exit.ts';
 
 const usualPlaces = ['jobs.yaml', '/etc/tsched/jobs.yaml'];
 
-/** The file named (by argument, flag or TSCHED_FILE), else the first of the usual places that exists. */
+/** The file named (by argument, flag or TSCHED_FILE; an empty name is none), else the first of the usual places that exists. */
 export function findJobFile(named: string | undefined): string {
-  if (named !== undefined) return named;
+  if (named !== undefined && named !== '') return named;
   const found = usualPlaces.find((path) => existsSync(path));
   if (found !== undefined) return found;
   throw new Failure(

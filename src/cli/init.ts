@@ -54,6 +54,8 @@ function notMade(path: string, { code, message }: NodeJS.ErrnoException): Failur
     const hint = 'name another: tsched init other.yaml';
     return new Failure(exit.cannotCreate, `${shown} exists and is left as it is`, hint);
   }
+  if (path === '')
+    return new Failure(exit.usage, 'the name of the file is empty', 'e.g. tsched init jobs.yaml');
   if (code === 'ENOENT') {
     return new Failure(exit.cannotCreate, `cannot write ${shown}: its directory does not exist`);
   }

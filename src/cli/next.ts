@@ -2,6 +2,7 @@ import type { Instant, JobDefinition } from '../model.ts';
 import { printable, printableJson } from '../observe/text.ts';
 import { parseInstant } from '../schedule/at.ts';
 import { jitterOf } from '../schedule/jitter.ts';
+import { DueQueue } from '../schedule/due-queue.ts';
 import { clockChangeNote } from '../schedule/notes.ts';
 import { isProblem } from '../schedule/problem.ts';
 import { compileSchedule } from '../schedule/trigger.ts';
@@ -46,17 +47,22 @@ function moment(text: string, timezone: string): Instant {
   return parsed.instant;
 }
 
+/** Those of one instant in the order of the file. Holds no more than it gives: there may be 100,000 jobs. */
 function soonest(jobs: readonly JobDefinition[], after: Instant, count: number): Slot[] {
+  const due = new DueQueue<{ readonly job: JobDefinition; readonly rank: number }>();
+  const arm = (job: JobDefinition, rank: number, after: Instant): void => {
+    const at = compileSchedule(job.schedule, job.id).next(after);
+    if (at !== undefined) due.push(at, { job, rank }, -rank);
+  };
+  for (const [rank, job] of jobs.entries()) arm(job, rank, after);
   const slots: Slot[] = [];
-  for (const job of jobs) {
-    const trigger = compileSchedule(job.schedule, job.id);
-    let at = trigger.next(after);
-    for (let taken = 0; at !== undefined && taken < count; taken += 1) {
-      slots.push({ job, at });
-      at = trigger.next(at);
-    }
+  for (let at = due.nextAt(); at !== undefined && slots.length < count; at = due.nextAt()) {
+    const first = due.takeDue(at);
+    if (first === undefined) break;
+    slots.push({ job: first.job, at });
+    arm(first.job, first.rank, at);
   }
-  return slots.sort((a, b) => a.at - b.at).slice(0, count);
+  return slots;
 }
 
 function noteOf({ job, at }: Slot): string | undefined {

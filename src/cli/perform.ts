@@ -20,6 +20,12 @@ function tell(error: unknown, session: Session): number {
     session.err(`${paint('red', 'tsched:')} ${error.message}${hint}\n`);
     return error.code;
   }
+  if (error instanceof Error && 'syscall' in error && error.syscall === 'uv_cwd') {
+    session.err(
+      `${paint('red', 'tsched:')} the current directory is not there any more; cd to one that is\n`,
+    );
+    return exit.noInput;
+  }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   const lines = text.split('\n').map(printable).join('\n');
   session.err(`${paint('red', 'tsched:')} this is a mistake of tsched itself, please report it:\n${lines}\n`);

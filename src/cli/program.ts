@@ -24,9 +24,8 @@ export async function run(args: readonly string[], session: Session): Promise<nu
     await program.parseAsync(args, { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    // Asked for, help is an answer; shown because nothing was asked for, it is not.
-    const asked = error.code === 'commander.helpDisplayed' || error.code === 'commander.version';
-    return asked ? exit.ok : exit.usage;
+    // Asked for, help is an answer; shown because nothing was asked for (or help on nothing that is there), it is not.
+    return error.exitCode === 0 ? exit.ok : exit.usage;
   }
   return code;
 }
@@ -45,6 +44,7 @@ function build(session: Session, end: End): Command {
       getErrHasColors: () => session.colorOn('err'),
       outputError: (text, write) => write(escapeLines(text).replace(/^error: /, 'tsched: ')),
     })
+    .showHelpAfterError('(see tsched --help)')
     .configureHelp({ styleTitle: (title) => session.painter('out')('bold', title) })
     .exitOverride()
     .addHelpText('after', examples);
@@ -131,11 +131,12 @@ function addRunOnce(program: Command, { session, end }: Seen): void {
     .description('run one job now, here, and end with its exit code; needs no daemon')
     .addOption(fileOption())
     .option('--no-retry', 'one attempt, whatever the job says')
-    .option('-q, --quiet', "only the job's own output")
+    .option('-q, --quiet', "only the job's own output, and why it could not start")
     .addHelpText(
       'after',
       `
-Its output goes to ours untouched. Ctrl-C once asks it to end, twice kills it.
+Its output goes to ours untouched. Ctrl-C once asks it to end, twice kills it; closing the terminal
+asks it too.
 Exit codes: the job's own; 124 timed out, 125 tsched failed, 126 not executable, 127 not found,
 128+n ended by signal n.
 

@@ -3,6 +3,7 @@ import type { EngineEvent } from '../engine/ports.ts';
 import { ForegroundRun } from '../foreground.ts';
 import type { JobDefinition, Outcome } from '../model.ts';
 import { elapsed, outcomeInWords, printable } from '../observe/text.ts';
+import { exit, Failure } from './exit.ts';
 import { jobOf, loadJobs } from './job-file.ts';
 import type { Session } from './session.ts';
 
@@ -12,7 +13,10 @@ export interface RunOnceOptions {
   readonly quiet?: boolean;
 }
 
-type Sayer = (mark: 'begin' | 'well' | 'bad', text: string) => void;
+type Sayer = (mark: 'begin' | 'well' | 'bad' | 'unable', text: string) => void;
+
+/** Whoever closes the terminal wants the job to end too; QUIT is for those who cannot wait. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 
 /** Runs one job here and now, attempts and all. Gives the exit code: the task's own where it has one. */
 export async function runOnce(id: string, options: RunOnceOptions, session: Session): Promise<number> {
@@ -26,13 +30,24 @@ export async function runOnce(id: string, options: RunOnceOptions, session: Sess
   const interrupt = (signal: NodeJS.Signals): void => {
     interrupted ??= signal;
     run.interrupt();
+    if (signal === 'SIGQUIT') run.interrupt();
   };
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, interrupt);
+  for (const signal of SIGNALS) process.on(signal, interrupt);
   try {
     return exitCodeOf(await run.result(), interrupted);
+  } catch (error) {
+    throw noDirectory(error);
   } finally {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, interrupt);
+    for (const signal of SIGNALS) process.off(signal, interrupt);
   }
+}
+
+/** A run needs a directory below that for temporary files; anything else is a mistake of ours. */
+function noDirectory(error: unknown): unknown {
+  const { syscall, message } = error as NodeJS.ErrnoException;
+  if (syscall !== 'mkdtemp') return error;
+  const text = `cannot make a directory for the run: ${printable(message)}`;
+  return new Failure(exit.runFailed, text, 'name one that you can write to with TMPDIR');
 }
 
 /** Says what a person who waits for the run wants to know. */
@@ -46,14 +61,16 @@ function teller({ id, policy }: JobDefinition, say: Sayer): (event: EngineEvent)
     else if (event.kind === 'retry_begun') begun(event.attempt);
     else if (event.kind === 'attempt_ended') {
       const { outcome, duration } = event;
-      told = `${id} ${outcomeInWords(outcome)}${outcome.kind === 'timed_out' ? '' : ` after ${elapsed(duration)}`}`;
+      const timeless = outcome.kind === 'timed_out' || outcome.kind === 'not_started';
+      told = `${id} ${outcomeInWords(outcome)}${timeless ? '' : ` after ${elapsed(duration)}`}`;
     } else if (event.kind === 'retry_scheduled') {
       const delay = Math.max(event.at - (event.run.attempts.at(-1)?.finishedAt ?? event.at), 0);
       say('bad', `${told}; attempt ${event.attempt} of ${most} in ${elapsed(delay)}`);
     } else if (event.kind === 'run_finished') {
       const { outcome } = event;
       const said = outcome.kind === 'cancelled' ? `${id} ${outcomeInWords(outcome)}` : told;
-      say(outcome.kind === 'succeeded' ? 'well' : 'bad', said);
+      const unable = outcome.kind === 'not_started' || outcome.kind === 'lost';
+      say(outcome.kind === 'succeeded' ? 'well' : unable ? 'unable' : 'bad', said);
     }
   };
 }
@@ -76,26 +93,29 @@ function exitCodeOf(outcome: Outcome, signal: NodeJS.Signals | undefined): numbe
     case 'not_started':
       return notStartedCode(outcome.message);
     case 'lost':
-      return 125;
+      return exit.runFailed;
   }
 }
 
-/** By the words of tasks/launch-problem.ts; a test holds the two together. */
+/** By the words of tasks/launch-problem.ts and module-call.ts; a test holds them together. */
 function notStartedCode(message: string): number {
-  if (/^There is no (?:file|command) /.test(message)) return 127;
-  return /^The (?:file|command|interpreter) /.test(message) ? 126 : 125;
+  if (/^There is no (?:file|command|module) /.test(message)) return 127;
+  return /^The (?:file|command|interpreter) /.test(message) ? 126 : exit.runFailed;
 }
 
 function signalCode(signal: string): number {
   return 128 + (constants.signals[signal as NodeJS.Signals] ?? 0);
 }
 
-const marks = { begin: '▶', well: '✔', bad: '✖' } as const;
-const markStyles = { begin: 'cyan', well: 'green', bad: 'red' } as const;
+const marks = { begin: '▶', well: '✔', bad: '✖', unable: '✖' } as const;
+const markStyles = { begin: 'cyan', well: 'green', bad: 'red', unable: 'red' } as const;
 
 /** What we say goes to standard error, so that standard output is the job's alone. */
 function sayer({ quiet }: RunOnceOptions, session: Session): Sayer {
-  if (quiet === true) return () => undefined;
   const paint = session.painter('err');
-  return (mark, text) => session.err(`${paint(markStyles[mark], marks[mark])} ${printable(text)}\n`);
+  return (mark, text) => {
+    // A job that did not even start has nothing to say for itself.
+    if (quiet === true && mark !== 'unable') return;
+    session.err(`${paint(markStyles[mark], marks[mark])} ${printable(text)}\n`);
+  };
 }

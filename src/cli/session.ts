@@ -2,6 +2,7 @@
 import { fstatSync, statSync, writeSync } from 'node:fs';
 import type { styleText } from 'node:util';
 import type { Instant } from '../model.ts';
+import { exit, Failure } from './exit.ts';
 import { hostTimezone, type Environment } from './host-zone.ts';
 
 export type { Environment } from './host-zone.ts';
@@ -62,7 +63,11 @@ function isTerminal(fd: number): boolean {
 
 /**
  * Writes all of it before it returns: nothing is lost when the process ends, and `process.stdout`, which costs a
- * millisecond or two to set up, is not needed. A reader that has gone (`| head`) ends the command quietly.
+ * millisecond or two to set up, is not needed. A reader that has gone (`| head`) changes nothing else: least of all may it
+ * end a run, or a command whose exit code somebody waits for.
+ *
+ * @throws Failure when standard output takes no more: whoever asked must not take a part for the whole. For standard error
+ * there is nobody left to tell.
  */
 function write(fd: number, text: string): void {
   let rest = Buffer.from(text);
@@ -70,9 +75,9 @@ function write(fd: number, text: string): void {
     try {
       rest = rest.subarray(writeSync(fd, rest));
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === 'EPIPE') process.exit(0);
-      if (code !== 'EAGAIN') throw error;
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code === 'EPIPE' || (code !== 'EAGAIN' && fd === 2)) return;
+      if (code !== 'EAGAIN') throw new Failure(exit.cannotCreate, `cannot write the output: ${message}`);
       // A pipe that somebody made non-blocking is full: let its reader read.
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
     }

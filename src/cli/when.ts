@@ -26,16 +26,16 @@ export function localIso(instant: Instant, timezone: string): string {
 /** `Sun 2026-10-25 02:30:00 +01:00` */
 export function localDateTime(instant: Instant, timezone: string): string {
   const { wall, offset } = localTime(instant, timezone);
-  const text = wall.toISOString();
-  return `${weekdays[wall.getUTCDay()]} ${text.slice(0, 10)} ${text.slice(11, 19)} ${offsetText(offset)}`;
+  const [date = '', time = ''] = wall.toISOString().split('T');
+  return `${weekdays[wall.getUTCDay()]} ${date} ${time.slice(0, 8)} ${offsetText(offset)}`;
 }
 
 /** As short as it can be understood on `now`'s day: `16:25`, `Tue 02:33`, `24 Dec 18:00`, `1 Jan 2028 00:00`. */
 export function shortTime(instant: Instant, timezone: string, now: Instant): string {
   const { wall } = localTime(instant, timezone);
   const today = localTime(now, timezone).wall;
-  const seconds = wall.getUTCSeconds() === 0 ? '' : wall.toISOString().slice(16, 19);
-  const clock = `${wall.toISOString().slice(11, 16)}${seconds}`;
+  const [, time = ''] = wall.toISOString().split('T');
+  const clock = time.slice(0, wall.getUTCSeconds() === 0 ? 5 : 8);
   const days = Math.floor(wall.getTime() / DAY) - Math.floor(today.getTime() / DAY);
   if (days === 0) return clock;
   if (days > 0 && days < 7) return `${weekdays[wall.getUTCDay()]} ${clock}`;

@@ -24,11 +24,16 @@ describe('tsched', () => {
     for (const word of ['start', 'run-once', 'list|ls', 'next', 'explain', 'init', 'validate', 'schema']) {
       expect.soft(asked.out).toContain(`  ${word} `);
     }
+    expect(tsched(['help'])).toEqual(asked);
+    expect(tsched(['help', 'list'])).toMatchObject({ code: 0, err: '' });
+    expect(tsched(['help', 'nonesuch'])).toMatchObject({ code: 64, out: '' });
     expect(tsched(['help', 'start']).out).toMatch(/--max-concurrent-runs <number> [^-]*\(default: 100,/);
   });
 
   it.each([
     [['lisst'], "tsched: unknown command 'lisst'\n(Did you mean list?)"],
+    [['nonesuch'], "tsched: unknown command 'nonesuch'\n(see tsched --help)"],
+    [['init', ''], 'the name of the file is empty; e.g. tsched init jobs.yaml'],
     [['list', '--jsn'], "tsched: unknown option '--jsn'\n(Did you mean --json?)\n(see tsched list --help)"],
     [['next', '--count', 'x'], "'-n, --count <number>' argument 'x' is invalid. Write a whole number from 1"],
     [['list', '--tz', 'Europe/Berln'], 'Unknown time zone "Europe/Berln"; did you mean Europe/Berlin?'],
@@ -54,6 +59,40 @@ describe('tsched', () => {
     });
     expect(stdout).toBe('{\n');
     expect(stderr).toBe('code 0\n');
+  });
+
+  it('gives its exit code though nobody reads what it says', () => {
+    const script = `"$0" "$1" validate 2>&1 1>/dev/null | true; printf '%s' "\${PIPESTATUS[0]}"`;
+    const said = spawnSync('bash', ['-c', script, process.execPath, bin], {
+      encoding: 'utf8',
+      cwd: project('jobs: 1\n'),
+      env: plainEnvironment(),
+    });
+    expect(said.stdout).toBe('78');
+  });
+
+  it.each(['-V', 'schema', '--help', 'list', 'validate', 'next', 'list --json'])(
+    'on a full disk says so, not that it did well: %s',
+    (args) => {
+      const script = `"$0" "$1" ${args} > /dev/full; echo "code $?" >&2; "$0" "$1" ${args} 2> /dev/full > /dev/null; echo "code $?" >&2`;
+      const { stderr } = spawnSync('sh', ['-c', script, process.execPath, bin], {
+        encoding: 'utf8',
+        cwd: project(one),
+        env: plainEnvironment(),
+      });
+      expect(stderr).toMatch(/^(?:tsched: cannot write the output: ENOSPC.*\n)?code 73\ncode 0\n$/);
+    },
+  );
+
+  it('says that the current directory is gone', () => {
+    const cwd = directory();
+    const script = `rmdir "$2"; "$0" "$1" validate x.yaml; echo "code $?" >&2`;
+    const { stderr } = spawnSync('sh', ['-c', script, process.execPath, bin, cwd], {
+      encoding: 'utf8',
+      cwd,
+      env: plainEnvironment(),
+    });
+    expect(stderr).toBe('tsched: the current directory is not there any more; cd to one that is\ncode 66\n');
   });
 
   it('passes everything to a reader that is slow', () => {
@@ -118,6 +157,14 @@ describe('the job file', () => {
     expect(ids([])).toEqual(['hello']);
     expect(ids([], { TSCHED_FILE: 'b.yaml' })).toEqual(['b']);
     expect(ids(['-f', 'a.yaml'], { TSCHED_FILE: 'b.yaml' })).toEqual(['a']);
+  });
+
+  it('is not the one that an empty name names', () => {
+    const cwd = project(one);
+    for (const args of [['list'], ['validate'], ['next'], ['list', '--file', '']])
+      expect
+        .soft(tsched(args, { cwd, env: { TSCHED_FILE: '' } }), args.join(' '))
+        .toMatchObject({ code: 0, err: '' });
   });
 
   it('that is not there ends with 66 and how to make one', () => {

@@ -84,4 +84,16 @@ jobs:
     expect(id.code).toBe(64);
     expect(id.err).toBe('tsched: there is no job "bakup" in jobs.yaml; did you mean "backup"?\n');
   });
+
+  it('holds no more than it shows, however many jobs there are', () => {
+    const jobs = Array.from({ length: 2000 }, (_, index) => `  j${index}: { every: 1s, run: x }\n`).join('');
+    const env = { NODE_OPTIONS: '--max-old-space-size=200' };
+    const cwd = project(`jobs:\n${jobs}`);
+    const { code, out } = tsched(['next', '-n', '5000', '--from', '2027-01-01', '--json'], { cwd, env });
+    expect(code).toBe(0);
+    const { times } = JSON.parse(out) as { times: { jobId: string; at: string }[] };
+    expect(times).toHaveLength(5000);
+    expect(times[2000]).toMatchObject({ jobId: 'j0', at: '2027-01-01T00:00:01Z' });
+    expect(times.at(-1)).toMatchObject({ jobId: 'j999', at: '2027-01-01T00:00:02Z' });
+  });
 });

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -16,6 +16,8 @@ jobs:
   slow: { run: sleep 60, timeout: 200ms, retry: { limit: 1, delay: 10ms, jitter: false } }
   missing: { command: [./missing] }
   plain: { command: [./plain] }
+  nomodule: { module: ./none.ts }
+  nowhere: { run: echo, cwd: ./none }
   segv: { run: "kill -SEGV $$" }
   self: { run: 'echo "$TSCHED_JOB_ID $TSCHED_CAUSE $TSCHED_ATTEMPT"' }
   zone: { run: 'date +%Z' }
@@ -44,6 +46,8 @@ describe('tsched run-once', () => {
     ['seven', 7],
     ['fine', 3],
     ['missing', 127],
+    ['nomodule', 127],
+    ['nowhere', 125],
     ['plain', 126],
     ['segv', 139],
   ])('%s ends with %d', (id, code) => expect(once([id]).code).toBe(code));
@@ -59,6 +63,27 @@ describe('tsched run-once', () => {
     const { code, err } = once(['slow']);
     expect(code).toBe(124);
     expect(err).toContain('✖ slow timed out after 200ms; attempt 2 of 2 in 10ms\n');
+  });
+
+  it('says why a job did not start, even when quiet', () => {
+    const { err } = once(['missing', '--quiet']);
+    expect(err).toMatch(/^✖ missing not started: There is no file \S+missing\.\n$/);
+  });
+
+  it('ends with 125 and what to do where it cannot keep what it needs', () => {
+    const { code, err } = once(['both'], { TMPDIR: '/nonexistent' });
+    expect(code).toBe(125);
+    expect(err).toMatch(/^tsched: cannot make a directory for the run: ENOENT.*; name one .* with TMPDIR\n$/);
+  });
+
+  it('runs the job though nobody can read what we say', () => {
+    const script = `"$0" "$1" run-once seven 2> /dev/full; echo "$?"; { "$0" "$1" run-once seven; echo "$?" >&3; } 3>&1 2>&1 >/dev/null | true`;
+    const { stdout } = spawnSync('sh', ['-c', script, process.execPath, bin], {
+      encoding: 'utf8',
+      cwd: project(jobs),
+      env: plainEnvironment(),
+    });
+    expect(stdout).toBe('7\n');
   });
 
   it("gives the job its variables and the user's own TZ", () => {
@@ -107,6 +132,17 @@ describe('a signal to tsched run-once', () => {
 
   it('TERM likewise, with its own code', async () => {
     expect((await interrupted('waits', { ready: 'SIGTERM' })).code).toBe(143);
+  });
+
+  it('of a closed terminal likewise, and none of it is left', async () => {
+    const { code, out } = await interrupted('waits', { ready: 'SIGHUP' });
+    expect({ code, out }).toEqual({ code: 129, out: 'ready\nbye\n' });
+  });
+
+  it('QUIT kills it at once', async () => {
+    const { code, out } = await interrupted('stubborn', { ready: 'SIGQUIT' });
+    expect(code).toBe(131);
+    expect(out).toMatch(/^ready\n(?:no\n)?$/);
   });
 
   it('twice kills it, whatever it thinks of that', async () => {

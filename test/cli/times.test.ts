@@ -62,6 +62,12 @@ describe('times for people', () => {
     expect(shortTime(instant, 'Europe/Berlin', now)).toBe(words);
   });
 
+  it('knows years of more than four digits', () => {
+    const far = Date.UTC(174_458, 1, 21, 4, 5, 6);
+    expect(localDateTime(far, 'UTC')).toBe('Thu +174458-02-21 04:05:06 +00:00');
+    expect(shortTime(far, 'UTC', now)).toBe('21 Feb 174458 04:05:06');
+  });
+
   it('carries the offset of its zone', () => {
     expect(localIso(now, 'America/St_Johns')).toBe('2026-10-24T09:30:00-02:30');
     expect(localDateTime(now, 'Pacific/Chatham')).toBe('Sun 2026-10-25 01:45:00 +13:45');
