@@ -221,7 +221,7 @@ export class Engine {
     this.#desk.emit({ kind: 'clock_stepped', by, at: clock.now() });
     if (by >= 0) return;
     for (const run of runs.values()) run.clockSetBack(by);
-    if (-by <= REANCHOR) return;
+    if (-by <= REANCHOR || this.#desk.closing) return;
     for (const job of this.#jobs.values()) if (job.loaded) job.arm(clock.now());
   }
 

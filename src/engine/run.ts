@@ -199,7 +199,8 @@ export class ActiveRun<Turn = unknown> {
     else {
       // A step back that nobody has noticed yet would later be taken off a time that already counts from after it.
       alarm.ring();
-      this.#retry(attempt, clock.now() + next.delay);
+      if (this.#cancelled === undefined) this.#retry(attempt, clock.now() + next.delay);
+      else this.#finish({ kind: 'cancelled', by: this.#cancelled });
     }
   }
 

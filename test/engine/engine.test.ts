@@ -160,6 +160,19 @@ describe('overlap', () => {
     expect(rows.at(-1)).toMatchObject({ run: { outcome: { kind: 'cancelled', by: 'replaced' } } });
   });
 
+  it('replace: also cancels a run whose attempt fails at the very moment, and would be retried', async () => {
+    const { engine, clock, started, history } = rig({
+      script: () => ({ lasts: MINUTE, outcome: { kind: 'failed', exitCode: 1 } }),
+    });
+    const retry = { limit: 1, delay: 10_000, backoff: 'constant', maxDelay: HOUR, jitter: false } as const;
+    await engine.start([job('a', { every: MINUTE, ...policy({ overlap: 'replace', retry }) })]);
+    await clock.advance(2 * MINUTE + 30_000);
+    expect(started()).toEqual(['a 00:01:00', 'a 00:02:00']);
+    expect((await history()).at(-1)).toMatchObject({
+      run: { outcome: { kind: 'cancelled', by: 'replaced' }, attempts: [{ outcome: { kind: 'failed' } }] },
+    });
+  });
+
   it('allow: up to max_instances', async () => {
     const { engine, clock, slots, skips } = rig(LONG);
     await engine.start([job('a', { every: MINUTE, ...policy({ overlap: 'allow', maxInstances: 2 }) })]);

@@ -131,6 +131,14 @@ describe('stopping', () => {
     expect(other.kinds()).toEqual(['engine_stopping', 'engine_stopped']);
   });
 
+  it('arms nothing again when the clock is set far back while it stops', async () => {
+    const { stop, isDone, clock, skips, kinds } = await busy('wait');
+    stop(10 * MINUTE);
+    clock.step(-5 * 60 * MINUTE);
+    await clock.advance(5 * MINUTE);
+    expect([isDone(), kinds().includes('clock_stepped'), skips()]).toEqual([true, true, []]);
+  });
+
   it('waits for a claim that is under way, whose run then never starts', async () => {
     const store = new MemoryStore();
     const claim = store.claim.bind(store);
