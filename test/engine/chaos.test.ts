@@ -21,7 +21,7 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 const START = Date.parse('2026-03-28T22:00:00Z');
 
-const SCENARIOS = 100;
+const SCENARIOS = 60;
 const STEPS = 60;
 const IDS = ['a', 'b', 'c', 'd', 'e', 'f'];
 
@@ -175,6 +175,7 @@ class Scenario {
   #jobs: readonly JobDefinition[];
   readonly #caughtUpAll = new Set<string>();
   #latest = START;
+  #steppedAt = 0;
   readonly #cancelled = new Set<string>();
   readonly #manual = new Set<string>();
   #ids = 0;
@@ -245,6 +246,7 @@ class Scenario {
 
   #step(by: number): void {
     this.clock.step(by);
+    this.#steppedAt = this.clock.monotonic();
   }
 
   async #apply(): Promise<void> {
@@ -278,8 +280,10 @@ class Scenario {
   /** What holds whenever nothing is under way. */
   #check(): void {
     this.#latest = Math.max(this.#latest, this.clock.now());
-    for (const { definition, active, waiting } of this.engine.jobs()) {
+    const noticed = this.clock.monotonic() - this.#steppedAt >= 30 * SECOND;
+    for (const { definition, active, waiting, nextSlot = Infinity } of this.engine.jobs()) {
       const { id, policy } = definition;
+      this.ledger.hold(nextSlot > this.clock.now() || !noticed, `${id} is looked at in time`);
       if (policy.misfire.run === 'all') this.#caughtUpAll.add(id);
       // One for a run of its own to end, and as many as it may have at once for the bound on all runs.
       const most = this.#caughtUpAll.has(id) ? Infinity : 1 + (MOST_OF[id] ?? 1);
