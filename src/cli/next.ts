@@ -32,8 +32,9 @@ interface Slot {
 export async function next(id: string | undefined, options: NextOptions, session: Session): Promise<void> {
   const file = await loadJobs(options.file, session);
   const jobs = id === undefined ? file.jobs.filter((job) => job.enabled) : [jobOf(id, file)];
-  const after =
-    options.from === undefined ? session.now : moment(options.from, options.tz ?? file.timezone) - 1;
+  // A time without an offset is local where the times are shown.
+  const zone = options.tz ?? (id === undefined ? file.timezone : jobs[0]?.schedule.timezone) ?? file.timezone;
+  const after = options.from === undefined ? session.now : moment(options.from, zone) - 1;
   const slots = soonest(jobs, after, options.count);
 
   if (options.json === true) session.out(asJson(slots, options.tz));

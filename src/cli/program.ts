@@ -11,7 +11,7 @@ import {
   logOptions,
   zoneOption,
 } from './options.ts';
-import type { Session } from './session.ts';
+import type { Environment, Session } from './session.ts';
 import { version } from './version.ts';
 
 /** Runs the command that `args` names. Gives its exit code; what the command throws is the caller's to tell. */
@@ -93,7 +93,18 @@ function finish(command: Command, session: Session): void {
     .showHelpAfterError(`(see tsched ${command.name()} --help)`)
     .hook('preAction', (_, acting) => {
       session.color = acting.opts<Common>().color;
+      takeNo(acting, session.environment);
     });
+}
+
+/** `TSCHED_POLL=0` says no; commander looks only whether there is such a variable. */
+function takeNo(command: Command, environment: Environment): void {
+  for (const option of command.options) {
+    const key = option.attributeName();
+    if (option.required || option.optional || command.getOptionValueSource(key) !== 'env') continue;
+    const value = environment[option.envVar ?? ''] ?? '';
+    if (/^(?:|0|no|off|false)$/i.test(value)) command.setOptionValue(key, option.negate);
+  }
 }
 
 function addStart(program: Command, { session, end }: Seen): void {
@@ -170,7 +181,10 @@ function addNext(program: Command, { session }: Seen): void {
     .description('the coming times, clock changes marked')
     .addOption(fileOption())
     .addOption(countOption(10))
-    .option('--from <time>', 'start there instead of now: 2027-03-27, 2027-03-27T02:00, 2027-03-27T01:00:00Z')
+    .option(
+      '--from <time>',
+      'start there instead of now: 2027-03-27, 2027-03-27T02:00 (local to the job, without id to the file), 2027-03-27T01:00:00Z',
+    )
     .addOption(zoneOption("show times in this zone instead of each job's"))
     .addOption(jsonOption())
     .addHelpText(

@@ -142,7 +142,7 @@ export function duration(least = 0): ScalarType {
     read(input) {
       const { value } = input;
       if (typeof value !== 'string') {
-        const hint = typeof value === 'number' ? `add a unit: ${value}s` : 'write e.g. 30s, 10m or 1h30m';
+        const hint = Number.isFinite(value) ? `add a unit: ${value}s` : 'write e.g. 30s, 10m or 1h30m';
         return input.error({ message: `expected a duration, got ${input.source}`, hint });
       }
       const parsed = parseDuration(value);

@@ -34,6 +34,15 @@ describe('tsched next', () => {
     expect(spring[1]?.note).toContain('02:30 does not exist');
   });
 
+  it('starts at a local time of the one job, else of the file, else of --tz', () => {
+    const jobs = `timezone: Europe/Berlin\njobs:\n  a: { cron: "0 * * * *", timezone: Asia/Shanghai, run: x }\n`;
+    const first = (...args: string[]): string | undefined =>
+      times([...args, '-n', '1', '--from', '2027-01-01'], jobs)[0]?.at;
+    expect(first('a')).toBe('2026-12-31T16:00:00Z');
+    expect(first()).toBe('2026-12-31T23:00:00Z');
+    expect(first('a', '--tz', 'America/New_York')).toBe('2027-01-01T05:00:00Z');
+  });
+
   it('shows one job with its schedule and the notes', () => {
     const { out } = tsched(['next', 'backup', '-n', '2', '--from', '2026-10-24T12:00:00Z'], {
       cwd: project(berlin),

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
-import { readFileSync, renameSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { bin, directory, plainEnvironment, project, tsched } from './tsched.ts';
@@ -12,9 +12,9 @@ class Daemon {
   readonly closed: Promise<number | null>;
   text = '';
 
-  constructor(cwd: string, args: readonly string[] = []) {
+  constructor(cwd: string, args: readonly string[] = [], env: Readonly<Record<string, string>> = {}) {
     const command = [bin, 'start', '--state-dir', directory(), ...args];
-    this.child = spawn(process.execPath, command, { cwd, env: plainEnvironment() });
+    this.child = spawn(process.execPath, command, { cwd, env: { ...plainEnvironment(), ...env } });
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream.setEncoding('utf8').on('data', (chunk: string) => (this.text += chunk));
     }
@@ -32,8 +32,12 @@ class Daemon {
 }
 
 const daemons: Daemon[] = [];
-function start(cwd: string, args: readonly string[] = []): Daemon {
-  const daemon = new Daemon(cwd, args);
+function start(
+  cwd: string,
+  args: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+): Daemon {
+  const daemon = new Daemon(cwd, args, env);
   daemons.push(daemon);
   return daemon;
 }
@@ -110,6 +114,16 @@ describe('tsched start', () => {
     expect(await daemon.closed).toBe(0);
     expect(daemon.text).toBe('');
     expect(written(`${log}.1`)()).toContain('started with 1 job');
+  });
+
+  it('watches where the variable says no to not watching', async () => {
+    const cwd = project(jobs);
+    const daemon = start(cwd, [], { TSCHED_NO_WATCH: '0' });
+    await daemon.says('tock');
+    writeFileSync(join(cwd, 'jobs.yaml'), jobs.replace('echo tock', 'echo tack'));
+    await daemon.says('"msg":"tack"');
+    daemon.child.kill('SIGTERM');
+    expect(await daemon.closed).toBe(0);
   });
 
   it('goes on when the reader of its output goes away', async () => {

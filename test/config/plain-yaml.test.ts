@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parsePlainYaml } from '../../src/config/plain-yaml.ts';
@@ -170,6 +172,81 @@ describe('parsePlainYaml', () => {
       { numRuns: 20_000 },
     );
     expect(answered).toBeGreaterThan(500);
+  });
+
+  it('reads real job files, changed at random, as yaml does', () => {
+    const example = readFileSync(join(import.meta.dirname, '../../jobs.example.yaml'), 'utf8');
+    const bases = [PLAIN, ...`${PLAIN}\n${example}`.split(/\n(?=\S)/).map((part) => `${part}\n`)];
+    const strange = [
+      '---\n',
+      '\n...\n',
+      '? ',
+      '%YAML 1.2\n',
+      '!!str ',
+      '>-\n    ',
+      '|2\n',
+      '\n    ',
+      '\r\n',
+      '\u2028',
+      '\ufeff',
+    ];
+    const dates = [
+      '2027-01-31',
+      '12:30',
+      '0x1F',
+      '1_000',
+      '+1',
+      '.inf',
+      '<<: ',
+      "''",
+      '""',
+      '- - ',
+      '{a}',
+      '[a: b]',
+    ];
+    const piece = fc.constantFrom(...PIECES, ...strange, ...dates);
+    const at = fc.nat({ max: 5000 });
+    interface Change {
+      readonly at: number;
+      readonly cut: number;
+      readonly piece: string;
+      readonly kind: number;
+      readonly to: number;
+    }
+    const change: fc.Arbitrary<Change> = fc.record({
+      at,
+      cut: fc.nat({ max: 3 }),
+      piece,
+      kind: fc.nat({ max: 4 }),
+      to: at,
+    });
+    const apply = (text: string, { at, cut, piece, kind, to }: Change): string => {
+      const lines = text.split('\n');
+      const [line, other] = [at % lines.length, to % lines.length];
+      const offset = at % (text.length + 1);
+      if (kind === 0) return text.slice(0, offset) + piece + text.slice(offset + cut);
+      if (kind === 1) return lines.toSpliced(line, 1).join('\n');
+      if (kind === 2) return lines.toSpliced(other, 0, lines[line] ?? '').join('\n');
+      if (kind === 3) return lines.with(line, `${' '.repeat(cut)}${lines[line] ?? ''}`).join('\n');
+      return lines
+        .with(
+          line,
+          (lines[line] ?? '').replace(/(?<=: |- ).*/, () => piece),
+        )
+        .join('\n');
+    };
+    let answered = 0;
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...bases),
+        fc.array(change, { minLength: 1, maxLength: 4 }),
+        (base, changes) => {
+          if (agrees(changes.reduce(apply, base))) answered += 1;
+        },
+      ),
+      { numRuns: 10_000 },
+    );
+    expect(answered).toBeGreaterThan(1000);
   });
 
   it('reads generated job files as yaml does', () => {
