@@ -177,7 +177,7 @@ describe('the log', () => {
 
   it('goes on after a record that cannot be told', async () => {
     const text = await logged({}, (log) => {
-      log.output(undefined as unknown as string, {});
+      log.output(Symbol('no text') as unknown as string, {});
       log.write('info', 'after');
     });
     expect(text).toMatch(/ERROR a log record could not be written: .*\n.*INFO {2}after\n$/);

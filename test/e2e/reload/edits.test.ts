@@ -1,7 +1,10 @@
 /** The job file is edited in every way that files are edited, while a job runs every second. */
 import {
   appendFileSync,
+  closeSync,
+  fstatSync,
   mkdirSync,
+  openSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -117,11 +120,14 @@ describe.concurrent('a job file that is replaced', () => {
   for (const { name, lay, sameFile = false, edit } of edits) {
     it(`${name}: loses nothing, repeats nothing`, async ({ expect, onTestFinished }) => {
       const started = await ticking({ later: onTestFinished, ...(lay === undefined ? {} : { lay }) });
-      const before = statSync(started.daemon.file).ino;
+      // Held open, so that no later file can have its number.
+      const held = openSync(started.daemon.file, 'r');
+      const before = fstatSync(held).ino;
       const text = readFileSync(started.daemon.file, 'utf8');
       await twice(started, edit);
       expect(readFileSync(started.daemon.file, 'utf8')).not.toBe(text);
       expect(statSync(started.daemon.file).ino === before, 'the same file').toBe(sameFile);
+      closeSync(held);
       expectNothingLostNorTwice(started, 'tick');
       expectNothingLostNorTwice(started, 'one');
     });
