@@ -231,7 +231,14 @@ export interface RunRecord {
  * removed            the job left the file, or changed, while the slot waited for its turn
  * claimed_elsewhere  the slot had been claimed before
  */
-export type SkipReason = 'misfire' | 'overlap' | 'limit' | 'paused' | 'shutdown' | 'removed' | 'claimed_elsewhere';
+export type SkipReason =
+  | 'misfire'
+  | 'overlap'
+  | 'limit'
+  | 'paused'
+  | 'shutdown'
+  | 'removed'
+  | 'claimed_elsewhere';
 
 /** One skipped slot, or a stretch of consecutive ones that share a reason. */
 export interface SkipRecord {
