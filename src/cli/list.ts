@@ -24,10 +24,10 @@ export async function list(options: ListOptions, session: Session): Promise<void
   const { path, timezone, jobs } = await loadJobs(options.file, session);
   const listed = jobs.map((job) => listedJob(job, session.now, options.tz));
   const listing = { path, timezone, jobs: listed };
-  session.out(options.json === true ? asJson(listing) : asTable(listing, options.tz, session));
+  session.out(options.json === true ? asJson(listing, options.tz) : asTable(listing, options.tz, session));
 }
 
-function asJson(listing: Listing): string {
+function asJson(listing: Listing, fixed: string | undefined): string {
   const jobs = listing.jobs.map(({ nextAt, schedule: { timezone }, ...job }) => ({
     id: job.id,
     description: job.description,
@@ -35,7 +35,7 @@ function asJson(listing: Listing): string {
     scheduleInWords: job.inWords,
     timezone,
     nextAt: nextAt === null ? null : rfc3339(nextAt),
-    nextLocal: nextAt === null ? null : localIso(nextAt, timezone),
+    nextLocal: nextAt === null ? null : localIso(nextAt, fixed ?? timezone),
     state: job.state,
     enabled: job.enabled,
     task: job.task,

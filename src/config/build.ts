@@ -328,5 +328,8 @@ export function contradictions(
   for (const key of ['with', 'export', 'isolation']) idle(key, 'module');
   idle('shell', 'run');
   idle('dst', 'cron');
+  if (Number(own['max_instances'] ?? 1) > 1 && values['overlap'] !== 'allow') {
+    warnings.push(['max_instances', { message: 'has no effect without "overlap: allow"' }]);
+  }
   return { errors, warnings };
 }

@@ -69,6 +69,14 @@ describe('tsched list', () => {
     expect(out).toContain('Times in America/New_York.');
   });
 
+  it('does so for programs too', () => {
+    const cwd = project('jobs:\n  a: { cron: "0 0 1 1 *", timezone: UTC, run: x }\n');
+    const { out } = tsched(['list', '--tz', 'Asia/Tokyo', '--json'], { cwd });
+    const [job] = (JSON.parse(out) as { jobs: { timezone: string; nextLocal: string }[] }).jobs;
+    expect(job?.timezone).toBe('UTC');
+    expect(job?.nextLocal).toMatch(/-01-01T09:00:00\+09:00$/);
+  });
+
   it('has a stable shape for programs', () => {
     const { out } = tsched(['list', '--json'], { cwd: project(jobs), at });
     const listed = JSON.parse(out) as { jobs: Record<string, unknown>[] };

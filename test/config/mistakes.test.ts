@@ -204,6 +204,11 @@ const MISTAKES: readonly [name: string, content: string | Buffer, ...said: strin
     '4:22 error jobs.j.command.1: expected text, got a number | quote it: "5"',
   ],
   ['run as a list', job('every: 1h', 'run: [a]'), '4:10 error jobs.j.run: expected a shell line, got a list'],
+  [
+    'max_instances without overlap: allow',
+    wrong('max_instances: 3'),
+    '5:5 warning jobs.j.max_instances: has no effect without "overlap: allow"',
+  ],
   ['with without module', wrong('with: { a: 1 }'), '5:5 warning jobs.j.with: has no effect without "module"'],
   [
     'shell without run',
