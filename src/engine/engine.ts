@@ -178,11 +178,12 @@ export class Engine {
 
   #enact({ kind, definition }: JobChange, known: ArmedJob | undefined): void {
     const job = known ?? new ArmedJob(definition, this.#desk);
-    if (kind !== 'unchanged' && job.loaded) job.settleDue();
+    const now = this.#desk.clock.now();
+    if (kind !== 'unchanged' && job.loaded) job.settleDue(now);
     job.definition = definition;
     job.loaded = true;
     this.#jobs.set(definition.id, job);
-    if (kind === 'added' || kind === 'rescheduled') job.arm(this.#desk.clock.now());
+    if (kind === 'added' || kind === 'rescheduled') job.arm(now);
     else if (kind === 'changed') job.requeue();
     if (!definition.enabled) this.#desk.forget(job, 'removed');
   }
@@ -193,7 +194,7 @@ export class Engine {
     if (job === undefined) return false;
     const { loaded } = job;
     if (loaded) {
-      job.settleDue();
+      job.settleDue(this.#desk.clock.now());
       job.loaded = false;
       job.disarm();
       this.#desk.forget(job, 'removed');

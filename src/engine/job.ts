@@ -77,18 +77,22 @@ export class ArmedJob implements Member {
       this.#trigger = compileSchedule(definition.schedule, definition.id);
       const slot = slotAfter(this.#trigger, after);
       // Slots missed before it was armed are its own; from the next one on it goes with all that share its trigger.
-      if (slot !== undefined && slot <= this.#desk.clock.now()) this.#decide(this.#trigger, slot);
+      const now = this.#desk.clock.now();
+      if (slot !== undefined && slot <= now) this.#decide(this.#trigger, slot, now);
       else this.#await(slot);
     } catch (error) {
       this.faulted(error);
     }
   }
 
-  /** Decides over a slot that has come but was not looked at yet, before something else becomes of the job. */
-  settleDue(): void {
+  /**
+   * Decides over slots that have come by `now` but were not looked at yet, before something else becomes of the job from
+   * that very moment on: between two readings of the clock a slot could be lost.
+   */
+  settleDue(now: Instant): void {
     const { nextSlot } = this;
-    if (nextSlot !== undefined && nextSlot <= this.#desk.clock.now() && this.#trigger !== undefined) {
-      this.#decideOrFault(this.#trigger, nextSlot);
+    if (nextSlot !== undefined && nextSlot <= now && this.#trigger !== undefined) {
+      this.#decideOrFault(this.#trigger, nextSlot, now);
     }
   }
 
@@ -120,7 +124,7 @@ export class ArmedJob implements Member {
     }
     const trigger = this.#trigger;
     if (trigger === undefined) return;
-    this.#decideOrFault(trigger, slot);
+    this.#decideOrFault(trigger, slot, now);
   }
 
   /** A trigger that breaks its contract stops the jobs that have it, and no other. */
@@ -131,20 +135,20 @@ export class ArmedJob implements Member {
     this.#desk.faulted(this, fault);
   }
 
-  #decideOrFault(trigger: Trigger, first: Instant): void {
+  #decideOrFault(trigger: Trigger, first: Instant, now: Instant): void {
     try {
       this.#leave();
-      this.#decide(trigger, first);
+      this.#decide(trigger, first, now);
     } catch (error) {
       this.faulted(error);
     }
   }
 
-  /** Decides over all slots from `first` to now, and takes its place for the next. */
-  #decide(trigger: Trigger, first: Instant): void {
+  /** Decides over all slots from `first` to `now`, and takes its place for the next. */
+  #decide(trigger: Trigger, first: Instant, now: Instant): void {
     const { schedule, policy, id } = this.definition;
     const jitter = (slot: Instant) => (schedule.jitter === 0 ? 0 : jitterOf(id, slot, schedule.jitter));
-    const decided = plan({ trigger, first, now: this.#desk.clock.now(), misfire: policy.misfire, jitter });
+    const decided = plan({ trigger, first, now, misfire: policy.misfire, jitter });
     this.#await(decided.next);
     this.#settle(decided, jitter);
   }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { compileSchedule } from '../../src/schedule/trigger.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 import { rig } from '../support/engine.ts';
 import { job } from '../support/jobs.ts';
 import type { JobDefinition } from '../../src/model.ts';
@@ -60,6 +61,27 @@ describe('applying a new set', () => {
     await clock.advance(40 * MINUTE);
     expect(started()).toEqual(['a 01:00:00', 'a 01:20:00']);
     expect(skips()).toEqual([]);
+  });
+
+  it('loses and repeats no slot that comes while its job changes, at whatever moment of it', async () => {
+    class TickingClock extends FakeClock {
+      ticks = false;
+      override now(): number {
+        if (this.ticks) this.step(1);
+        return super.now();
+      }
+    }
+    for (let before = 0; before < 20; before += 1) {
+      const clock = new TickingClock('2026-01-01T00:00:00Z');
+      const { ready, engine, slots, skips } = loaded([job('a', { every: MINUTE })], { clock });
+      await ready;
+      await clock.advance(MINUTE - before);
+      clock.ticks = true;
+      await engine.apply([job('a', { every: MINUTE / 2 })]);
+      clock.ticks = false;
+      await clock.advance(1000);
+      expect([slots('a'), skips()], `${before} ms before`).toEqual([['00:01:00'], []]);
+    }
   });
 
   it('decides over a slot that is due but not looked at yet before the job changes or leaves', async () => {
