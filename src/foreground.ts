@@ -62,6 +62,7 @@ export class ForegroundRun {
       await engine.start([this.#job]);
       this.#engine = engine;
       this.#runId = engine.runNow(this.#job.id)?.id ?? '';
+      if (this.#asked) engine.cancel(this.#runId);
       return await promise;
     } finally {
       await engine.stop({ drain: 0 });
