@@ -99,7 +99,7 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
     }
   }
 
-  missed(job: ArmedJob, { missed }: Plan): void {
+  missed(job: ArmedJob, { missed }: Pick<Plan, 'missed'>): void {
     const at = this.clock.now();
     for (const { from, through, count } of missed) {
       this.#record({

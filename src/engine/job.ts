@@ -1,4 +1,4 @@
-import type { Instant, JobDefinition } from '../model.ts';
+import type { Duration, Instant, JobDefinition } from '../model.ts';
 import type { Due } from '../schedule/due-queue.ts';
 import { jitterOf } from '../schedule/jitter.ts';
 import { MOMENT, plan, slotAfter, TriggerFault, type Plan } from '../schedule/plan.ts';
@@ -31,7 +31,7 @@ export interface SlotDesk {
   readonly alarm: Alarm;
   readonly cohorts: Cohorts;
   offer(turn: TurnOf): void;
-  missed(job: ArmedJob, plan: Plan): void;
+  missed(job: ArmedJob, plan: Pick<Plan, 'missed'>): void;
   /** A slot of a job that left, or was put to rest, before its jitter had passed. */
   dropped(job: ArmedJob, slot: Instant): void;
   faulted(job: ArmedJob, fault: TriggerFault): void;
@@ -164,10 +164,27 @@ export class ArmedJob implements Member {
   #postpone(slot: Instant, dueAt: Instant): void {
     const wake = () => {
       this.#jittered?.delete(slot);
-      this.#desk.offer({ job: this, slot, dueAt, caughtUp: false });
+      const late = this.#desk.clock.now() - dueAt;
+      const caughtUp = late >= MOMENT;
+      if (caughtUp && !this.#forgives(slot, late)) this.#miss(slot);
+      else this.#desk.offer({ job: this, slot, dueAt, caughtUp });
     };
     this.#jittered ??= new Map();
     this.#jittered.set(slot, this.#desk.alarm.at(dueAt, { wake }, this.definition.policy.priority));
+  }
+
+  /** Whether a slot runs that was overslept while its jitter passed: as `plan` decides over those that were overslept whole. */
+  #forgives(slot: Instant, late: Duration): boolean {
+    const { run, grace = Number.POSITIVE_INFINITY } = this.definition.policy.misfire;
+    if (run === 'none' || late > grace) return false;
+    const now = this.#desk.clock.now();
+    const isNewer = ([other, { at }]: [Instant, Ticket]) => other > slot && at <= now;
+    const { nextSlot = Number.POSITIVE_INFINITY } = this;
+    return run === 'all' || (nextSlot > now && ![...(this.#jittered ?? [])].some(isNewer));
+  }
+
+  #miss(slot: Instant): void {
+    this.#desk.missed(this, { missed: [{ from: slot, through: slot, count: 1 }] });
   }
 
   #await(slot: Instant | undefined): void {

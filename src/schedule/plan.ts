@@ -96,10 +96,10 @@ function iso(at: Instant): string {
 function forgive(
   late: readonly Instant[],
   newerRuns: boolean,
-  { misfire, now }: PlanInput,
+  { misfire, now, jitter }: PlanInput,
 ): readonly Instant[] {
   const { grace } = misfire;
-  const young = grace === undefined ? late : late.filter((slot) => now - slot <= grace);
+  const young = grace === undefined ? late : late.filter((slot) => now - slot - jitter(slot) <= grace);
   switch (misfire.run) {
     case 'none':
       return [];

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Policy } from '../../src/model.ts';
+import { jitterOf } from '../../src/schedule/jitter.ts';
 import { rig } from '../support/engine.ts';
 import { job } from '../support/jobs.ts';
 
@@ -22,6 +23,43 @@ describe('misfires', () => {
     expect(events.find(({ kind }) => kind === 'clock_stepped')).toMatchObject({ by: 8 * HOUR });
     expect(slots('a')).toEqual(['08:00:00']);
     expect(skips()).toEqual(['a 00:10:00–07:50:00 47 misfire']);
+  });
+
+  it.each([
+    ['none', HOUR, []],
+    ['latest', HOUR, ['00:00:00']],
+    ['latest', 1000, []],
+    ['all', HOUR, ['00:00:00']],
+  ] as const)('of a slot whose jitter passed meanwhile: %s, grace %d', async (run, grace, ran) => {
+    const { engine, clock, executor, slots, skips } = rig({ start: '2025-12-31T23:59:59Z' });
+    const jitter = 10 * MINUTE;
+    await engine.start([
+      job('a', { every: 24 * HOUR, schedule: { jitter }, ...policy({ misfire: { run, grace, max: 1 } }) }),
+    ]);
+    await clock.advance(2000);
+    expect(executor.starts).toEqual([]);
+    clock.step(30 * MINUTE);
+    await clock.advance(MINUTE);
+    expect(slots('a')).toEqual(ran);
+    expect(executor.starts.map(({ spec }) => spec.cause)).toEqual(ran.map(() => 'catch_up'));
+    expect(skips()).toEqual(ran.length > 0 ? [] : ['a 00:00:00 1 misfire']);
+  });
+
+  it('counts the grace from the moment the jitter gave a slot', async () => {
+    const before = rig({ start: '2026-01-01T00:00:00Z' });
+    const jobs = [
+      job('a', {
+        cron: '0 1 * * *',
+        schedule: { jitter: 5 * HOUR },
+        ...policy({ misfire: { run: 'latest', grace: MINUTE, max: 1 } }),
+      }),
+    ];
+    const dueAt =
+      Date.parse('2026-01-01T01:00:00Z') + jitterOf('a', Date.parse('2026-01-01T01:00:00Z'), 5 * HOUR);
+    await before.engine.start(jobs);
+    before.clock.step(dueAt + MINUTE / 2 - before.clock.now());
+    await before.clock.advance(MINUTE / 2);
+    expect(before.slots('a')).toEqual(['01:00:00']);
   });
 
   it('notices a step within 30 s', async () => {
