@@ -127,12 +127,16 @@ export class ArmedJob implements Member {
     this.#decideOrFault(trigger, slot, now);
   }
 
-  /** A trigger that breaks its contract stops the jobs that have it, and no other. */
-  faulted(error: unknown): void {
+  /** A trigger that breaks its contract stops the jobs that have it, and no other. The slot that had `come` is still good. */
+  faulted(error: unknown, come = this.nextSlot): void {
     const fault = error instanceof TriggerFault ? error : new TriggerFault(String(error), { cause: error });
     this.disarm();
     this.fault = fault.message;
     this.#desk.faulted(this, fault);
+    const now = this.#desk.clock.now();
+    if (come === undefined || come > now) return;
+    if (now - come >= MOMENT) this.#miss(come);
+    else this.#desk.offer({ job: this, slot: come, dueAt: come, caughtUp: false });
   }
 
   #decideOrFault(trigger: Trigger, first: Instant, now: Instant): void {
@@ -140,7 +144,7 @@ export class ArmedJob implements Member {
       this.#leave();
       this.#decide(trigger, first, now);
     } catch (error) {
-      this.faulted(error);
+      this.faulted(error, error instanceof TriggerFault ? first : undefined);
     }
   }
 

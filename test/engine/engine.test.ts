@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Policy } from '../../src/model.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
+import { compileSchedule } from '../../src/schedule/trigger.ts';
 import { rig } from '../support/engine.ts';
 import { job } from '../support/jobs.ts';
 
@@ -125,6 +126,27 @@ describe('firing', () => {
     await clock.advance(2 * MINUTE);
     expect(started()).toEqual(['a 00:01:00', 'a 00:02:00']);
     expect(events.filter(({ kind }) => kind === 'job_disabled')).toMatchObject([{ jobId: 'broken' }]);
+  });
+});
+
+describe('a trigger that breaks after it has worked', () => {
+  it.each([
+    ['on time', 0, ['a', 'b'], []],
+    ['late', 5000, [], ['a 00:01:00 1 misfire', 'b 00:01:00 1 misfire']],
+  ] as const)('does not take the slot with it that has come: %s', async (_name, step, ran, skipped) => {
+    const { engine, clock, executor, skips } = rig();
+    const { schedule } = job('', { every: MINUTE });
+    await engine.start([
+      { ...job('a', {}), schedule },
+      { ...job('b', {}), schedule },
+    ]);
+    Object.assign(compileSchedule(schedule, ''), { next: (after: number) => after });
+    await clock.advance(MINUTE - 10 - step);
+    clock.step(step);
+    await clock.advance(HOUR);
+    expect(executor.starts.map(({ spec }) => spec.jobId)).toEqual(ran);
+    expect(skips()).toEqual(skipped);
+    expect([...engine.jobs()].map(({ state }) => state)).toEqual(['faulted', 'faulted']);
   });
 });
 
