@@ -4,8 +4,9 @@ import type { AttemptSpec } from '../engine/ports.ts';
 /** What is for the daemon alone: a job that had these could ping its watchdog, take its sockets or load code into it. */
 const DAEMONS_OWN = /^(?:NODE_OPTIONS|NOTIFY_SOCKET|WATCHDOG_.*|LISTEN_.*|TSCHED_.*)$/v;
 
-/** What a shell would take as orders to itself. */
-const SHELLS_OWN = /^(?:SHELLOPTS|BASHOPTS|POSIXLY_CORRECT|BASH_XTRACEFD|BASH_COMPAT)$/v;
+/** What a shell, and so the spawner, would take as orders to itself: with TMOUT it would end when nothing came for so long. */
+const SHELLS_OWN =
+  /^(?:SHELLOPTS|BASHOPTS|POSIXLY_CORRECT|BASH_XTRACEFD|BASH_COMPAT|TMOUT|FUNCNEST|EXECIGNORE|ts_.*)$/v;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -1,10 +1,8 @@
 /** Says why a process did not start, in words that name the real cause. */
 import { open, stat } from 'node:fs/promises';
-import { delimiter, join, resolve } from 'node:path';
+import { delimiter, resolve } from 'node:path';
 import type { LaunchRequest } from './launch.ts';
-
-/** Linux's MAX_ARG_STRLEN without the NUL. */
-const LONGEST_ARGUMENT = 131_071;
+import { BARE_PATH } from './launch-request.ts';
 
 /**
  * The message for a step that failed, as the spawner reports it: its name, and for some the shell's status.
@@ -64,13 +62,13 @@ async function directoryProblem(path: string): Promise<string | undefined> {
  * Also asked when a process ended with 126 or 127, by which a shell says that exec failed but a script may mean anything.
  */
 export async function commandProblem(
-  { argv, cwd, env }: LaunchRequest,
-  inheritedPath = '',
+  { argv, cwd, env, inheritEnv }: LaunchRequest,
+  inheritedPath?: string,
 ): Promise<string | undefined> {
   const [command = ''] = argv;
-  const path = command.includes('/')
-    ? resolve(cwd, command)
-    : await searchPath(command, env['PATH'] ?? inheritedPath);
+  // Shells have about the same of their own where there is none.
+  const searched = env['PATH'] ?? (inheritEnv ? inheritedPath : undefined) ?? BARE_PATH;
+  const path = command.includes('/') ? resolve(cwd, command) : await searchPath({ command, cwd }, searched);
   if (path === undefined)
     return `There is no command ${JSON.stringify(command)} in the PATH${env['PATH'] === undefined ? '' : ` (${env['PATH']})`}.`;
   const found = await stat(path).catch((error: NodeJS.ErrnoException) => error);
@@ -81,17 +79,17 @@ export async function commandProblem(
   if (!found.isFile()) return `The command ${path} is ${found.isDirectory() ? 'a directory' : 'not a file'}.`;
   if ((found.mode & 0o111) === 0) return `The file ${path} is not executable: chmod +x makes it so.`;
   const interpreter = await interpreterOf(path);
-  if (interpreter !== undefined && (await stat(interpreter).catch(() => undefined)) === undefined)
-    return `The interpreter of ${path}, ${interpreter}, does not exist.`;
-  const longest = Math.max(...argv.map((each) => Buffer.byteLength(each)));
-  return longest > LONGEST_ARGUMENT
-    ? `An argument of the command is too long: ${longest} bytes, where the system takes ${LONGEST_ARGUMENT}.`
+  return interpreter !== undefined && (await stat(interpreter).catch(() => undefined)) === undefined
+    ? `The interpreter of ${path}, ${interpreter}, does not exist.`
     : undefined;
 }
 
-async function searchPath(command: string, path: string | undefined): Promise<string | undefined> {
-  for (const directory of (path ?? '').split(delimiter)) {
-    const candidate = join(directory, command);
+async function searchPath(
+  { command, cwd }: { command: string; cwd: string },
+  path: string,
+): Promise<string | undefined> {
+  for (const directory of path.split(delimiter)) {
+    const candidate = resolve(cwd, directory, command);
     if (
       await stat(candidate).then(
         (found) => found.isFile(),

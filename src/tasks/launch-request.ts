@@ -6,11 +6,14 @@ import type { LaunchRequest } from './launch.ts';
  * no such names: env(1) sets these.
  */
 const SHELLS_OWN =
-  /^(?:BASH.*|COMP_.*|DIRSTACK|ENV|EPOCH.*|EUID|FUNC.*|GROUPS|HIST.*|HOST(?:NAME|TYPE)|IFS|LINENO|MACHTYPE|OLDPWD|OPT(?:ARG|ERR|IND)|OSTYPE|P?PID|PIPESTATUS|POSIXLY_CORRECT|PS\d|PWD|RANDOM|SECONDS|SHELLOPTS|SHLVL|SRANDOM|UID|_|ts_.*)$/v;
+  /^(?:BASH.*|COMP_.*|DIRSTACK|ENV|EXECIGNORE|EPOCH.*|EUID|FUNC.*|GROUPS|HIST.*|HOST(?:NAME|TYPE)|IFS|LINENO|MACHTYPE|OLDPWD|OPT(?:ARG|ERR|IND)|OSTYPE|P?PID|PIPESTATUS|POSIXLY_CORRECT|PS\d|PWD|RANDOM|SECONDS|SHELLOPTS|SHLVL|SRANDOM|TMOUT|UID|_|ts_.*)$/v;
 const SHELL_NAME = /^[A-Za-z_]\w*$/v;
 
 /** The PATH of the nearly empty environment. */
-const BARE_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+export const BARE_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** Linux's MAX_ARG_STRLEN without the NUL. */
+const LONGEST_ARGUMENT = 131_071;
 
 /** Why no process could be given this, whatever the system says; undefined when there is no such reason. */
 export function unacceptable(request: LaunchRequest): string | undefined {
@@ -19,9 +22,14 @@ export function unacceptable(request: LaunchRequest): string | undefined {
   if (program === '') return 'There is no command to run.';
   if (program.includes('='))
     return `The command ${program} cannot be told from an assignment; write it as a shell line, with "run:".`;
+  const longest = Math.max(...argv.map((each) => Buffer.byteLength(each)));
+  if (longest > LONGEST_ARGUMENT)
+    return `An argument of the command is too long: ${longest} bytes, where the system takes ${LONGEST_ARGUMENT}.`;
   if (argv.some(holdsNul)) return 'The command holds a NUL character, which no argument can hold.';
   if (holdsNul(cwd)) return 'The working directory holds a NUL character, which no path can hold.';
   for (const [name, value] of Object.entries(env)) {
+    if (Buffer.byteLength(name) + 1 + Buffer.byteLength(value) > LONGEST_ARGUMENT)
+      return `The environment variable ${name.slice(0, 100)} is too long: the system takes ${LONGEST_ARGUMENT} bytes of name and value.`;
     if (name === '' || /[=\0]/v.test(name) || holdsNul(value))
       return `The environment variable ${JSON.stringify(name)} cannot be set: no name can be empty or hold "=", and neither name nor value a NUL character.`;
   }
@@ -81,14 +89,19 @@ function encodeText(text: string): string {
 }
 
 /** What the shell exports, and what env(1) has to set because a shell could not. */
-function environmentOf({ env, inheritEnv }: LaunchRequest): { exported: string[]; assigned: string[] } {
+function environmentOf({ env, inheritEnv, user, group }: LaunchRequest): {
+  exported: string[];
+  assigned: string[];
+} {
   const assign = ([name, value]: readonly [string, string]): string => `${name}=${value}`;
   if (!inheritEnv) {
     const all = { PATH: BARE_PATH, ...env };
     return { exported: [`PATH=${all.PATH}`], assigned: Object.entries(all).map(assign) };
   }
+  // Not before the user is taken on: root must not load what an LD_PRELOAD of the job names.
+  const asItself = user === undefined && group === undefined;
   const { plain = [], odd = [] } = Object.groupBy(Object.entries(env), ([name]) =>
-    SHELL_NAME.test(name) && !SHELLS_OWN.test(name) ? 'plain' : 'odd',
+    name === 'PATH' || (asItself && SHELL_NAME.test(name) && !SHELLS_OWN.test(name)) ? 'plain' : 'odd',
   );
   return { exported: plain.map(assign), assigned: odd.map(assign) };
 }

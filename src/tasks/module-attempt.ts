@@ -1,6 +1,6 @@
 /** Attempts of module tasks: a process of their own (a spare one where it fits), or a thread of the thread host. */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { open, rm } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { AttemptHandle, AttemptReport, AttemptSpec } from '../engine/ports.ts';
@@ -123,7 +123,7 @@ function startInProcess(
     );
   };
   const outcomeOf = async (ending: Ending): Promise<Outcome> => {
-    rmSync(paths.task, { force: true });
+    await rm(paths.task, { force: true }).catch(() => undefined); // it does no harm
     const message = parseOutcome(await readEnd(paths.result, outcomeMessageLimit));
     if (message !== undefined) return message;
     if (ending.kind === 'exited') {

@@ -118,13 +118,16 @@ class OutputFile {
     return true;
   }
 
+  /** What is there now, not what a process that got away goes on to write: that may have no end. */
   async #readAll(file: FileHandle): Promise<void> {
-    while (await this.#read(file));
+    const { size } = await file.stat();
+    while (this.#position < size && (await this.#read(file)));
   }
 
   /** Gives out what came, up to a piece. True when there was anything. */
   async #read(file: FileHandle): Promise<boolean> {
     const { size } = await file.stat();
+    if (size < this.#position) this.#position = 0; // emptied by the process itself, as "> /dev/stderr" does
     const length = Math.min(PIECE, size - this.#position);
     if (length <= 0) return false;
     const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(length), 0, length, this.#position);

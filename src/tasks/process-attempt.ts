@@ -6,7 +6,7 @@ import type { Outcome } from '../model.ts';
 import { runEnvironment } from './environment.ts';
 import type { Ending, LaunchEvent, LaunchRequest } from './launch.ts';
 import type { OutputWatch, WatchedOutput } from './output.ts';
-import { groupExists, groupRuns, processStartTime, signalGroup } from './process-group.ts';
+import { ProcessGroup, processStartTime } from './process-group.ts';
 import type { Spawner } from './spawner.ts';
 
 export interface OutputLines {
@@ -102,7 +102,7 @@ class ProcessAttempt implements AttemptHandle {
   readonly #plan: ProcessPlan;
   readonly #report: (report: AttemptReport) => void;
   readonly #output: WatchedOutput | undefined;
-  #group: number | undefined;
+  #group: ProcessGroup | undefined;
   #reason: StopReason | undefined;
   #asked = false;
   #killed = false;
@@ -149,26 +149,25 @@ class ProcessAttempt implements AttemptHandle {
   }
 
   #started(pid: number): void {
-    this.#group = pid;
+    this.#group = new ProcessGroup(pid);
     const startTime = processStartTime(pid);
     this.#report({ kind: 'started', pid, ...(startTime !== undefined && { startTime }) });
     if (this.#killed) this.#destroy();
-    else if (this.#reason !== undefined) this.#terminate(pid);
+    else if (this.#reason !== undefined) this.#terminate(this.#group);
   }
 
   /** Asks the group to go, and makes it go after a while. */
-  #terminate(group: number): void {
+  #terminate(group: ProcessGroup): void {
     const { killSignal, killAfter } = this.#spec;
     this.#asked = true;
-    signalGroup(group, signalName(killSignal));
-    signalGroup(group, 'SIGCONT'); // a stopped process would not hear it
+    group.signal(signalName(killSignal), 'SIGCONT'); // a stopped process would not hear the first
     this.#callOffKill ??= this.#services.clock.after(killAfter, () => this.#destroy());
   }
 
   #destroy(): void {
     this.#killed = true;
     this.#asked = true;
-    if (this.#group !== undefined) signalGroup(this.#group, 'SIGKILL');
+    this.#group?.signal('SIGKILL');
   }
 
   async #ended(ending: Ending | Lost): Promise<void> {
@@ -179,12 +178,12 @@ class ProcessAttempt implements AttemptHandle {
   }
 
   /** Resolves when nothing of the group runs any more, or nothing that even KILL could end. */
-  async #clear(group: number): Promise<void> {
-    for (let looks = 1; groupExists(group); looks += 1) {
+  async #clear(group: ProcessGroup): Promise<void> {
+    for (let looks = 1; group.exists(); looks += 1) {
       await this.#pause();
       // Zombies count as existing until someone reaps them, so look more closely now and then.
       if (looks % CLOSER_LOOK !== 0) continue;
-      if (!groupRuns(group)) return;
+      if (!group.runs()) return;
       if (this.#killedAt !== undefined && looks - this.#killedAt > UNKILLABLE) return;
       if (looks >= LEFTOVERS && !this.#asked) this.#terminate(group);
       if (this.#killed) this.#killedAt ??= looks;

@@ -44,10 +44,12 @@ const GRACE = 500;
 /** Between two looks at processes that have run for long, such as a spare one that waits. Milliseconds. */
 const RARELY = 30_000;
 
-/** Reversed, since the first of several names of a number is the usual one: SIGABRT, not SIGIOT. */
+/** From the end of its input to the end of a shell, unless something holds it up. Milliseconds. */
+const PATIENCE = 2_000;
 /** Shells that reap their children only when told are told with each batch, and when there is nothing else to do. */
 const REAP = '0\n';
 
+/** Reversed, since the first of several names of a number is the usual one: SIGABRT, not SIGIOT. */
 const SIGNALS = new Map(
   Object.entries(constants.signals)
     .toReversed()
@@ -69,6 +71,7 @@ export class Shell {
   #latest: Launch | undefined;
   #closed = false;
 
+  /** Throws when the system has not the memory for another process. */
   constructor(options: ShellOptions) {
     this.#options = options;
     const [file = '/bin/sh', ...rest] = options.argv;
@@ -106,7 +109,9 @@ export class Shell {
     this.#callOff?.();
     this.#child.stdin?.end();
     this.#reports?.destroy();
+    const callOff = this.#options.clock.after(PATIENCE, () => this.#child.kill('SIGKILL')); // it may be stopped
     await this.#gone.promise;
+    callOff();
   }
 
   get #reports(): Readable | null {

@@ -63,6 +63,9 @@ const unused: Duration = 10 * 60_000;
 /** How long the end of a spare is waited for. */
 const patience: Duration = 2_000;
 
+/** From being given a run to beginning it. A spare that hangs, or was stopped, is ended, and the run launched afresh. */
+const startPatience: Duration = 5_000;
+
 /** Only first attempts: their directory is still empty, and theirs alone. */
 const outputName = 'attempt-1.log';
 const exitName = 'attempt-1.exit';
@@ -90,7 +93,12 @@ export function createSpares(options: SparesOptions): Spares {
 
   const restock = (): void => {
     callOffRestocking = undefined;
-    if (spare?.gone !== false && !closed) spare = new Spare(options);
+    if (spare?.gone === false || closed) return;
+    try {
+      spare = new Spare(options);
+    } catch {
+      spare = undefined; // a full disk, say: runs start without
+    }
   };
   const letGo = (): void => {
     void spare?.end();
@@ -142,8 +150,15 @@ function clean(directory: string): void {
   }
   for (const entry of entries) {
     const path = join(directory, entry.name);
-    if (!entry.isSymbolicLink() || !existsSync(path) || existsSync(join(path, exitName)))
-      rmSync(path, { recursive: true, force: true });
+    if (!entry.isSymbolicLink() || !existsSync(path) || existsSync(join(path, exitName))) remove(path);
+  }
+}
+
+function remove(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true });
+  } catch {
+    return; // on a file system that cannot be written it is in nobody's way
   }
 }
 
@@ -160,6 +175,7 @@ class Spare {
   #pid: number | undefined;
   #run: { listen: (event: LaunchEvent) => void; launch: () => void; exitPath: string } | undefined;
   #begun = false;
+  #callOffStart: (() => void) | undefined;
 
   constructor({ spawner, clock, command, directory }: SparesOptions) {
     this.#clock = clock;
@@ -197,6 +213,7 @@ class Spare {
     }
     this.#run = { listen, launch, exitPath: request.exitPath };
     this.#socket?.write(`${JSON.stringify(order)}\n`);
+    this.#callOffStart = this.#clock.after(startPatience, () => this.#kill());
     return true;
   }
 
@@ -206,9 +223,12 @@ class Spare {
     this.#server.close();
     // It hears that and exits; but it might hang, or be stopped.
     this.#socket?.destroy();
-    const callOff = this.#clock.after(patience, () => this.#kill());
+    const callOffs = [
+      this.#clock.after(patience, () => this.#kill()),
+      this.#clock.after(2 * patience, () => this.#end.resolve()), // those who would tell may be dead, or stopped
+    ];
     await this.#end.promise;
-    callOff();
+    for (const callOff of callOffs) callOff();
   }
 
   #kill(): void {
@@ -230,6 +250,7 @@ class Spare {
     socket.on('close', () => (this.ready = false));
     socket.once('data', () => {
       this.#begun = true;
+      this.#callOffStart?.();
       if (this.#pid !== undefined) this.#run?.listen({ kind: 'started', pid: this.#pid });
     });
   }
@@ -242,14 +263,15 @@ class Spare {
     this.gone = true;
     this.ready = false;
     this.#server.close();
-    rmSync(this.#directory, { recursive: true, force: true });
+    remove(this.#directory);
+    this.#callOffStart?.();
     this.#end.resolve();
     if (this.#run === undefined) return;
     // What it said last may still be on its way; that decides whether the run has begun.
     const { listen, launch, exitPath } = this.#run;
     const settle = (): void => {
       if (this.#begun) return listen(event);
-      rmSync(exitPath, { force: true });
+      remove(exitPath);
       launch();
     };
     if (this.#socket === undefined || this.#socket.closed) settle();

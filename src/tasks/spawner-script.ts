@@ -71,6 +71,8 @@ trap '' PIPE HUP INT QUIT TERM
 trap 'printf "F %s\\n" "$ts_id"' EXIT
 ts_launcher=$TSCHED_LAUNCHER
 unset TSCHED_SPAWNER TSCHED_LAUNCHER OLDPWD
+# As the spawner finds them: what runs before the job's user is taken on is not for the job's own PATH to choose.
+ts_setpriv=$(command -v setpriv) ts_renice=$(command -v nice) ts_setsid=$(command -v setsid)
 ts_mask=$(umask)
 umask 077
 ts_newline='
@@ -107,14 +109,14 @@ limit() {
   esac
 }
 
-# What becomes the job's process. Whatever goes wrong before exec ends in the trap.
+# What becomes the job's process. Whatever goes wrong before exec ends in the trap. (Bash would go on after a redirection that failed.)
 job() {
   trap - PIPE HUP INT QUIT TERM CHLD
   trap 'printf "not_started %s %s\\n" "$ts_step" "$?" >>"$ts_record"; exit 127' EXIT
   ts_step=output
-  if [ "$ts_log" ]; then exec >>"$ts_log" 2>&1 5>&- 6>&-; else exec >&5 2>&6 5>&- 6>&-; fi
+  if [ "$ts_log" ]; then exec >>"$ts_log" 2>&1 5>&- 6>&-; else exec >&5 2>&6 5>&- 6>&-; fi || exit 127
   ts_step=stdin
-  exec <"$ts_input"
+  exec <"$ts_input" || exit 127
   umask "$ts_mode"
   ts_step=limits
   while [ "$ts_limits" ]; do
@@ -123,7 +125,7 @@ job() {
   done
   ts_step=exec
   if [ "$ts_wrap" ]; then
-    exec 4>>"$ts_record"
+    exec 4>>"$ts_record" || exit 127
     printf 'not_started wrapper\\n' >&4
     # A module task that runs as another user could not open these itself, below a directory of root's.
     ts_base=\${ts_record%.exit}
@@ -164,7 +166,7 @@ EOF
 $ts_value
 EOF
   fi
-  command -v setpriv >/dev/null || refuse setpriv
+  [ "$ts_setpriv" ] || refuse setpriv
 }
 
 # Decides by what was noted in the record: by the job before its exec, by the launcher, and by the shell on the job's end.
@@ -193,9 +195,9 @@ prepare() {
     ts_variables=$((ts_variables - 1))
   done
   if [ "$ts_wrap" ]; then
-    [ "$ts_user" = - ] || set -- setpriv --reuid "$ts_uid" --regid "$ts_gid" --init-groups -- "$@"
-    [ "$ts_nice" = - ] || set -- nice -n "$ts_nice" "$@"
-    [ "$ts_monitor" ] || set -- setsid "$@"
+    [ "$ts_user" = - ] || set -- "$ts_setpriv" --reuid "$ts_uid" --regid "$ts_gid" --init-groups -- "$@"
+    [ "$ts_nice" = - ] || set -- "$ts_renice" -n "$ts_nice" "$@"
+    [ "$ts_monitor" ] || set -- "$ts_setsid" "$@"
   else
     cd -- "$ts_cwd" || refuse cwd
     unset OLDPWD

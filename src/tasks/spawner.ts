@@ -35,7 +35,10 @@ const BATCH = 16;
 /** A request that this many shells died over is given up. */
 const TRIES = 2;
 
-/** Starts the shell at once, since while the daemon is small a fork is cheap; and again whenever it died. */
+/**
+ * Starts the shell at once, since while the daemon is small a fork is cheap; and again whenever it died. Throws when
+ * there is not the memory for the first.
+ */
 export function createSpawner(options: SpawnerOptions): Spawner {
   const argv = options.shell ?? preferredShell();
   const shells = new Set<Shell>();
@@ -62,8 +65,7 @@ export function createSpawner(options: SpawnerOptions): Spawner {
 
   function again(launch: Launch): void {
     if (launch.sent < TRIES) return send(launch);
-    const message = 'The process that starts others died twice before it could start this one.';
-    launch.listen({ kind: 'not_started', message });
+    refuse([launch], 'The process that starts others died twice before it could start this one.');
   }
 
   function send(launch: Launch): void {
@@ -74,9 +76,14 @@ export function createSpawner(options: SpawnerOptions): Spawner {
 
   function flush(): void {
     if (batch.length === 0 || closed) return;
-    current ??= open();
-    current.send(batch);
+    const launches = batch;
     batch = [];
+    try {
+      current ??= open();
+      current.send(launches);
+    } catch (error) {
+      refuse(launches, `The process that starts others could not be started (${(error as Error).message}).`);
+    }
   }
 
   current = open();
@@ -89,13 +96,17 @@ export function createSpawner(options: SpawnerOptions): Spawner {
       const launch: Launch = { id: lastId, request, listen, sent: 0, begun: false, accepted: false };
       const message = unacceptable(request);
       if (message === undefined) send(launch);
-      else queueMicrotask(() => listen({ kind: 'not_started', message }));
+      else refuse([launch], message);
     },
     async close() {
       closed = true;
       await Promise.all(Array.from(shells, (shell) => shell.close()));
     },
   };
+}
+
+function refuse(launches: readonly Launch[], message: string): void {
+  queueMicrotask(() => launches.forEach(({ listen }) => listen({ kind: 'not_started', message })));
 }
 
 /**

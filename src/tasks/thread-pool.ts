@@ -59,19 +59,19 @@ const patience: Duration = 2_000;
 
 export function createThreadPool(options: ThreadPoolOptions): ThreadPool {
   const hosts = new Set<Host>();
-  const hostFor = (cwd: string): Host => {
-    const present = Array.from(hosts).find((host) => host.accepts(cwd));
+  const hostFor = (cwd: string, identity: string): Host => {
+    const present = Array.from(hosts).find((host) => host.accepts(cwd, identity));
     if (present !== undefined) return present;
-    const host = new Host(cwd, options, (gone) => hosts.delete(gone));
+    const host = new Host({ cwd, identity }, options, (gone) => hosts.delete(gone));
     hosts.add(host);
     return host;
   };
   return {
     run(request, listen) {
-      const problem = problemOf(request.cwd);
-      if (problem !== undefined) return refuse(listen, problem);
+      const place = placeOf(request.cwd);
+      if ('problem' in place) return refuse(listen, place.problem);
       try {
-        return hostFor(request.cwd).run(request, listen);
+        return hostFor(request.cwd, place.identity).run(request, listen);
       } catch (error) {
         return refuse(listen, `No process for threads: ${(error as Error).message}`);
       }
@@ -87,12 +87,17 @@ function refuse(listen: (event: ThreadEvent) => void, message: string): Thread {
   return { abort: () => undefined, end: () => undefined };
 }
 
-/** Asked first, because spawn blames the program for a working directory that is not there. */
-function problemOf(cwd: string): string | undefined {
+/**
+ * Asked first, because spawn blames the program for a working directory that is not there. Its identity, because a
+ * directory that a deployment has replaced (or its link) has the same name and is another.
+ */
+function placeOf(cwd: string): { identity: string } | { problem: string } {
   try {
-    return statSync(cwd).isDirectory() ? undefined : `The working directory ${cwd} is not a directory.`;
+    const stat = statSync(cwd);
+    if (!stat.isDirectory()) return { problem: `The working directory ${cwd} is not a directory.` };
+    return { identity: `${stat.dev}:${stat.ino}` };
   } catch (error) {
-    return `The working directory ${cwd} cannot be used: ${(error as Error).message}`;
+    return { problem: `The working directory ${cwd} cannot be used: ${(error as Error).message}` };
   }
 }
 
@@ -105,6 +110,7 @@ interface Entry {
 /** One process and the threads in it. */
 class Host {
   readonly #cwd: string;
+  readonly #identity: string;
   readonly #clock: Clock;
   readonly #idle: Duration;
   readonly #child: ChildProcess;
@@ -115,8 +121,13 @@ class Host {
   /** It is dying, or holds a thread that cannot be ended. */
   #retired = false;
 
-  constructor(cwd: string, options: ThreadPoolOptions, onGone: (host: Host) => void) {
+  constructor(
+    { cwd, identity }: { cwd: string; identity: string },
+    options: ThreadPoolOptions,
+    onGone: (host: Host) => void,
+  ) {
     this.#cwd = cwd;
+    this.#identity = identity;
     this.#clock = options.clock;
     this.#idle = options.idle;
     const [file = '', ...args] = options.command;
@@ -147,8 +158,8 @@ class Host {
     });
   }
 
-  accepts(cwd: string): boolean {
-    return !this.#retired && cwd === this.#cwd;
+  accepts(cwd: string, identity: string): boolean {
+    return !this.#retired && cwd === this.#cwd && identity === this.#identity;
   }
 
   run({ order, memory }: ThreadRequest, listen: (event: ThreadEvent) => void): Thread {

@@ -135,6 +135,11 @@ describe('the environment', () => {
       LISTEN_FDS: '1',
       TSCHED_TOKEN: 'secret',
       BASH_ENV: '/dev/null/x',
+      // These would be the spawner's undoing: it would wait no longer, call no function, and find no command.
+      TMOUT: '1',
+      FUNCNEST: '1',
+      EXECIGNORE: '*',
+      ts_value: 'its own',
     };
     const said = await say(bench({ ...inherited, ...secret }), [], { env: { ADDED: 'yes' } });
     const { SHLVL, _, BASH_ENV, ...rest } = said.env;
@@ -180,7 +185,27 @@ describe('the environment', () => {
       POSIXLY_CORRECT: '1',
       ts_id: '5',
       SHLVL: '9',
+      TMOUT: '1',
+      EXECIGNORE: '*',
     };
     expect((await say(bench(), ['a b'], { env })).env).toMatchObject(env);
+  });
+
+  it('may have no PATH', async () => {
+    const { PATH: _, ...inherited } = process.env;
+    for (const more of [{}, surroundings({ inheritEnv: false })]) {
+      const attempt = bench({ ...inherited, ...('surroundings' in more && { PATH: '/nosuch' }) }).start(
+        command(['sh', '-c', 'exit 127'], more),
+      );
+      expect(await attempt.outcome).toMatchObject({ kind: 'failed', exitCode: 127 });
+    }
+  });
+
+  it('may not be more than the system takes', async () => {
+    const more = surroundings({ env: { HUGE: 'x'.repeat(131_072) } });
+    expect(await bench().start(shell('true', more)).outcome).toMatchObject({
+      kind: 'not_started',
+      message: expect.stringMatching(/HUGE.*too long/u),
+    });
   });
 });

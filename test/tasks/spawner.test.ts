@@ -14,13 +14,16 @@ interface Launched {
   readonly base: string;
 }
 
-function launcher(shell?: readonly string[]): {
+function launcher(
+  shell?: readonly string[],
+  environment: Record<string, string | undefined> = process.env,
+): {
   spawner: Spawner;
   directory: string;
   launch: (script: string, more?: Partial<LaunchRequest>) => Launched;
 } {
   const directory = temporaryDirectory();
-  const spawner = createSpawner({ environment: process.env, clock: systemClock, ...(shell && { shell }) });
+  const spawner = createSpawner({ environment, clock: systemClock, ...(shell && { shell }) });
   later(() => spawner.close());
   let count = 0;
   const launch = (script: string, more: Partial<LaunchRequest> = {}): Launched => {
@@ -188,6 +191,19 @@ describe('when the spawner dies', () => {
     expect(starts.length).toBeGreaterThanOrEqual(100 - lost.length);
   });
 
+  it('and the system has not what another would need, that is an outcome, and passes', async () => {
+    const environment: Record<string, string | undefined> = { ...process.env };
+    const { launch, spawner } = launcher(undefined, environment);
+    const dead = spawner.pid ?? 0;
+    process.kill(dead, 'SIGKILL');
+    await until('its death', () => spawner.pid === undefined);
+    environment['HUGE'] = 'x'.repeat(200_000);
+    const message = expect.stringContaining('E2BIG'); // thrown, as ENOMEM is
+    expect(await launch('true').end).toEqual({ kind: 'not_started', message });
+    delete environment['HUGE'];
+    expect(await launch('exit 6').end).toEqual({ kind: 'exited', exitCode: 6 });
+  });
+
   it('a run whose watcher was killed too is lost, once it has ended', async () => {
     const { launch, spawner } = launcher();
     const running = launch('exec sleep 600');
@@ -269,6 +285,15 @@ describe('descriptors', () => {
       await Promise.all(Array.from({ length: 40 }, () => launch('true').end));
     expect(count()).toBeLessThanOrEqual(before + 2);
   });
+});
+
+it('close ends even a shell that was stopped', async () => {
+  const { launch, spawner } = launcher();
+  await launch('true').end;
+  const shell = spawner.pid ?? 0;
+  process.kill(shell, 'SIGSTOP');
+  await spawner.close();
+  expect(lives(shell)).toBe(false);
 });
 
 it('close ends the shell and leaves what runs', async () => {

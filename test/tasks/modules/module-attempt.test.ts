@@ -1,6 +1,6 @@
 /** Module tasks through the executor: what they are given, spares between runs, code that changes, users, the end. */
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, realpathSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
@@ -160,6 +160,22 @@ describe('the thread host', () => {
     expect(await crasher.ended).toMatchObject(lost);
     expect(await sleeper.ended).toMatchObject(lost);
     expect(await held.bench.run({ isolation: 'thread', with: 1 })).toEqual({ kind: 'succeeded', result: 1 });
+  });
+
+  it('is another where the directory of that name is another', async () => {
+    const { bench } = held;
+    const current = join(bench.directory, 'current');
+    for (const release of ['release-1', 'release-2']) {
+      mkdirSync(join(bench.directory, release));
+      rmSync(current, { force: true });
+      symlinkSync(release, current);
+      const outcome = await bench.run({
+        exportName: 'tellsAll',
+        isolation: 'thread',
+        surroundings: { cwd: current },
+      });
+      expect(outcome).toMatchObject({ result: { cwd: join(realpathSync(bench.directory), release) } });
+    }
   });
 
   it('gives up its place to a process where a task wants what threads share', async () => {

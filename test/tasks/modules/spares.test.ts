@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../../src/engine/clock.ts';
+import type { Clock } from '../../../src/engine/ports.ts';
 import { createSpares, startsAlike, type SpareRun, type Spares } from '../../../src/tasks/spares.ts';
 import {
   createSpawner,
@@ -212,6 +213,35 @@ describe('a spare', () => {
     expect(await trial.over).toBe('cold');
     expect(trial.events).toEqual([]);
     expect(existsSync(run.request.exitPath)).toBe(false);
+  });
+
+  it('that is stopped leaves the run to be launched, and is ended', async () => {
+    const hurried: Clock = {
+      ...systemClock,
+      after: (delay, action) => systemClock.after(delay / 20, action),
+    };
+    spares = createSpares({ spawner, clock: hurried, command, directory: waiting, environment });
+    start(runOf('default'));
+    const pid = await spareReady();
+    process.kill(pid, 'SIGSTOP');
+    const run = runOf('default');
+    mkdirSync(join(run.request.exitPath, '..'));
+    const { over, events } = start(run);
+    expect(await over).toBe('cold');
+    expect(events).toEqual([]);
+    expect(processesIn(root)).not.toContain(pid);
+  });
+
+  it('that cannot be made is done without', async () => {
+    writeFileSync(waiting, 'no directory');
+    const due: (() => void)[] = [];
+    const clock: Clock = { ...systemClock, after: (_, action) => (due.push(action), () => undefined) };
+    spares = createSpares({ spawner, clock, command, directory: waiting, environment });
+    expect(await start(runOf('default')).over).toBe('cold');
+    expect(() => mkdirSync(join(waiting, 'spare'))).toThrow('ENOTDIR'); // the fault
+    for (const action of due.slice(0, 1)) action(); // makes the spare
+    expect(await start(runOf('default')).over).toBe('cold');
+    rmSync(waiting);
   });
 
   it('is not used where the directory of the run holds something already', async () => {
