@@ -6,7 +6,6 @@ import { randomFillSync } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { uptime } from 'node:os';
 import { join } from 'node:path';
-import { setFlagsFromString } from 'node:v8';
 import { loadJobFileApart } from './config/apart.ts';
 import { formatDiagnostics } from './config/diagnostic.ts';
 import type { LoadedFile, LoadResult } from './config/load.ts';
@@ -17,6 +16,7 @@ import { systemClock } from './engine/clock.ts';
 import { Engine, type ApplySummary } from './engine/engine.ts';
 import type { EngineEvent, Executor } from './engine/ports.ts';
 import { runIds } from './engine/run-id.ts';
+import { inSmallNursery, shrinkForAWhile } from './heap.ts';
 import type { Duration, Instant } from './model.ts';
 import { createLog, type Log, type LogOptions } from './observe/log.ts';
 import { MemoryStore } from './store/memory.ts';
@@ -119,6 +119,7 @@ export class App {
   #reloading: Promise<unknown> = Promise.resolve();
   #queued: Promise<ReloadResult> | undefined;
   #stopping: Promise<void> | undefined;
+  #callOffShrinking: (() => void) | undefined;
 
   constructor(options: AppOptions, { executor, log, file, runs }: Parts) {
     this.#options = options;
@@ -147,6 +148,7 @@ export class App {
     this.#say(this.#file.warnings, this.#file.texts);
     this.#runs.sweep();
     await inSmallNursery(() => this.#engine.start(this.#file.jobs));
+    this.#shrink();
     if (this.#options.watch && this.#stopping === undefined) {
       this.#watch = watchFiles({
         clock: systemClock,
@@ -215,7 +217,13 @@ export class App {
     if (decision.alarm !== undefined) this.#log.write('warning', decision.alarm, { cause });
     const summary = await this.#engine.apply(decision.file.jobs);
     this.#file = decision.file;
+    this.#shrink();
     return { kind: 'applied', summary };
+  }
+
+  #shrink(): void {
+    this.#callOffShrinking?.();
+    if (this.#stopping === undefined) this.#callOffShrinking = shrinkForAWhile(systemClock);
   }
 
   async #warnOfZoneData(): Promise<void> {
@@ -244,19 +252,6 @@ export class App {
   #observe(event: EngineEvent): void {
     this.#log.observer.observe(event);
     if (event.kind === 'run_finished') this.#runs.finished(event.run, event.definition.output.keep);
-  }
-}
-
-/**
- * Does something that makes many objects which stay. V8 meets it by letting the space of young objects grow, up to
- * 100 MB, and is slow to give that back; but a daemon sleeps for days with what it has.
- */
-async function inSmallNursery<T>(action: () => Promise<T>): Promise<T> {
-  setFlagsFromString('--semi-space-growth-factor=1');
-  try {
-    return await action();
-  } finally {
-    setFlagsFromString('--semi-space-growth-factor=2');
   }
 }
 
