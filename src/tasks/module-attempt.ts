@@ -9,7 +9,7 @@ import type { ContextData } from './context.ts';
 import { runEnvironment } from './environment.ts';
 import type { Ending, LaunchEvent, LaunchRequest } from './launch.ts';
 import type { Assignment } from './module-host.ts';
-import { outcomeMessageLimit, parseOutcome } from './module-outcome.ts';
+import { outcomeMessageLimit, parseOutcome, UNWRITABLE } from './module-outcome.ts';
 import { outcomeOfProcess, startProcess, type ProcessServices } from './process-attempt.ts';
 import { createSpares, startsAlike, type Spares } from './spares.ts';
 import { startThreadAttempt } from './thread-attempt.ts';
@@ -126,9 +126,7 @@ function startInProcess(
     await rm(paths.task, { force: true }).catch(() => undefined); // it does no harm
     const message = parseOutcome(await readEnd(paths.result, outcomeMessageLimit));
     if (message !== undefined) return message;
-    if (ending.kind === 'exited') {
-      return { kind: 'threw', message: `process.exit(${ending.exitCode}) called before the task had ended` };
-    }
+    if (ending.kind === 'exited') return { kind: 'threw', message: noMessage(ending.exitCode) };
     return (
       outOfMemory(ending.signal, await readEnd(paths.log, lastWords), memory) ?? outcomeOfProcess(ending, [])
     );
@@ -138,6 +136,13 @@ function startInProcess(
   const files = user === undefined && group === undefined ? [paths.task, paths.result] : ['7', '8'];
   const argv = [nodePath, ...nodeFlags, ...heap, program('module-host'), 'attempt', ...files];
   return startProcess(services, spec, { plan: { argv, launch, outcomeOf }, report });
+}
+
+function noMessage(exitCode: number): string {
+  const called = `process.exit(${exitCode}) called before the task had ended`;
+  return exitCode === UNWRITABLE
+    ? `How the task ended could not be written: the disk may be full. (Or: ${called}.)`
+    : called;
 }
 
 function outOfMemory(signal: string, output: string, memory: number | undefined): Outcome | undefined {

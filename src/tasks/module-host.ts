@@ -12,7 +12,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { isAbsolute } from 'node:path';
 import { adoptEnvironment, loadTypeStripping, runTask, type TaskCall } from './module-call.ts';
-import type { ModuleOutcome } from './module-outcome.ts';
+import { UNWRITABLE, type ModuleOutcome } from './module-outcome.ts';
 
 /** What a host reads from the assignment file. */
 export interface Assignment extends TaskCall {
@@ -44,7 +44,11 @@ function attempt({ killSignal, ...call }: Assignment, outcome: string): void {
 
 /** One write, the last thing that matters: a message cut short is no message. Then out, whatever is still pending. */
 function end(result: ModuleOutcome, outcome: string): void {
-  writeFileSync(fileOf(outcome), JSON.stringify(result));
+  try {
+    writeFileSync(fileOf(outcome), JSON.stringify(result));
+  } catch {
+    exit(UNWRITABLE);
+  }
   exit(result.kind === 'succeeded' ? 0 : 1);
 }
 

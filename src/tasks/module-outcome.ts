@@ -15,6 +15,9 @@ const stackLimit = 8192;
 /** A message of this size holds the largest result, and any escaping of the largest texts. */
 export const outcomeMessageLimit = resultLimit + 8 * (messageLimit + stackLimit);
 
+/** The exit code of a process whose outcome could not be written: EX_IOERR of sysexits.h. */
+export const UNWRITABLE = 74;
+
 /** What a module task may end with of itself. The rest (killed, timed out, …) is seen from outside. */
 export type ModuleOutcome = Extract<Outcome, { kind: 'succeeded' | 'threw' | 'not_started' }>;
 
@@ -23,7 +26,7 @@ export function returned(value: unknown): ModuleOutcome {
   if (value === undefined) return { kind: 'succeeded' };
   let json: string;
   try {
-    json = JSON.stringify(value, refuseWhatJsonLoses);
+    json = stringify(value);
   } catch (error) {
     return { kind: 'threw', message: bounded(`The task returned what JSON cannot hold: ${wordsOf(error)}`) };
   }
@@ -33,6 +36,13 @@ export function returned(value: unknown): ModuleOutcome {
     return { kind: 'threw', message };
   }
   return { kind: 'succeeded', result: JSON.parse(json) as Json };
+}
+
+/** Of an object whose toJSON gives undefined there is no JSON, whatever its type says. */
+function stringify(value: unknown): string {
+  const json: string | undefined = JSON.stringify(value, refuseWhatJsonLoses);
+  if (json === undefined) throw new Error('an object whose toJSON() gives undefined');
+  return json;
 }
 
 /** JSON.stringify drops functions and makes `{}` of a Map or a promise nobody awaited; a result lost in silence is worse than none. */

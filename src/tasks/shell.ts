@@ -14,8 +14,8 @@ export interface Launch {
   readonly id: number;
   readonly request: LaunchRequest;
   readonly listen: (event: LaunchEvent) => void;
-  /** Shells this was sent to. */
-  sent: number;
+  /** Shells that died over this, as far as can be told: it was the next, or none was begun. */
+  deaths: number;
   /** The shell has read it, and is about to fork. */
   begun: boolean;
   /** A supervisor has it. */
@@ -96,7 +96,6 @@ export class Shell {
   send(launches: readonly Launch[]): void {
     let text = REAP;
     for (const launch of launches) {
-      launch.sent += 1;
       this.#launches.set(launch.id, launch);
       text += encodeRequest(launch.id, launch.request);
     }
@@ -211,6 +210,8 @@ export class Shell {
         left.push(launch);
       }
     }
+    const blamed = this.#latest === undefined ? left : left.slice(0, 1);
+    for (const launch of blamed) launch.deaths += 1;
     this.#options.left(left);
   }
 

@@ -64,7 +64,7 @@ export function createSpawner(options: SpawnerOptions): Spawner {
   }
 
   function again(launch: Launch): void {
-    if (launch.sent < TRIES) return send(launch);
+    if (launch.deaths < TRIES) return send(launch);
     refuse([launch], 'The process that starts others died twice before it could start this one.');
   }
 
@@ -93,7 +93,7 @@ export function createSpawner(options: SpawnerOptions): Spawner {
     },
     launch(request, listen) {
       lastId += 1;
-      const launch: Launch = { id: lastId, request, listen, sent: 0, begun: false, accepted: false };
+      const launch: Launch = { id: lastId, request, listen, deaths: 0, begun: false, accepted: false };
       const message = unacceptable(request);
       if (message === undefined) send(launch);
       else refuse([launch], message);

@@ -191,6 +191,23 @@ describe('when the spawner dies', () => {
     expect(starts.length).toBeGreaterThanOrEqual(100 - lost.length);
   });
 
+  it('again and again, that costs the runs in line nothing', async () => {
+    const { launch, spawner } = launcher();
+    const all = Array.from({ length: 100 }, () => launch('true'));
+    const deaths = new Set<number>();
+    for (const index of [5, 30, 55]) {
+      await until(`word of number ${index}`, () => all[index]?.events.length !== 0);
+      const shell = spawner.pid;
+      if (shell === undefined) continue;
+      process.kill(shell, 'SIGKILL');
+      deaths.add(shell);
+    }
+    const ends = await Promise.all(all.map((each) => each.end));
+    expect(deaths.size).toBeGreaterThan(1); // the fault
+    expect(ends.filter(({ kind }) => kind === 'not_started')).toEqual([]);
+    expect(ends.filter(({ kind }) => kind === 'lost').length).toBeLessThanOrEqual(deaths.size);
+  });
+
   it('and the system has not what another would need, that is an outcome, and passes', async () => {
     const environment: Record<string, string | undefined> = { ...process.env };
     const { launch, spawner } = launcher(undefined, environment);

@@ -192,6 +192,16 @@ describe('the thread host', () => {
   });
 });
 
+it('an outcome that cannot be written is told as that', async () => {
+  const { bench } = held;
+  const spec = { runId: 'unwritable' };
+  mkdirSync(join(bench.runsDirectory, spec.runId, 'attempt-1.result.json'), { recursive: true });
+  expect(await bench.run({ spec })).toMatchObject({
+    kind: 'threw',
+    message: expect.stringContaining('could not be written'),
+  });
+});
+
 describe('the end', () => {
   it('leaves no process: neither spare nor thread host', async () => {
     const bench = new Bench();

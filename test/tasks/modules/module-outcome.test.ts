@@ -59,6 +59,8 @@ describe('what a task returned', () => {
     };
     const revoked = Proxy.revocable({}, {});
     revoked.revoke();
+    const nothing = { toJSON: () => undefined };
+    expect(returned(nothing)).toMatchObject({ message: expect.stringContaining('toJSON() gives undefined') });
     for (const value of [cycle, bomb, revoked.proxy])
       expect(returned(value)).toMatchObject({ kind: 'threw' });
   });
