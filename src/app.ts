@@ -191,6 +191,7 @@ export class App {
 
   async #stop(): Promise<void> {
     this.#aborter.abort();
+    this.#callOffShrinking?.();
     // From this very moment nothing new starts, however long the watch takes to close.
     const stopped = this.#engine.stop({ drain: this.#options.drain });
     await this.#watch?.close();
