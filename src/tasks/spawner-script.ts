@@ -171,7 +171,7 @@ EOF
 
 # Decides by what was noted in the record: by the job before its exec, by the launcher, and by the shell on the job's end.
 verdict() {
-  ts_answer="exited $ts_code" ts_kind=
+  ts_answer="exited $ts_code" ts_kind= ts_said=
   [ -s "$ts_record" ] || return
   while IFS= read -r ts_line; do
     case $ts_line in
@@ -179,13 +179,35 @@ verdict() {
     launched) ts_answer="exited $ts_code" ;;
     exited* | signalled*) ;; # of an earlier process
 
-    *Exit* | *Done*) ts_kind=exited ;;
-    *) ts_kind=signalled ;;
+    *Done*) ts_kind=exited ts_said=0 ;;
+    *Exit*)
+      ts_kind=exited ts_said=\${ts_line#*Exit }
+      ts_said=\${ts_said%%[!0-9]*}
+      ;;
+    *Killed*) ts_kind=signalled ts_said=137 ;;
+    *) ts_kind=signalled ts_said=143 ;;
     esac
   done <"$ts_record"
+  # A shell that has forgotten the job says 127; what \`jobs\` said before is better.
+  [ "$ts_code" = 127 ] && [ "$ts_said" ] && ts_code=$ts_said
   case $ts_answer$ts_kind in
   exited*signalled) ts_answer="signalled $((ts_code - 128))" ;;
+  exited*exited) ts_answer="exited $ts_code" ;;
   esac
+}
+
+# Without -f, \`wait\` also comes back from a job that was stopped, as often as it is asked.
+stopped() {
+  case $ts_code in
+  147 | 148 | 149 | 150) ;;
+  *) return 1 ;;
+  esac
+  ts_line=
+  { read -r ts_line <"/proc/$ts_pid/stat"; } 2>/dev/null
+  case \${ts_line##*') '} in
+  [Tt]*) return 0 ;;
+  esac
+  return 1
 }
 
 prepare() {
@@ -223,8 +245,14 @@ supervise() {
   printf 'S %s %s\\n' "$ts_id" "$ts_pid"
   LC_ALL=C
   if [ "$ts_monitor" ]; then
-    wait -f "$ts_pid"
+    # Not \`wait -f\`: it spins for ever when \`jobs\` made bash forget the job just then (seen once in thousands of runs).
+    wait "$ts_pid"
     ts_code=$?
+    while stopped; do
+      sleep 1
+      wait "$ts_pid"
+      ts_code=$?
+    done
   else
     wait "$ts_pid"
     ts_code=$?
