@@ -1,7 +1,8 @@
 /** A faked clock for real processes: libfaketime, loaded into the daemon and all that it starts. */
-import { renameSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { closeSync, openSync, renameSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Daemon } from './daemon.ts';
+import type { Daemon, Later } from './daemon.ts';
 
 type Environment = Readonly<Record<string, string>>;
 
@@ -18,36 +19,33 @@ export function library(): string {
 }
 
 /**
- * All clocks of the daemon run many times as fast, from `go` on; until then, at their usual pace, so that however long it takes
- * to start, the story does not begin without it. Its jobs' own clocks begin at `from`, each when it starts.
+ * All clocks of the daemon run many times as fast, from its first moment to its last. Its start takes time too: by then the
+ * clock is a minute or so past `from`. Its jobs' own clocks begin at `from`, each when it starts.
+ *
+ * The pace never changes: libfaketime takes over a new one without a lock, and where two threads ask for the time just
+ * then, the wall clock ends up years off. Where the story must not begin without the daemon, use a SteppedClock.
  */
 export class RacingClock {
   readonly env: Environment;
-  readonly #file: string;
   readonly #from: number;
   readonly #rate: number;
+  readonly #begun = performance.now();
 
   constructor(directory: string, from: string, rate: number) {
-    this.#file = join(directory, 'clock');
-    this.#from = Date.parse(from) / 1000;
+    const file = join(directory, 'clock');
+    this.#from = Date.parse(from);
     this.#rate = rate;
-    put(this.#file, `@${this.#from} x1`);
-    this.env = {
-      LD_PRELOAD: library(),
-      // In seconds, so that no time zone has a say in it.
-      FAKETIME_FMT: '%s',
-      FAKETIME_TIMESTAMP_FILE: this.#file,
-      FAKETIME_NO_CACHE: '1',
-      // A new pace holds from now on, instead of from the beginning.
-      FAKETIME_XRESET: '1',
-    };
+    put(file, `@${this.#from / 1000} x${rate}`);
+    // The format is in seconds, so that no time zone has a say in it.
+    this.env = { LD_PRELOAD: library(), FAKETIME_FMT: '%s', FAKETIME_TIMESTAMP_FILE: file };
   }
 
+  /** Waits until the daemon is up, and makes sure that its clock is this one. */
   async go(daemon: Daemon): Promise<void> {
     await daemon.ready();
-    put(this.#file, `@${this.#from} x${this.#rate}`);
-    // It may have gone to sleep at the old pace.
-    daemon.signal('SIGUSR2');
+    const passed = Date.parse(daemon.lines.at(-1)?.time ?? '') - this.#from;
+    const most = (performance.now() - this.#begun) * this.#rate;
+    if (!(passed >= 0 && passed <= most)) throw new Error(`${passed} ms of at most ${most} ms have passed`);
   }
 }
 
@@ -58,10 +56,16 @@ export class RacingClock {
 export class SteppedClock {
   readonly env: Environment;
   readonly #file: string;
+  readonly #bell: number;
 
-  constructor(directory: string, at: string) {
+  /** The directory is the daemon's, in which its jobs run. */
+  constructor(directory: string, at: string, later: Later) {
     this.#file = join(directory, 'clock');
     this.set(at);
+    execFileSync('mkfifo', [join(directory, 'bell')]);
+    // Open for both, a pipe waits for nobody, and keeps what is written until it is read.
+    this.#bell = openSync(join(directory, 'bell'), 'r+');
+    later(() => closeSync(this.#bell));
     this.env = {
       LD_PRELOAD: library(),
       FAKETIME_TIMESTAMP_FILE: this.#file,
@@ -72,8 +76,25 @@ export class SteppedClock {
 
   set(to: string): void {
     // An offset, not a time: every process has the same one, whenever it started.
-    const offset = Math.round((Date.parse(to) - Date.now()) / 1000);
-    put(this.#file, `${offset < 0 ? '' : '+'}${offset}`);
+    const offset = (Date.parse(to) - Date.now()) / 1000;
+    put(this.#file, `${offset < 0 ? '' : '+'}${offset.toFixed(3)}`);
+  }
+
+  /** A job that the daemon must have for `skipTo`: when told, it fails and is tried again, so that the daemon is awake. */
+  get waker(): object {
+    const retry = { limit: 1000, delay: '100ms', backoff: 'constant', jitter: false };
+    return { startup: 'daemon', run: 'read -r told < bell; exit 1', retry, on_shutdown: 'terminate' };
+  }
+
+  /**
+   * Leaves out what lies between now and a second before an instant, and waits until the daemon knows; the instant then
+   * comes by itself. So hours pass in seconds, whatever the load: nothing races against the clock.
+   */
+  async skipTo(daemon: Daemon, instant: string): Promise<void> {
+    const known = daemon.events('clock_stepped').length;
+    this.set(new Date(Date.parse(instant) - 1000).toISOString());
+    writeSync(this.#bell, '\n');
+    await daemon.until(`the step to ${instant}`, () => daemon.events('clock_stepped')[known]);
   }
 }
 

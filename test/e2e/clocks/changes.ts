@@ -1,7 +1,7 @@
-/** The daemon through real clock changes, on a clock that runs 900 times as fast. */
+/** The daemon through real clock changes, from slot to slot: between them, the wall clock is set forward. */
 import { describe, expect, it } from 'vitest';
 import { account, directory, startDaemon } from '../../support/daemon.ts';
-import { RacingClock } from '../../support/faketime.ts';
+import { SteppedClock } from '../../support/faketime.ts';
 
 const MINUTE = 60_000;
 
@@ -133,15 +133,21 @@ describe.concurrent('every slot once while clocks go', { timeout: 60_000 }, () =
     const where = directory(onTestFinished);
     const book = account(`${where}/account`);
     const table = jobsOf(change);
-    const clock = new RacingClock(where, change.from, 900);
+    const clock = new SteppedClock(where, change.from, onTestFinished);
     const daemon = startDaemon({
-      jobs: jobFile(table, change.until, book.line()),
+      jobs: jobFile(table, change, { run: book.line(), waker: clock.waker }),
       directory: where,
       args: ['--max-concurrent-runs', '0', '--drain', '1d'],
       env: clock.env,
       later: onTestFinished,
     });
-    await clock.go(daemon);
+    await daemon.ready();
+    for (const { at, count } of instants(table)) {
+      await clock.skipTo(daemon, at);
+      const ran = (): number => book.executions().filter(({ slot }) => same(slot, at)).length;
+      await daemon.until(`the ${count} runs of ${at}`, () => ran() >= count);
+    }
+    await clock.skipTo(daemon, afterwards(change));
     await daemon.until(`the run after ${change.until}`, () => book.executions('after')[0]);
     expect(await daemon.stop()).toBe(0);
 
@@ -154,6 +160,8 @@ describe.concurrent('every slot once while clocks go', { timeout: 60_000 }, () =
     const expected = table.map(({ name, slots }) => [name, slots]);
     expect(Object.fromEntries(ran)).toEqual(Object.fromEntries(expected));
     expect(daemon.events('slots_skipped')).toEqual([]);
+    const began = daemon.events('attempt_started');
+    expect(began.filter(({ time, slot = '' }) => !(Date.parse(time) >= Date.parse(slot)))).toEqual([]);
   });
 });
 
@@ -188,11 +196,31 @@ function jobsOf({ from, until, jobs }: Change): Row[] {
 }
 
 /** However slow this machine is, no slot is given up: what is late is caught up. */
-function jobFile(table: readonly Row[], until: string, run: string): string {
-  const after = new Date(Date.parse(until) + 10 * MINUTE).toISOString();
+function jobFile(
+  table: readonly Row[],
+  change: Change,
+  { run, waker }: { readonly run: string; readonly waker: object },
+): string {
+  const { until } = change;
+  const after = afterwards(change);
   const jobs = Object.fromEntries(table.map(({ id, when }) => [id, { ...when, end: until, run }]));
   const defaults = { misfire: { run: 'all' }, overlap: 'allow', max_instances: 100 };
-  return JSON.stringify({ defaults, jobs: { ...jobs, after: { at: after, run } } });
+  return JSON.stringify({ defaults, jobs: { ...jobs, after: { at: after, run }, waker } });
+}
+
+/** A while after the last slot that is looked at. */
+function afterwards({ until }: Change): string {
+  return new Date(Date.parse(until) + 10 * MINUTE).toISOString();
+}
+
+/** When something is to run, in order, and how much. */
+function instants(table: readonly Row[]): { at: string; count: number }[] {
+  const all = table.flatMap(({ slots }) => slots).sort();
+  return [...new Set(all)].map((at) => ({ at, count: all.filter((other) => other === at).length }));
+}
+
+function same(a: string, b: string): boolean {
+  return Date.parse(a) === Date.parse(b);
 }
 
 /** Every multiple of a period in real time, to the minute. */

@@ -8,4 +8,4 @@ import './changes.ts';
 import './restart.ts';
 import './timers.ts';
 
-vi.setConfig({ maxConcurrency: 12 });
+vi.setConfig({ maxConcurrency: 20 });

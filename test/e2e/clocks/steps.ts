@@ -23,7 +23,7 @@ interface Bench {
 async function bench(at: string, jobs: (line: string) => object, later: Later): Promise<Bench> {
   const where = directory(later);
   const book = account(`${where}/account`);
-  const clock = new SteppedClock(where, at);
+  const clock = new SteppedClock(where, at, later);
   const file = JSON.stringify({ timezone: 'UTC', jobs: jobs(book.line('$(date -u +%FT%TZ)')) });
   // The daemon is given 30 s to notice, and then some to act.
   const daemon = startDaemon({ jobs: file, directory: where, env: clock.env, patience: 45_000, later });
