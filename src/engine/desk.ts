@@ -66,11 +66,6 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
     this.cohorts = new Cohorts(this.alarm);
   }
 
-  /** Slots that wait, for the bound or for a run of their own job. */
-  get inLine(): number {
-    return this.#line.size;
-  }
-
   emit(event: EngineEvent): void {
     this.#ports.observer.observe(event);
   }

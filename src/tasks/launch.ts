@@ -1,20 +1,10 @@
 /** What a process to be started is, and what becomes of it. */
-import type { ResourceLimits } from '../model.ts';
+import type { Surroundings } from '../model.ts';
 
 /** What is to be started. Strings may hold anything but NUL; they reach the process byte for byte. */
-export interface LaunchRequest {
+export interface LaunchRequest extends Omit<Surroundings, 'stdin'> {
   /** Program and arguments; a program without a slash is looked for in the PATH of the process's own environment. */
   readonly argv: readonly string[];
-  /** Absolute path. */
-  readonly cwd: string;
-  /** Variables set on top of the inherited environment, or, with `inheritEnv` false, of a nearly empty one. */
-  readonly env: Readonly<Record<string, string>>;
-  readonly inheritEnv: boolean;
-  readonly user?: string;
-  readonly group?: string;
-  readonly umask?: number;
-  readonly nice?: number;
-  readonly limits: ResourceLimits;
   /** Absolute path of a file to be standard input; /dev/null when absent. */
   readonly stdinPath?: string;
   /** Absolute path: stdout and stderr are appended to it (0600). Absent: the daemon's own stdout and stderr. */
