@@ -184,8 +184,6 @@ export type Outcome =
   /** The host, the store or the spawner died under it. */
   | { readonly kind: 'lost'; readonly message: string };
 
-export type OutcomeKind = Outcome['kind'];
-
 export interface AttemptRecord {
   /** From 1. */
   readonly number: number;

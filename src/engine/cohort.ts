@@ -33,10 +33,6 @@ export class Cohort implements Wakeable {
     this.#priority = priority;
   }
 
-  get isEmpty(): boolean {
-    return this.#members.length === 0;
-  }
-
   /** Adds a job that waits for `slot`, a slot of the trigger. */
   join(member: Member, slot: Instant): void {
     member.nextSlot = slot;
@@ -50,7 +46,7 @@ export class Cohort implements Wakeable {
       this.#members[member.place] = last;
       last.place = member.place;
     }
-    if (this.isEmpty) this.#await(undefined);
+    if (this.#members.length === 0) this.#await(undefined);
   }
 
   wake(): void {

@@ -77,7 +77,7 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
     if (!paused && !job.isBusy) return this.#begin(turn);
     const occupancy = { active: active.length + inLine.length, waiting: waiting.length, paused };
     const admission = admit(job.definition.policy, occupancy);
-    // Slots caught up together do not crowd each other out: they run one after another.
+    // Slots caught up together do not crowd each other out: they wait for their turn.
     if (isBacklog(turn) && admission.kind !== 'start' && !paused) {
       job.waiting = [...waiting, turn];
       return;

@@ -184,11 +184,6 @@ export function intlSource<T>(timezone: string, read: (offsetAt: (instant: Insta
   });
 }
 
-/** An instant's reading of the wall clock, as nominal time (see walk.ts). */
-export function toNominal(zone: Zone, instant: Instant): number {
-  return instant + zone.at(instant).offset;
-}
-
 /** What a wall-clock time is in a zone. */
 export type Reading =
   | { readonly kind: 'once'; readonly instant: Instant }
