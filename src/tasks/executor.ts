@@ -21,8 +21,16 @@ export interface ExecutorOptions {
   readonly onOutput?: (output: OutputLines) => void;
 }
 
+export interface ProcessExecutor extends Executor {
+  /**
+   * Process id of the spawner; undefined when there is none just now. It outlives a daemon that is killed until it is
+   * through with what it was sent.
+   */
+  readonly spawnerPid: number | undefined;
+}
+
 /** Starts the spawner at once, so create it while the process is small. Throws when the directory cannot be made. */
-export function createExecutor(options: ExecutorOptions): Executor {
+export function createExecutor(options: ExecutorOptions): ProcessExecutor {
   const { runsDirectory, clock, output, onOutput } = options;
   mkdirSync(runsDirectory, { recursive: true, mode: 0o700 });
   const environment = inheritable(options.inheritedEnvironment);
@@ -31,6 +39,9 @@ export function createExecutor(options: ExecutorOptions): Executor {
   const services: ProcessServices = { runsDirectory, clock, spawner, outputs, output, onOutput };
   const modules = createModules(services, { nodePath: options.nodePath, environment });
   return {
+    get spawnerPid() {
+      return spawner.pid;
+    },
     start(spec, report) {
       try {
         return begin({ services, modules }, spec, report);

@@ -18,6 +18,10 @@ export async function explainLaunchProblem(
   switch (step) {
     case 'fork':
       return "The system refused another process: the limit of processes (ulimit -u, a cgroup's pids.max) or of memory is reached.";
+    case 'fenced':
+      return 'Another daemon took this over before it was started.';
+    case 'record':
+      return `The exit record ${request.exitPath} cannot be made: the disk may be full, or its directory gone.`;
     case 'cwd':
       return (
         (await directoryProblem(request.cwd)) ??

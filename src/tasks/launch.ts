@@ -9,7 +9,10 @@ export interface LaunchRequest extends Omit<Surroundings, 'stdin'> {
   readonly stdinPath?: string;
   /** Absolute path: stdout and stderr are appended to it (0600). Absent: the daemon's own stdout and stderr. */
   readonly outputPath?: string;
-  /** Absolute path: how the process ended is written there before it is reported, so it is known even if nobody listens. */
+  /**
+   * Absolute path of the exit record (exit-record.ts): made before the process is, which is not started where it exists
+   * already. How the process ended is written there before it is reported, so it is known even if nobody listens.
+   */
   readonly exitPath: string;
 }
 

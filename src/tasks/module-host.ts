@@ -93,8 +93,9 @@ function spare(path: string): void {
   const socket = connect(path);
   let line = '';
   socket.setEncoding('utf8');
-  socket.on('error', () => exit(0));
-  socket.on('close', () => exit(0));
+  // Not 0: should the daemon have died while it gave this a run, that has not succeeded.
+  socket.on('error', () => exit(1));
+  socket.on('close', () => exit(1));
   socket.on('data', (text: string) => {
     line += text;
     if (!line.endsWith('\n')) return;

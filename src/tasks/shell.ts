@@ -1,9 +1,8 @@
 /** One shell that starts processes, and what was asked of it. Speaks the protocol of spawner-script.ts. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
-import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
 import type { Clock } from '../engine/ports.ts';
+import { parseEnding, readRecord } from './exit-record.ts';
 import type { Ending, LaunchEvent, LaunchRequest } from './launch.ts';
 import { commandProblem, explainLaunchProblem } from './launch-problem.ts';
 import { encodeRequest } from './launch-request.ts';
@@ -48,13 +47,6 @@ const RARELY = 30_000;
 const PATIENCE = 2_000;
 /** Shells that reap their children only when told are told with each batch, and when there is nothing else to do. */
 const REAP = '0\n';
-
-/** Reversed, since the first of several names of a number is the usual one: SIGABRT, not SIGIOT. */
-const SIGNALS = new Map(
-  Object.entries(constants.signals)
-    .toReversed()
-    .map(([name, number]) => [number, name]),
-);
 
 const LOST = 'The process that watched over this one died: how it ended is not known.';
 const DOUBTFUL = 'The process that starts others died while it may have been starting this one.';
@@ -233,27 +225,11 @@ export class Shell {
 
   /** No report will come; but the exit record may have been written. */
   async #conclude(launch: Launch): Promise<void> {
-    this.#finish(launch, (await readExitRecord(launch.request.exitPath)) ?? { kind: 'lost', message: LOST });
+    const record = readRecord(launch.request.exitPath);
+    if (record.kind === 'exited' || record.kind === 'signalled') return this.#settle(launch, record);
+    if (record.kind === 'not_started') return this.#refuse(launch, record.step);
+    this.#finish(launch, { kind: 'lost', message: LOST });
   }
-}
-
-/** Reads how a process ended. Undefined when that is not known (yet). A record without its line end is unfinished. */
-export async function readExitRecord(path: string): Promise<Ending | undefined> {
-  const text = await readFile(path, 'latin1').catch(() => '');
-  if (!text.endsWith('\n')) return undefined;
-  const words = text.trimEnd().split(' ');
-  return words[0] === 'exited' || words[0] === 'signalled' ? parseEnding(words) : undefined;
-}
-
-function parseEnding([kind, number]: readonly string[]): Ending {
-  const value = Number(number);
-  if (kind === 'exited') return { kind, exitCode: value };
-  return { kind: 'signalled', signal: signalName(value) };
-}
-
-/** The name of a signal; that of a real-time signal, which Node has no name for, as SIGRTMIN+n. */
-function signalName(number: number): string {
-  return SIGNALS.get(number) ?? (number >= 34 ? `SIGRTMIN+${number - 34}` : `signal ${number}`);
 }
 
 function exists(pid: number): boolean {

@@ -22,6 +22,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import type { Duration } from '../model.ts';
 import type { Clock } from '../engine/ports.ts';
+import { readRecord } from './exit-record.ts';
 import type { SpareOrder } from './module-host.ts';
 import type { LaunchEvent, LaunchRequest } from './launch.ts';
 import type { Spawner } from './spawner.ts';
@@ -150,8 +151,14 @@ function clean(directory: string): void {
   }
   for (const entry of entries) {
     const path = join(directory, entry.name);
-    if (!entry.isSymbolicLink() || !existsSync(path) || existsSync(join(path, exitName))) remove(path);
+    if (!entry.isSymbolicLink() || !existsSync(path) || hasEnded(join(path, exitName))) remove(path);
   }
+}
+
+/** Until then its watcher comes by the first name of the directory to write the record. */
+function hasEnded(exitPath: string): boolean {
+  const { kind } = readRecord(exitPath);
+  return kind === 'exited' || kind === 'signalled' || kind === 'not_started';
 }
 
 function remove(path: string): void {

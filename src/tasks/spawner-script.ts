@@ -18,7 +18,10 @@
  *   N id step [code]   not started; see launch-problem.ts for the steps
  *   S id pid           started
  *   E id kind number   ended: `exited` and the code, or `signalled` and the signal's number
- * The exit record holds what N or E say, after the id.
+ *
+ * The exit record (read by exit-record.ts) is made by the supervisor, exclusively, before anything else: where it exists
+ * already, somebody has decided that this is not to be started. Then come lines: `started pid` before S is said, in between what the
+ * job's process and the shell note for `verdict`, and last, before it is said, what N or E say after the id.
  *
  * A shell folds exit codes and signals into one number, 128 + n, so `exit 137` looks like SIGKILL. What tells them
  * apart is `jobs`, asked before the shell forgets the job: it says `Done(137)` or `Exit 137` for a code and a signal's
@@ -39,7 +42,7 @@
  */
 export const LAUNCHER_SCRIPT = `
 ts_step=cwd
-trap 'printf "not_started %s %s\\n" "$ts_step" "$?" >&4' EXIT
+trap 'printf "failed %s %s\\n" "$ts_step" "$?" >&4' EXIT
 cd -- "$1" || exit 127
 ts_mode=$2
 ts_count=$3
@@ -62,7 +65,7 @@ esac
 shopt -s execfail 2>/dev/null
 printf 'launched\\n' >&4
 { exec "$@"; } 4>&-
-printf 'not_started exec %s\\n' "$?" >&4 # in bash, which comes back without its trap
+printf 'failed exec %s\\n' "$?" >&4 # in bash, which comes back without its trap
 `;
 
 /** The spawner: `sh -c SPAWNER name LAUNCHER`. */
@@ -112,7 +115,7 @@ limit() {
 # What becomes the job's process. Whatever goes wrong before exec ends in the trap. (Bash would go on after a redirection that failed.)
 job() {
   trap - PIPE HUP INT QUIT TERM CHLD
-  trap 'printf "not_started %s %s\\n" "$ts_step" "$?" >>"$ts_record"; exit 127' EXIT
+  trap 'printf "failed %s %s\\n" "$ts_step" "$?" >>"$ts_record"; exit 127' EXIT
   ts_step=output
   if [ "$ts_log" ]; then exec >>"$ts_log" 2>&1 5>&- 6>&-; else exec >&5 2>&6 5>&- 6>&-; fi || exit 127
   ts_step=stdin
@@ -126,7 +129,7 @@ job() {
   ts_step=exec
   if [ "$ts_wrap" ]; then
     exec 4>>"$ts_record" || exit 127
-    printf 'not_started wrapper\\n' >&4
+    printf 'failed wrapper\\n' >&4
     # A module task that runs as another user could not open these itself, below a directory of root's.
     ts_base=\${ts_record%.exit}
     if [ -f "$ts_base.task.json" ]; then exec 7<"$ts_base.task.json" 8>>"$ts_base.result.json"; fi
@@ -134,10 +137,23 @@ job() {
   exec "$@" # a bash that fails here ends without its trap: see commandProblem in launch-problem.ts
 }
 
+# Makes the record: who makes it first has the say whether the job is started.
+claim() {
+  set -C
+  if { :; } >"$ts_record"; then
+    set +C
+    return
+  fi
+  trap - EXIT
+  if [ -e "$ts_record" ]; then ts_step=fenced; else ts_step=record; fi
+  printf 'N %s %s\\n' "$ts_id" "$ts_step"
+  exit
+}
+
 # Ends the supervisor of a job that cannot be started.
 refuse() {
   trap - EXIT
-  printf 'not_started %s\\n' "$1" >"$ts_record"
+  printf 'not_started %s\\n' "$1" >>"$ts_record"
   printf 'N %s %s\\n' "$ts_id" "$1"
   exit
 }
@@ -172,13 +188,11 @@ EOF
 # Decides by what was noted in the record: by the job before its exec, by the launcher, and by the shell on the job's end.
 verdict() {
   ts_answer="exited $ts_code" ts_kind= ts_said=
-  [ -s "$ts_record" ] || return
   while IFS= read -r ts_line; do
     case $ts_line in
-    not_started*) ts_answer=$ts_line ;;
+    failed*) ts_answer=not_started\${ts_line#failed} ;;
     launched) ts_answer="exited $ts_code" ;;
-    exited* | signalled*) ;; # of an earlier process
-
+    started*) ;;
     *Done*) ts_kind=exited ts_said=0 ;;
     *Exit*)
       ts_kind=exited ts_said=\${ts_line#*Exit }
@@ -236,11 +250,13 @@ prepare() {
 }
 
 supervise() {
-  trap 'printf "N %s fork\\n" "$ts_id"' EXIT
+  claim
+  trap 'refuse fork' EXIT
   [ "$ts_user" = - ] || identify
   prepare "$@"
   ts_pid=$!
   trap - EXIT
+  printf 'started %s\\n' "$ts_pid" >>"$ts_record"
   exec 5>&- 6>&- # who reads the daemon's output must not wait for the end of a job that outlives it
   printf 'S %s %s\\n' "$ts_id" "$ts_pid"
   LC_ALL=C
@@ -260,7 +276,7 @@ supervise() {
   fi
   ts_answer="exited $ts_code"
   if [ "$ts_code" -gt 125 ] || [ "$ts_wrap" ]; then verdict; fi
-  printf '%s\\n' "$ts_answer" >"$ts_record"
+  printf '%s\\n' "$ts_answer" >>"$ts_record"
   case $ts_answer in
   not_started*) printf 'N %s %s\\n' "$ts_id" "\${ts_answer#not_started }" ;;
   *) printf 'E %s %s\\n' "$ts_id" "$ts_answer" ;;

@@ -9,7 +9,6 @@ import { unacceptable } from './launch-request.ts';
 import { Shell, type Launch } from './shell.ts';
 
 export type { Ending, LaunchEvent, LaunchRequest } from './launch.ts';
-export { readExitRecord } from './shell.ts';
 
 export interface Spawner {
   /** Starts a process. Never throws: trouble is an event, and no event comes before this has returned. */

@@ -11,6 +11,7 @@ import { systemClock } from '../../src/engine/clock.ts';
 import type { AttemptSpec, Executor } from '../../src/engine/ports.ts';
 import type { Outcome } from '../../src/model.ts';
 import { createExecutor } from '../../src/tasks/executor.ts';
+import { readRecord } from '../../src/tasks/exit-record.ts';
 
 type Way = 'cold' | 'spare' | 'thread';
 
@@ -50,7 +51,7 @@ function outcomeOf(executor: Executor, spec: AttemptSpec): Promise<Outcome> {
 async function spareReady(spares: string): Promise<void> {
   const ready = (name: string): boolean =>
     existsSync(join(spares, name, 'attempt-1.log')) &&
-    !existsSync(join(spares, name, 'attempt-1.exit')) &&
+    readRecord(join(spares, name, 'attempt-1.exit')).kind === 'started' &&
     !existsSync(join(spares, name, 'socket'));
   while (!existsSync(spares) || !readdirSync(spares).some(ready)) await delay(5);
 }

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import type { Json } from '../../../src/model.ts';
+import { readRecord } from '../../../src/tasks/exit-record.ts';
 import { Bench, processesIn, useBench, type Isolation } from './support.ts';
 
 const held = useBench({ INHERITED: 'yes', TZ: 'UTC' });
@@ -16,7 +17,9 @@ async function spareReady(bench: Bench): Promise<void> {
   await vi.waitFor(
     () => {
       const ready = readdirSync(spares).filter((name) => existsSync(join(spares, name, 'attempt-1.log')));
-      expect(ready.filter((name) => !existsSync(join(spares, name, 'attempt-1.exit')))).toHaveLength(1);
+      expect(
+        ready.filter((name) => readRecord(join(spares, name, 'attempt-1.exit')).kind === 'started'),
+      ).toHaveLength(1);
       expect(ready.filter((name) => existsSync(join(spares, name, 'socket')))).toHaveLength(0);
     },
     { timeout: 20_000, interval: 5 },

@@ -16,6 +16,7 @@ import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../../src/engine/clock.ts';
 import type { Clock } from '../../../src/engine/ports.ts';
+import { readRecord } from '../../../src/tasks/exit-record.ts';
 import { createSpares, startsAlike, type SpareRun, type Spares } from '../../../src/tasks/spares.ts';
 import {
   createSpawner,
@@ -155,13 +156,14 @@ describe('a spare', () => {
     void start(runOf('default'));
     await spareReady();
     const env = { MINE: 'x', TZ: 'Asia/Tokyo' };
-    const first = start(runOf('tellsAll', env));
+    const firstRun = runOf('tellsAll', env);
+    const first = start(firstRun);
     await first.over;
     const { result } = JSON.parse(first.file('attempt-1.result.json')) as { result: Record<string, unknown> };
     expect(result).toMatchObject({ cwd: '/usr', env: { ...environment, ...env }, zone: -540, argv: 2 });
     expect(Object.keys(result['env'] as object).sort()).toEqual(['INHERITED', 'MINE', 'PATH', 'TZ']);
     expect(first.file('attempt-1.log')).toContain('nearly there');
-    expect(first.file('attempt-1.exit')).toBe('exited 0\n');
+    expect(readRecord(firstRun.request.exitPath)).toEqual({ kind: 'exited', exitCode: 0 });
 
     await spareReady();
     const second = start(runOf('patchesGlobals'));
@@ -180,6 +182,19 @@ describe('a spare', () => {
     void start(runOf('default'));
     await spareReady();
     expect(await start(runOf(exportName)).over).toEqual(ending);
+  });
+
+  it('whose run goes on when the next daemon cleans up still has its end on record', async () => {
+    void start(runOf('default'));
+    const pid = await spareReady();
+    const run = runOf('neverSettlesAlive');
+    const { events, over } = start(run);
+    await vi.waitFor(() => expect(events).toHaveLength(1), { timeout: 20_000, interval: 5 });
+    createSpares({ spawner, clock: systemClock, command, directory: waiting, environment });
+    expect(readRecord(run.request.exitPath)).toEqual({ kind: 'started', pid });
+    process.kill(pid, 'SIGKILL');
+    await over;
+    expect(readRecord(run.request.exitPath)).toEqual({ kind: 'signalled', signal: 'SIGKILL' });
   });
 
   it('says so when the working directory is not there', async () => {
