@@ -26,6 +26,7 @@ const modules = {
   'config-child': 'src/config/child.ts',
   'module-host': 'src/tasks/module-host.ts',
   'thread-host': 'src/tasks/thread-host.ts',
+  'store-thread': 'src/store/sqlite/thread.ts',
 };
 
 /** Files of dist/ by the import, always a dynamic one, that asks for them. */

@@ -5,7 +5,7 @@
 import { randomFillSync } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { uptime } from 'node:os';
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import { loadJobFileApart } from './config/apart.ts';
 import { formatDiagnostics } from './config/diagnostic.ts';
 import type { LoadedFile, LoadResult } from './config/load.ts';
@@ -14,19 +14,27 @@ import { watchFiles, type FileWatch } from './config/watch.ts';
 import { zoneDataWarning, ZONEINFO } from './config/zone-data.ts';
 import { systemClock } from './engine/clock.ts';
 import { Engine, type ApplySummary } from './engine/engine.ts';
-import type { EngineEvent, Executor } from './engine/ports.ts';
+import type { EngineEvent, Executor, Store } from './engine/ports.ts';
 import { runIds } from './engine/run-id.ts';
 import { inSmallNursery, shrinkForAWhile } from './heap.ts';
 import type { Duration, Instant } from './model.ts';
 import { createLog, type Log, type LogOptions } from './observe/log.ts';
+import { DaemonFile } from './store/daemon-file.ts';
+import type { Lock } from './store/lock.ts';
 import { MemoryStore } from './store/memory.ts';
+import { openSqliteStore, type StoreHealth } from './store/sqlite/store.ts';
+import { statePaths, takeStateDirectory } from './store/state-directory.ts';
 import { createExecutor } from './tasks/executor.ts';
+import { processStartTime } from './tasks/process-group.ts';
 import { RunDirectories } from './tasks/run-directories.ts';
 
 export interface AppOptions {
   readonly file: string;
   /** Made, with what is missing above it, if it does not exist. */
   readonly stateDirectory: string;
+  /** History is kept in memory, and forgotten at the end. */
+  readonly ephemeral: boolean;
+  readonly version: string;
   /** Infinity: no bound. */
   readonly maxConcurrentRuns: number;
   /** How long jobs that are waited for may go on after a request to stop. */
@@ -59,47 +67,120 @@ export type ReloadResult =
   | { readonly kind: 'applied'; readonly summary: ApplySummary }
   | { readonly kind: 'kept'; readonly reason: string };
 
+/** What tests put around the ports, to make something fail at a certain step. */
+export interface Surround {
+  readonly executor?: (executor: Executor) => Executor;
+  readonly store?: (store: Store) => Store;
+}
+
 /**
  * Makes a daemon out of a good job file; nothing runs yet.
- * @throws JobFileRefused when the job file has errors; Error with `code` when a directory or file cannot be made
+ * @throws JobFileRefused when the job file has errors; StateDirectoryRefused when the state is another's; StoreTrouble when its
+ * database cannot be used; Error with `code` when a directory or file cannot be made
  */
-export async function createApp(options: AppOptions): Promise<App> {
-  const { environment } = options;
-  const runsDirectory = join(options.stateDirectory, 'runs');
-  mkdirSync(runsDirectory, { recursive: true, mode: 0o700 });
-  // The process that starts others is made first: a fork is cheap while the daemon is small.
-  let log: Log | undefined;
-  const executor = createExecutor({
-    runsDirectory,
-    clock: systemClock,
-    nodePath: process.execPath,
-    inheritedEnvironment: environment,
-    output: 'file',
-    onOutput: ({ jobId, runId, lines }) => {
-      for (const line of lines) log?.output(line, { job: jobId, run: runId });
-    },
-  });
+export async function createApp(options: AppOptions, surround: Surround = {}): Promise<App> {
+  const paths = statePaths(options.stateDirectory);
+  const undo: (() => unknown)[] = [];
   try {
+    const lock = takeStateDirectory(options.stateDirectory);
+    undo.push(() => lock.release());
+    mkdirSync(paths.runs, { recursive: true, mode: 0o700 });
+    // The process that starts others is made first: a fork is cheap while the daemon is small.
+    let log: Log | undefined;
+    const executor = createExecutor({
+      runsDirectory: paths.runs,
+      clock: systemClock,
+      nodePath: process.execPath,
+      inheritedEnvironment: options.environment,
+      output: 'file',
+      onOutput: ({ jobId, runId, lines }) => {
+        for (const line of lines) log?.output(line, { job: jobId, run: runId });
+      },
+    });
+    undo.push(() => executor.close());
     const result = await inSmallNursery(() => load(options));
     if (!result.ok) throw new JobFileRefused(result);
-    log = createLog({ ...options.log, clock: systemClock, timezone: options.hostTimezone, environment });
-    return new App(options, {
-      executor,
+    const late: Late = { health: () => undefined };
+    const runs = new RunDirectories(paths.runs, systemClock);
+    const holding = { lock };
+    const store = await openStore(options, { late, runs, holding });
+    undo.push(() => store.close());
+    const daemonFile = new DaemonFile(paths.daemon, describe(options, result.file));
+    undo.push(() => daemonFile.close());
+    log = createLog({
+      ...options.log,
+      clock: systemClock,
+      timezone: options.hostTimezone,
+      environment: options.environment,
+    });
+    const app = new App(options, {
+      executor: surround.executor?.(executor) ?? executor,
+      store: surround.store?.(store) ?? store,
       log,
       file: result.file,
-      runs: new RunDirectories(runsDirectory, systemClock),
+      runs,
+      daemonFile,
+      holding,
     });
+    late.health = (health) => app.storeHealth(health);
+    return app;
   } catch (error) {
-    await executor.close();
+    for (const step of undo.reverse()) await step();
     throw error;
   }
 }
 
+/** What is there only once the daemon is. */
+interface Late {
+  health: (health: StoreHealth) => void;
+}
+
+/** The lock in force: of the directory as it is now, should it have been removed and made anew. */
+interface Holding {
+  lock: Lock;
+}
+
+async function openStore(
+  { ephemeral, stateDirectory }: AppOptions,
+  { late, runs, holding }: { late: Late; runs: RunDirectories; holding: Holding },
+): Promise<Store> {
+  if (ephemeral) return new MemoryStore();
+  return openSqliteStore({
+    path: statePaths(stateDirectory).database,
+    clock: systemClock,
+    retention: { keep: 1000, maxAge: 90 * 24 * 3_600_000 },
+    onHealth: (health) => late.health(health),
+    onPruned: (ids) => runs.forget(ids),
+    reclaim: () => {
+      holding.lock.release();
+      holding.lock = takeStateDirectory(stateDirectory);
+    },
+  });
+}
+
+function describe({ file, version, ephemeral }: AppOptions, { jobs }: LoadedFile) {
+  const startTime = processStartTime(process.pid);
+  const now = systemClock.now();
+  return {
+    pid: process.pid,
+    ...(startTime === undefined ? {} : { startTime }),
+    startedAt: now,
+    version,
+    file: resolve(file),
+    jobs: jobs.length,
+    loadedAt: now,
+    store: { kind: ephemeral ? ('memory' as const) : ('well' as const) },
+  };
+}
+
 interface Parts {
   readonly executor: Executor;
+  readonly store: Store;
   readonly log: Log;
   readonly file: LoadedFile;
   readonly runs: RunDirectories;
+  readonly daemonFile: DaemonFile;
+  readonly holding: Holding;
 }
 
 /** A daemon. `start` once, `reload` at any time, `stop` at any time and twice to hurry. */
@@ -110,7 +191,9 @@ export class App {
   readonly #log: Log;
   readonly #executor: Executor;
   readonly #runs: RunDirectories;
-  readonly #store = new MemoryStore();
+  readonly #store: Store;
+  readonly #daemonFile: DaemonFile;
+  readonly #holding: Holding;
   readonly #engine: Engine;
   readonly #finish: (exitCode: number) => void;
   readonly #aborter = new AbortController();
@@ -121,17 +204,21 @@ export class App {
   #stopping: Promise<void> | undefined;
   #callOffShrinking: (() => void) | undefined;
 
-  constructor(options: AppOptions, { executor, log, file, runs }: Parts) {
+  constructor(options: AppOptions, parts: Parts) {
+    const { executor, store } = parts;
     this.#options = options;
     this.#executor = executor;
-    this.#log = log;
-    this.#file = file;
-    this.#runs = runs;
+    this.#store = store;
+    this.#log = parts.log;
+    this.#file = parts.file;
+    this.#runs = parts.runs;
+    this.#daemonFile = parts.daemonFile;
+    this.#holding = parts.holding;
     this.#engine = new Engine(
       {
         clock: systemClock,
         executor,
-        store: this.#store,
+        store,
         observer: { observe: (event) => this.#observe(event) },
         newRunId: runIds(systemClock, (bytes) => randomFillSync(bytes)),
         random: Math.random,
@@ -177,6 +264,18 @@ export class App {
     return this.#queued;
   }
 
+  /** The store fails, or can be written again. */
+  storeHealth(health: StoreHealth): void {
+    if (health.kind === 'well') {
+      const { caughtUp, dropped } = health;
+      this.#daemonFile.update({ store: { kind: 'well' } });
+      this.#observe({ kind: 'store_healed', caughtUp, dropped });
+      return;
+    }
+    this.#daemonFile.update({ store: health });
+    this.#observe({ ...health, kind: 'store_degraded' });
+  }
+
   /** Opens the log file anew, after a rotation. */
   reopenLog(): void {
     this.#log.reopen();
@@ -199,6 +298,8 @@ export class App {
     await this.#executor.close();
     await this.#store.close();
     await this.#log.close();
+    this.#daemonFile.close();
+    this.#holding.lock.release();
     this.#finish(0);
   }
 
@@ -207,6 +308,10 @@ export class App {
     const result = await load(this.#options, this.#aborter.signal);
     if (this.#aborter.signal.aborted) return { kind: 'kept', reason: 'the daemon is stopping' };
     const decision = decideReload(this.#file, result);
+    this.#daemonFile.update({
+      fileProblem:
+        decision.kind === 'keep' ? { since: systemClock.now(), message: decision.reason } : undefined,
+    });
     const { watched, stamps, warnings, texts } = result.ok ? result.file : result;
     this.#watch?.watch(result.ok ? watched : [...new Set([...watched, ...this.#file.watched])], stamps);
     if (decision.kind === 'unchanged') return decision;
@@ -218,6 +323,7 @@ export class App {
     if (decision.alarm !== undefined) this.#log.write('warning', decision.alarm, { cause });
     const summary = await this.#engine.apply(decision.file.jobs);
     this.#file = decision.file;
+    this.#daemonFile.update({ jobs: decision.file.jobs.length, loadedAt: systemClock.now() });
     this.#shrink();
     return { kind: 'applied', summary };
   }

@@ -189,9 +189,13 @@ export interface AttemptRecord {
   readonly number: number;
   readonly startedAt: Instant;
   readonly finishedAt?: Instant;
-  /** Monotonic length; never negative, unmoved by clock changes. */
+  /** Monotonic length; never negative, unmoved by clock changes. With an outcome but without this, it never began. */
   readonly duration?: Duration;
   readonly pid?: number;
+  /** Of process `pid`, in clock ticks since the host's boot: tells it from a later one of the same number. */
+  readonly startTime?: number;
+  /** The time-out it began with, so that it holds whatever becomes of the job file and the daemon. */
+  readonly timeout?: Duration;
   readonly outcome?: Outcome;
 }
 
@@ -249,4 +253,20 @@ export interface SkipRecord {
   readonly reason: SkipReason;
   /** The moment of the decision. */
   readonly at: Instant;
+}
+
+/** Where a job stands in time. A job without one starts at now. */
+export interface Place {
+  /** What its schedule was, as `fingerprint` of schedule/ writes it: a slot of another schedule was never missed. */
+  readonly schedule: string;
+  /** Every slot up to here is decided. */
+  readonly from: Instant;
+}
+
+/** An operator's word that a job is to rest. */
+export interface Pause {
+  readonly since: Instant;
+  /** When it ends by itself; absent: never. */
+  readonly until?: Instant;
+  readonly reason?: string;
 }

@@ -9,6 +9,12 @@ export { Command, CommanderError } from 'commander';
 
 export const fileOption = (): Option => new Option('-f, --file <path>', 'the job file').env('TSCHED_FILE');
 
+export const stateOption = (): Option =>
+  new Option(
+    '--state-dir <directory>',
+    'where history and output are (default: $STATE_DIRECTORY, /var/lib/tsched for root, else ~/.local/state/tsched)',
+  ).env('TSCHED_STATE_DIR');
+
 export const jsonOption = (): Option => new Option('--json', 'for programs: a stable JSON shape');
 
 export const zoneOption = (what: string): Option =>
@@ -22,12 +28,11 @@ const MOST_RUNS = 100;
 
 /** Settings of the process: flags and TSCHED_ variables, never the job file, so that a reload moves none of them. */
 export function daemonOptions(): readonly Option[] {
-  const stateDirectory =
-    'where runs are kept (default: $STATE_DIRECTORY, /var/lib/tsched for root, else ~/.local/state/tsched)';
   const maxRuns = 'runs at once, of all jobs; 0: no limit';
   const drain = 'how long a graceful stop waits for active runs';
   return [
-    new Option('--state-dir <directory>', stateDirectory).env('TSCHED_STATE_DIR'),
+    stateOption(),
+    new Option('--ephemeral', 'keep history in memory, and forget it at the end').env('TSCHED_EPHEMERAL'),
     new Option('--max-concurrent-runs <number>', maxRuns)
       .env('TSCHED_MAX_CONCURRENT_RUNS')
       .argParser(wholeNumber(0, 1_000_000))

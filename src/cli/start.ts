@@ -1,15 +1,19 @@
 import { createApp, JobFileRefused, type App } from '../app.ts';
 import type { LogFormat, Level } from '../observe/log.ts';
 import { printable } from '../observe/text.ts';
+import { StoreTrouble } from '../store/sqlite/connection.ts';
+import { StateDirectoryRefused } from '../store/state-directory.ts';
 import { exit, Failure } from './exit.ts';
 import { findJobFile } from './find-file.ts';
 import { refused } from './job-file.ts';
 import type { Session } from './session.ts';
 import { stateDirectory } from './state-directory.ts';
+import { version } from './version.ts';
 
 export interface StartOptions {
   readonly file?: string;
   readonly stateDir?: string;
+  readonly ephemeral?: boolean;
   /** 0: no limit. */
   readonly maxConcurrentRuns: number;
   /** Milliseconds. */
@@ -50,6 +54,8 @@ async function make(file: string, options: StartOptions, session: Session): Prom
     return await createApp({
       file,
       stateDirectory: state,
+      ephemeral: options.ephemeral === true,
+      version,
       maxConcurrentRuns:
         options.maxConcurrentRuns === 0 ? Number.POSITIVE_INFINITY : options.maxConcurrentRuns,
       drain: options.drain,
@@ -65,8 +71,25 @@ async function make(file: string, options: StartOptions, session: Session): Prom
     });
   } catch (error) {
     if (error instanceof JobFileRefused) throw refused(file, error.result, session);
-    throw notMade(error, options, state);
+    throw stateRefused(error) ?? notMade(error, options, state);
   }
+}
+
+function stateRefused(error: unknown): Failure | undefined {
+  if (error instanceof StateDirectoryRefused) {
+    const isHeld = error.reason === 'held';
+    const hint = isHeld
+      ? 'stop that one first, or give this one its own --state-dir'
+      : 'name another with --state-dir';
+    return new Failure(isHeld ? exit.alreadyRunning : exit.notAllowed, printable(error.message), hint);
+  }
+  if (!(error instanceof StoreTrouble) || error.kind === 'bug') return undefined;
+  const text = `the history cannot be used: ${printable(error.message)}`;
+  return new Failure(
+    exit.cannotCreate,
+    text,
+    error.hint ?? 'make room, or name another directory with --state-dir',
+  );
 }
 
 /** What the system refused: a directory or a log file that cannot be made. Anything else is a mistake of ours. */

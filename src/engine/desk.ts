@@ -73,7 +73,8 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
   offer(turn: TurnOf): void {
     const { job } = turn;
     if (this.closing) return this.#skip(turn, 'shutdown');
-    const { active, waiting, inLine, paused } = job;
+    const { active, waiting, inLine } = job;
+    const paused = job.isPaused(this.clock.now());
     if (!paused && !job.isBusy) return this.#begin(turn);
     const occupancy = { active: active.length + inLine.length, waiting: waiting.length, paused };
     const admission = admit(job.definition.policy, occupancy);
@@ -122,6 +123,17 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
     return this.#claim({ job, slot: now, dueAt: now, caughtUp: false }, 'manual');
   }
 
+  /** Takes up a run that an earlier daemon left. It passes by overlap and limits, but counts for them. */
+  takeUp(job: ArmedJob, record: RunRecord): Promise<void> {
+    const { id, jobId, scheduledAt, cause, claimedAt } = record;
+    const claim = { id, jobId, scheduledAt, cause, claimedAt, state: 'claimed', attempts: NONE } as const;
+    const turn = { job, slot: scheduledAt, dueAt: claimedAt, caughtUp: cause === 'catch_up' };
+    const run = new ActiveRun<TurnOf>(this, { turn, definition: job.definition, claim });
+    this.runs.set(id, run);
+    job.active = [...job.active, run];
+    return run.takeUp(record);
+  }
+
   /** Gives up every slot of the job that waits for its turn. */
   forget(job: ArmedJob, reason: SkipReason): void {
     const { waiting, inLine } = job;
@@ -144,6 +156,10 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
     job.active = job.active.filter((other) => other !== run);
     this.#promote(job);
     this.#fill();
+    this.onReleased();
+  }
+
+  left(): void {
     this.onReleased();
   }
 
@@ -280,7 +296,7 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
         return;
       }
       this.#claimed(run);
-      run.saveBegun();
+      run.settleClaim();
     });
     this.#tell();
   }

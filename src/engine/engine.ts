@@ -1,7 +1,19 @@
-import type { CancelledBy, Duration, Instant, JobDefinition, JobId, RunId, RunRecord } from '../model.ts';
+import type {
+  CancelledBy,
+  Duration,
+  Instant,
+  JobDefinition,
+  JobId,
+  Pause,
+  Place,
+  RunId,
+  RunRecord,
+} from '../model.ts';
 import { changeOf, type JobChange } from '../schedule/diff.ts';
+import { fingerprint } from '../schedule/fingerprint.ts';
 import { Desk, type EnginePorts } from './desk.ts';
 import { ArmedJob } from './job.ts';
+import { orphan } from './orphan.ts';
 import type { ActiveRun } from './run.ts';
 
 export type { EnginePorts } from './desk.ts';
@@ -60,19 +72,33 @@ export class Engine {
     this.#desk.onStep = (by) => this.#clockStepped(by);
   }
 
-  /** Loads the first set: takes up where the store's watermarks end; a job never seen starts at now. */
+  /**
+   * Loads the first set. Takes up the runs that an earlier daemon left, then each job where it stood; a job that is new, or has
+   * another schedule than before, starts at now.
+   */
   start(definitions: readonly JobDefinition[]): Promise<void> {
     return this.#inTurn(async () => {
       const { clock, store } = this.#desk;
       const startedAt = clock.now();
-      const watermarks = await store.watermarks();
+      const [places, pauses, unfinished] = await Promise.all([
+        store.places(),
+        store.pauses(),
+        store.unfinished(),
+      ]);
       await this.#sliced(definitions, (definition) => {
         const job = new ArmedJob(definition, this.#desk);
+        job.pause = pauses.get(definition.id);
         this.#jobs.set(definition.id, job);
-        const watermark = believed(watermarks.get(definition.id), startedAt);
-        this.#offerStartup(job, startedAt, watermark);
-        job.arm(watermark ?? startedAt);
       });
+      // Before anything is due: whether a job is busy decides what becomes of its slots.
+      await Promise.all(unfinished.map((run) => this.#takeUp(run)));
+      const placement = new Placing();
+      for (const id of places.keys()) placement.gone.add(id);
+      await this.#sliced(definitions, ({ id }) => {
+        const job = this.#jobs.get(id);
+        if (job !== undefined) this.#arm(job, { startedAt, known: places.get(id), placement });
+      });
+      await this.#place(placement);
       if (!this.#desk.closing) this.#desk.emit({ kind: 'engine_started', jobs: definitions.length });
     });
   }
@@ -85,16 +111,30 @@ export class Engine {
     return this.#inTurn(async () => {
       const summary = { added: [] as JobId[], changed: [] as JobId[], removed: [] as JobId[], unchanged: 0 };
       const stay = new Set<JobId>();
+      const placement = new Placing();
       await this.#sliced(definitions, (definition) => {
         stay.add(definition.id);
-        this.#change(definition, summary);
+        this.#change(definition, summary, placement);
       });
       await this.#sliced([...this.#jobs.keys()], (id) => {
-        if (!stay.has(id) && this.#remove(id)) summary.removed.push(id);
+        if (stay.has(id) || !this.#remove(id)) return;
+        summary.removed.push(id);
+        placement.gone.add(id);
       });
+      await this.#place(placement);
       if (!this.#desk.closing) this.#desk.emit({ kind: 'jobs_applied', ...summary });
       return summary;
     });
+  }
+
+  /** Lets a job rest: its slots are skipped, until `resume` or the pause's own end. Runs by hand stay possible. False: no such job. */
+  async pause(jobId: JobId, pause: Pause): Promise<boolean> {
+    return this.#setPause(jobId, pause);
+  }
+
+  /** Ends a pause. False: no such job. */
+  async resume(jobId: JobId): Promise<boolean> {
+    return this.#setPause(jobId, undefined);
   }
 
   /** Runs a job once, now, beside its schedule. Undefined: no such job, or the engine is stopping. */
@@ -118,7 +158,7 @@ export class Engine {
       const { definition, nextSlot } = job;
       const active = job.active.map(({ record }) => record);
       const waiting = job.waiting.length + job.inLine.length;
-      yield { definition, nextSlot, state: stateOf(job), active, waiting };
+      yield { definition, nextSlot, state: stateOf(job, this.#desk.clock.now()), active, waiting };
     }
   }
 
@@ -135,7 +175,7 @@ export class Engine {
   stopNow(): Promise<void> {
     const stopped = this.stop({ drain: 0 });
     for (const run of this.#desk.runs.values())
-      if (run.definition.policy.onShutdown !== 'leave') run.kill('shutdown');
+      if (run.definition.policy.onShutdown !== 'leave' && !this.#isLeft(run)) run.kill('shutdown');
     return stopped;
   }
 
@@ -149,9 +189,10 @@ export class Engine {
     }
     const { promise: idle, resolve } = Promise.withResolvers<void>();
     desk.onReleased = () => {
-      if ([...desk.runs.values()].every(isLeft)) resolve();
+      if ([...desk.runs.values()].every((run) => this.#isLeft(run))) resolve();
     };
     for (const run of desk.runs.values()) {
+      if (this.#isLeft(run)) continue;
       if (run.state !== 'running' || run.definition.policy.onShutdown === 'terminate') run.cancel('shutdown');
     }
     desk.alarm.after(drain, {
@@ -166,19 +207,74 @@ export class Engine {
     desk.emit({ kind: 'engine_stopped' });
   }
 
-  #change(definition: JobDefinition, summary: { added: JobId[]; changed: JobId[]; unchanged: number }): void {
+  /** Whether a daemon that stops goes without it: the next one takes it up. */
+  #isLeft({ state, definition }: Pick<ActiveRun, 'state' | 'definition'>): boolean {
+    if (state === 'retrying') return this.#desk.store.durable;
+    return state === 'running' && definition.policy.onShutdown === 'leave';
+  }
+
+  async #takeUp(run: RunRecord): Promise<void> {
+    let job = this.#jobs.get(run.jobId);
+    if (job === undefined) {
+      job = new ArmedJob(orphan(run.jobId), this.#desk);
+      job.loaded = false;
+      this.#jobs.set(run.jobId, job);
+    }
+    await this.#desk.takeUp(job, run);
+  }
+
+  #arm(
+    job: ArmedJob,
+    { startedAt, known, placement }: { startedAt: Instant; known: Place | undefined; placement: Placing },
+  ): void {
+    const { id, enabled, schedule } = job.definition;
+    const isKnown = enabled && known?.schedule === fingerprint(schedule);
+    const from = isKnown ? believed(known.from, startedAt) : undefined;
+    if (enabled) placement.gone.delete(id);
+    if (enabled && from === undefined) placement.add(job.definition, startedAt);
+    this.#offerStartup(job, startedAt, from);
+    job.arm(from ?? startedAt);
+  }
+
+  /** Jobs are armed already: a store that does not take it changes what a later daemon catches up, and no more. */
+  async #place(placement: Placing): Promise<void> {
+    if (placement.isEmpty) return;
+    const { placed, gone } = placement;
+    await this.#desk.store.place({ placed, gone: [...gone] }).catch((error: unknown) => {
+      this.#desk.storeFailed(error);
+    });
+  }
+
+  async #setPause(jobId: JobId, pause: Pause | undefined): Promise<boolean> {
+    const job = this.#jobs.get(jobId);
+    if (job === undefined || !job.loaded) return false;
+    job.pause = pause;
+    this.#desk.emit(
+      pause === undefined ? { kind: 'job_resumed', jobId } : { kind: 'job_paused', jobId, pause },
+    );
+    await this.#desk.store.pause(jobId, pause).catch((error: unknown) => this.#desk.storeFailed(error));
+    return true;
+  }
+
+  #change(
+    definition: JobDefinition,
+    summary: { added: JobId[]; changed: JobId[]; unchanged: number },
+    placement: Placing,
+  ): void {
     const { id } = definition;
     const job = this.#jobs.get(id);
     const change = changeOf(job?.loaded === true ? job.definition : undefined, definition);
     if (change.kind === 'added') summary.added.push(id);
     else if (change.kind === 'unchanged') summary.unchanged += 1;
     else summary.changed.push(id);
-    this.#enact(change, job);
+    const now = this.#desk.clock.now();
+    this.#enact(change, job, now);
+    if (!definition.enabled) placement.gone.add(id);
+    else if (change.kind === 'added' || change.kind === 'rescheduled') placement.add(definition, now);
   }
 
-  #enact({ kind, definition }: JobChange, known: ArmedJob | undefined): void {
+  #enact({ kind, definition }: JobChange, known: ArmedJob | undefined, now: Instant): void {
     const job = known ?? new ArmedJob(definition, this.#desk);
-    const now = this.#desk.clock.now();
     if (kind !== 'unchanged' && job.loaded) job.settleDue(now);
     job.definition = definition;
     job.loaded = true;
@@ -223,7 +319,13 @@ export class Engine {
     if (by >= 0) return;
     for (const run of runs.values()) run.clockSetBack(by);
     if (-by <= REANCHOR || this.#desk.closing) return;
-    for (const job of this.#jobs.values()) if (job.loaded) job.arm(clock.now());
+    const placement = new Placing();
+    for (const job of this.#jobs.values()) {
+      if (!job.loaded) continue;
+      job.arm(clock.now());
+      if (job.definition.enabled) placement.add(job.definition, clock.now());
+    }
+    void this.#place(placement);
   }
 
   /** Works through a list without holding the loop: between slices, what is due is started. Ends when the engine stops. */
@@ -256,18 +358,27 @@ export class Engine {
   }
 }
 
-/** Whether a daemon that stops goes without it. */
-function isLeft({ state, definition }: Pick<ActiveRun, 'state' | 'definition'>): boolean {
-  return state === 'running' && definition.policy.onShutdown === 'leave';
+/** What a change of the set means for the store. */
+class Placing {
+  readonly placed = new Map<JobId, Place>();
+  readonly gone = new Set<JobId>();
+
+  get isEmpty(): boolean {
+    return this.placed.size + this.gone.size === 0;
+  }
+
+  add({ id, schedule }: JobDefinition, from: Instant): void {
+    this.placed.set(id, { schedule: fingerprint(schedule), from });
+  }
 }
 
-/** A watermark far ahead of now was set under a clock that was wrong: it would keep the job mute until then. */
-function believed(watermark: Instant | undefined, now: Instant): Instant | undefined {
-  return watermark !== undefined && watermark - now > REANCHOR ? undefined : watermark;
+/** A place far ahead of now was taken under a clock that was wrong: it would keep the job mute until then. */
+function believed(from: Instant, now: Instant): Instant | undefined {
+  return from - now > REANCHOR ? undefined : from;
 }
 
-function stateOf(job: ArmedJob): JobStatus['state'] {
+function stateOf(job: ArmedJob, now: Instant): JobStatus['state'] {
   if (job.fault !== undefined) return 'faulted';
   if (!job.definition.enabled) return 'disabled';
-  return job.paused ? 'paused' : 'enabled';
+  return job.isPaused(now) ? 'paused' : 'enabled';
 }

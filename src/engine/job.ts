@@ -1,4 +1,4 @@
-import type { Duration, Instant, JobDefinition } from '../model.ts';
+import type { Duration, Instant, JobDefinition, Pause } from '../model.ts';
 import type { Due } from '../schedule/due-queue.ts';
 import { jitterOf } from '../schedule/jitter.ts';
 import { MOMENT, plan, slotAfter, TriggerFault, type Plan } from '../schedule/plan.ts';
@@ -42,7 +42,7 @@ export class ArmedJob implements Member {
   definition: JobDefinition;
   /** False once it left the file; it stays known while runs of it are active, so that they count as overlap. */
   loaded = true;
-  paused = false;
+  pause: Pause | undefined;
   /** Why its trigger was stopped, if it was. */
   fault: string | undefined;
   /** The next slot in the future; undefined when there is none. */
@@ -65,6 +65,10 @@ export class ArmedJob implements Member {
 
   get isBusy(): boolean {
     return this.active.length + this.waiting.length + this.inLine.length > 0;
+  }
+
+  isPaused(now: Instant): boolean {
+    return this.pause !== undefined && now < (this.pause.until ?? Number.POSITIVE_INFINITY);
   }
 
   /** Takes its place: the first slot after `after` is the next one, even if that is already past (a misfire then). */

@@ -11,6 +11,8 @@ import type {
   JobId,
   Outcome,
   OutputPolicy,
+  Pause,
+  Place,
   RunId,
   RunRecord,
   SkipRecord,
@@ -63,12 +65,37 @@ export interface AttemptHandle {
   kill(reason: StopReason): void;
 }
 
+/** What an executor finds of an attempt that an earlier daemon began, or was about to begin. */
+export type Recovery =
+  /** It runs. `follow` takes it up: its reports are those of `start`, without `started`. Call it once. */
+  | {
+      readonly kind: 'running';
+      readonly pid: number;
+      readonly startTime: number;
+      /** How long it has been running, by the clock of the host's boot. */
+      readonly ranFor: Duration;
+      readonly follow: (report: (report: AttemptReport) => void) => AttemptHandle;
+    }
+  /** It has ended; `at` is when, if that is known. `lost` where nobody wrote down how. */
+  | { readonly kind: 'ended'; readonly outcome: Outcome; readonly at?: Instant }
+  /** It was never begun, and never will be: what an earlier daemon may still have on its way comes to nothing. */
+  | { readonly kind: 'never_begun' };
+
+/** What the store knows of an attempt to be recovered. */
+export interface KnownProcess {
+  readonly pid?: number | undefined;
+  /** As AttemptRecord has it. */
+  readonly startTime?: number | undefined;
+}
+
 export interface Executor {
   /**
    * Starts one attempt. Never throws: what cannot be started ends as `not_started`. Reports may come before `start`
    * returns.
    */
   start(spec: AttemptSpec, report: (report: AttemptReport) => void): AttemptHandle;
+  /** Finds out what became of an attempt under an earlier daemon. Never rejects. */
+  recover(spec: AttemptSpec, known: KnownProcess): Promise<Recovery>;
   /** Lets go of what the executor holds (spawner, spare processes). Attempts still active are left to themselves. */
   close(): Promise<void>;
 }
@@ -78,23 +105,41 @@ export interface HistoryQuery {
   readonly limit?: number;
 }
 
-/** Runs and skips, newest scheduled time first. */
+/** One row of the history. */
 export type HistoryRow = { readonly run: RunRecord } | { readonly skip: SkipRecord };
+
+/** What a change of the loaded set means for the places of jobs in time. */
+export interface Placement {
+  /** Jobs that begin a new place, by id. */
+  readonly placed: ReadonlyMap<JobId, Place>;
+  /** Jobs that have none any more: they left, or rest by `enabled: false`. */
+  readonly gone: readonly JobId[];
+}
 
 /** Where slots are claimed and history is kept. */
 export interface Store {
+  /** Whether what it holds is there for the next daemon: runs to be adopted, retries that wait. */
+  readonly durable: boolean;
   /**
    * Claims the runs' slots and records the skips, all in one transaction. One boolean for each run: false where a run
    * for (jobId, scheduledAt) was claimed before (never for a manual run). Rejects when nothing could be recorded.
    */
   claim(runs: readonly RunRecord[], skips: readonly SkipRecord[]): Promise<readonly boolean[]>;
-  /** Records the newest state of a claimed run. */
+  /** Records the newest state of a claimed run. Rejects when it could not be recorded. */
   save(run: RunRecord): Promise<void>;
-  /** For each job ever decided: its newest slot that was claimed or skipped. */
-  watermarks(): Promise<ReadonlyMap<JobId, Instant>>;
+  /** Every run that is not finished, oldest claim first: what an earlier daemon left. Asked once, at the start. */
+  unfinished(): Promise<readonly RunRecord[]>;
+  /** Where each job stands: no slot up to `from` is undecided. Claims and skips move it on. */
+  places(): Promise<ReadonlyMap<JobId, Place>>;
+  place(placement: Placement): Promise<void>;
+  pauses(): Promise<ReadonlyMap<JobId, Pause>>;
+  /** Undefined: the job is resumed. */
+  pause(jobId: JobId, pause: Pause | undefined): Promise<void>;
+  /** Newest first: of one job by scheduled time, of all by the moment of decision. */
   history(query: HistoryQuery): Promise<readonly HistoryRow[]>;
   /** Scheduled time of the job's newest run that succeeded. */
   previousSuccess(jobId: JobId): Instant | undefined;
+  /** Resolves when all that was asked for is recorded, or cannot be. */
   close(): Promise<void>;
 }
 
@@ -132,6 +177,12 @@ export type EngineEvent =
       readonly outcome: Outcome;
       readonly duration: Duration;
     }
+  /** An earlier daemon had left it: how it stands now. */
+  | {
+      readonly kind: 'run_recovered';
+      readonly run: RunRecord;
+      readonly found: 'running' | 'ended' | 'never_begun' | 'waiting';
+    }
   | { readonly kind: 'retry_begun'; readonly run: RunRecord; readonly attempt: number }
   | {
       readonly kind: 'retry_scheduled';
@@ -147,7 +198,18 @@ export type EngineEvent =
     }
   /** A trigger broke its contract (threw, or answered with an instant not later than asked): that job alone stops. */
   | { readonly kind: 'job_disabled'; readonly jobId: JobId; readonly message: string }
-  | { readonly kind: 'store_failed'; readonly message: string };
+  | { readonly kind: 'job_paused'; readonly jobId: JobId; readonly pause: Pause }
+  | { readonly kind: 'job_resumed'; readonly jobId: JobId }
+  | { readonly kind: 'store_failed'; readonly message: string }
+  /** From now on history waits in memory; said again when the reason is another. */
+  | {
+      readonly kind: 'store_degraded';
+      readonly since: Instant;
+      readonly message: string;
+      readonly hint?: string;
+    }
+  /** `caughtUp` rows that had waited are recorded; `dropped` were too many to wait. */
+  | { readonly kind: 'store_healed'; readonly caughtUp: number; readonly dropped: number };
 
 export interface Observer {
   /** Must not throw and must not block. */

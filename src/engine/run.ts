@@ -8,6 +8,7 @@ import type {
   RunRecord,
   RunState,
 } from '../model.ts';
+import { isStillWanted } from '../schedule/resume.ts';
 import { nextAttempt } from '../schedule/retry.ts';
 import type { Alarm, Ticket } from './alarm.ts';
 import type {
@@ -17,6 +18,7 @@ import type {
   Clock,
   EngineEvent,
   Executor,
+  Recovery,
   Store,
 } from './ports.ts';
 
@@ -38,6 +40,8 @@ export interface RunSurroundings<Turn> {
   storeFailed(error: unknown): void;
   /** The run is over: its record is final. */
   released(run: ActiveRun<Turn>): void;
+  /** While stopping: the run is left to the next daemon. */
+  left(): void;
 }
 
 /**
@@ -45,8 +49,9 @@ export interface RunSurroundings<Turn> {
  * began with, whatever the file says meanwhile. Read from top to bottom, this is a run's life:
  *
  *   start ─▶ #attempt ─▶ #underWay ─▶ #over ─┬▶ #finish
- *               ▲                            │
- *               └────────── #retry ◀─────────┘
+ *               ▲                       ▲    │
+ *               ├────────── #retry ◀────┼────┘
+ *            takeUp (of an earlier daemon's)
  */
 export class ActiveRun<Turn = unknown> {
   /** What it was started for; the engine's business. */
@@ -90,10 +95,11 @@ export class ActiveRun<Turn = unknown> {
     if (this.#cancelled === undefined) this.#attempt();
   }
 
-  /** Records what became of the start: after the starts of its tick, before their reports. */
-  saveBegun(): void {
-    if (this.#state === 'running') this.#save();
-    else if (this.#cancelled !== undefined) this.#finish({ kind: 'cancelled', by: this.#cancelled });
+  /** Ends a run that was cancelled while its claim was under way: after the starts of its tick, before their reports. */
+  settleClaim(): void {
+    if (this.#state === 'claimed' && this.#cancelled !== undefined) {
+      this.#finish({ kind: 'cancelled', by: this.#cancelled });
+    }
   }
 
   /** Lets go of a slot that turned out to be claimed by another: this run never was. */
@@ -125,28 +131,113 @@ export class ActiveRun<Turn = unknown> {
     if (this.#state === 'retrying' && this.#retryAt !== undefined) this.#waitUntil(this.#retryAt + by);
   }
 
-  #again(): void {
-    this.#around.emit({ kind: 'retry_begun', run: this.record, attempt: this.#attempts.length + 1 });
+  /** Takes up a run that an earlier daemon left, wherever it was on its way. Resolves when that is known. */
+  async takeUp({ state, attempts, retryAt }: RunRecord): Promise<void> {
+    this.#state = state;
+    this.#attempts = attempts;
+    if (retryAt !== undefined) {
+      this.#waitUntil(retryAt);
+      this.#around.emit({ kind: 'run_recovered', run: this.record, found: 'waiting' });
+      return;
+    }
+    const { number, pid, startTime } = this.#attempts.at(-1) ?? { number: 1 };
+    const recovery = await this.#around.executor.recover(this.#spec(number), { pid, startTime });
+    this.#around.emit({ kind: 'run_recovered', run: this.record, found: recovery.kind });
+    if (recovery.kind === 'never_begun') this.#beginAfterAll();
+    else this.#takeUpAttempt(number, recovery);
+  }
+
+  #takeUpAttempt(number: number, recovery: Exclude<Recovery, { kind: 'never_begun' }>): void {
+    const { clock } = this.#around;
+    const { timeout } = this.definition.policy;
+    this.#state = 'running';
+    // The store was told that it begins, but not yet that it began.
+    if (this.#attempts.length === 0) {
+      this.#attempts = [
+        { number, startedAt: this.claim.claimedAt, ...(timeout !== undefined && { timeout }) },
+      ];
+    }
+    if (recovery.kind === 'ended') {
+      const startedAt = this.#attempts.at(-1)?.startedAt ?? this.claim.claimedAt;
+      const at = recovery.at ?? clock.now();
+      this.#over(number, recovery.outcome, { at, duration: Math.max(at - startedAt, 0) });
+      return;
+    }
+    const { pid, startTime, ranFor } = recovery;
+    this.#amend({ pid, startTime });
+    this.#attemptBegan = clock.monotonic() - ranFor;
+    this.#handle = recovery.follow((report) => this.#around.reported(this, number, report));
+    this.#armDeadline(this.#attempts.at(-1)?.timeout, ranFor);
+    void this.#save();
+  }
+
+  /** The attempt that was about to begin is made now, as another one, if it is not too late. */
+  #beginAfterAll(): void {
+    const now = this.#around.clock.now();
+    const outcome: Outcome = { kind: 'not_started', message: 'tsched ended before it could be started' };
+    if (this.#attempts.length === 0) this.#attempts = [{ number: 1, startedAt: this.claim.claimedAt }];
+    this.#amend({ finishedAt: now, outcome });
+    const intended = this.#attempts.at(-1)?.startedAt ?? this.claim.claimedAt;
+    if (!isStillWanted(this.definition.policy.misfire, Math.max(now - intended, 0)))
+      return this.#finish(outcome);
     this.#attempt();
-    this.#save();
+  }
+
+  async #again(): Promise<void> {
+    const { alarm, store } = this.#around;
+    this.#around.emit({ kind: 'retry_begun', run: this.record, attempt: this.#attempts.length + 1 });
+    alarm.cancel(this.#retryTicket);
+    const number = this.#enter();
+    // A daemon that comes after this one must know that the attempt may have begun: as a slot's claim, this comes first.
+    if (store.durable) await this.#save();
+    if (this.#cancelled !== undefined) this.#over(number, { kind: 'cancelled', by: this.#cancelled });
+    else if (this.#around.closing) this.#withdrawAttempt();
+    else this.#launch(number);
+  }
+
+  /** Begun too late: the daemon is stopping. */
+  #withdrawAttempt(): void {
+    this.#attempts = this.#attempts.slice(0, -1);
+    if (this.#around.store.durable) this.#waitUntil(this.#around.clock.now());
+    else this.#finish({ kind: 'cancelled', by: 'shutdown' });
+    this.#around.left();
   }
 
   #attempt(): void {
-    const { clock, alarm, executor } = this.#around;
+    this.#launch(this.#enter());
+  }
+
+  /** The next attempt, from now on the current one. Gives its number. */
+  #enter(): number {
     const { timeout } = this.definition.policy;
     const number = this.#attempts.length + 1;
     this.#state = 'running';
     this.#retryAt = undefined;
-    const attempt = { number, startedAt: clock.now() };
+    this.#handle = undefined;
+    const startedAt = this.#around.clock.now();
+    const attempt = timeout === undefined ? { number, startedAt } : { number, startedAt, timeout };
     this.#attempts = number === 1 ? [attempt] : [...this.#attempts, attempt];
+    return number;
+  }
+
+  #launch(number: number): void {
+    const { clock, executor } = this.#around;
     this.#attemptBegan = clock.monotonic();
     this.#handle = executor.start(this.#spec(number), (report) =>
       this.#around.reported(this, number, report),
     );
-    if (timeout !== undefined) {
-      const wake = (): void => this.#handle?.stop({ kind: 'timed_out', after: timeout });
-      this.#deadline = alarm.after(timeout, { wake });
-    }
+    this.#armDeadline(this.definition.policy.timeout, 0);
+  }
+
+  #armDeadline(timeout: Duration | undefined, ranFor: Duration): void {
+    if (timeout === undefined) return;
+    const wake = (): void => this.#handle?.stop({ kind: 'timed_out', after: timeout });
+    this.#deadline = this.#around.alarm.after(Math.max(timeout - ranFor, 0), { wake });
+  }
+
+  /** Attempts that really began, up to this one: what `retry.limit` counts. */
+  #tries(attempt: number): number {
+    return attempt - this.#attempts.filter(neverBegan).length;
   }
 
   #spec(attempt: number): AttemptSpec {
@@ -158,7 +249,7 @@ export class ActiveRun<Turn = unknown> {
       jobId,
       attempt,
       scheduledAt,
-      cause: attempt > 1 ? 'retry' : cause,
+      cause: this.#tries(attempt) > 1 ? 'retry' : cause,
       previousSuccessAt: this.#around.store.previousSuccess(jobId),
       task: definition.task,
       surroundings: definition.surroundings,
@@ -173,35 +264,48 @@ export class ActiveRun<Turn = unknown> {
   take(number: number, report: AttemptReport): void {
     // Late reports of an older attempt change nothing.
     if (this.#state !== 'running' || this.#attempts.length !== number) return;
-    if (report.kind === 'started') this.#underWay(number, report.pid);
+    if (report.kind === 'started') this.#underWay(number, report);
     else this.#over(number, report.outcome);
   }
 
-  #underWay(attempt: number, pid: number | undefined): void {
+  #underWay(attempt: number, { pid, startTime }: Extract<AttemptReport, { kind: 'started' }>): void {
     const known = pid === undefined ? {} : { pid };
-    this.#amend(known);
+    this.#amend(startTime === undefined ? known : { ...known, startTime });
+    void this.#save();
     this.#around.emit({ kind: 'attempt_started', run: this.record, attempt, ...known });
   }
 
-  #over(attempt: number, outcome: Outcome): void {
+  #over(
+    attempt: number,
+    outcome: Outcome,
+    known?: { readonly at: Instant; readonly duration: Duration },
+  ): void {
     const { clock, alarm } = this.#around;
     alarm.cancel(this.#deadline);
-    const duration = Math.max(clock.monotonic() - this.#attemptBegan, 0);
-    this.#amend({ finishedAt: clock.now(), duration, outcome });
+    const { at, duration } = known ?? {
+      at: clock.now(),
+      duration: Math.max(clock.monotonic() - this.#attemptBegan, 0),
+    };
+    this.#amend({ finishedAt: at, duration, outcome });
     this.#around.emit({ kind: 'attempt_ended', run: this.record, attempt, outcome, duration });
     if (this.#cancelled !== undefined && outcome.kind !== 'succeeded') {
       this.#finish({ kind: 'cancelled', by: this.#cancelled });
       return;
     }
-    const next = nextAttempt(this.definition.policy.retry, { attempt, outcome }, this.#around.random);
-    if (next.kind === 'finish') this.#finish(outcome);
-    else if (this.#around.closing) this.#finish({ kind: 'cancelled', by: 'shutdown' });
-    else {
-      // A step back that nobody has noticed yet would later be taken off a time that already counts from after it.
-      alarm.ring();
-      if (this.#cancelled === undefined) this.#retry(attempt, clock.now() + next.delay);
-      else this.#finish({ kind: 'cancelled', by: this.#cancelled });
-    }
+    const tried = { attempt: this.#tries(attempt), outcome };
+    const next = nextAttempt(this.definition.policy.retry, tried, this.#around.random);
+    if (next.kind === 'finish') this.#finish(outcome, at);
+    else this.#retryAfter(attempt, next.delay);
+  }
+
+  #retryAfter(attempt: number, delay: Duration): void {
+    const { clock, alarm, closing, store } = this.#around;
+    if (closing && !store.durable) return this.#finish({ kind: 'cancelled', by: 'shutdown' });
+    // A step back that nobody has noticed yet would later be taken off a time that already counts from after it.
+    alarm.ring();
+    if (this.#cancelled === undefined) this.#retry(attempt, clock.now() + delay);
+    else this.#finish({ kind: 'cancelled', by: this.#cancelled });
+    if (closing) this.#around.left();
   }
 
   #retry(attempt: number, at: Instant): void {
@@ -214,19 +318,19 @@ export class ActiveRun<Turn = unknown> {
     alarm.cancel(this.#retryTicket);
     this.#state = 'retrying';
     this.#retryAt = retryAt;
-    this.#retryTicket = alarm.at(retryAt, { wake: () => this.#again() });
-    this.#save();
+    this.#retryTicket = alarm.at(retryAt, { wake: () => void this.#again() });
+    void this.#save();
   }
 
-  #finish(outcome: Outcome): void {
+  #finish(outcome: Outcome, at = this.#around.clock.now()): void {
     if (this.#state === 'finished') return;
-    const { alarm, clock } = this.#around;
+    const { alarm } = this.#around;
     alarm.cancel(this.#deadline);
     alarm.cancel(this.#retryTicket);
     this.#state = 'finished';
     this.#retryAt = undefined;
-    this.#ending = { finishedAt: clock.now(), outcome };
-    this.#save();
+    this.#ending = { finishedAt: at, outcome };
+    void this.#save();
     this.#around.emit({ kind: 'run_finished', run: this.record, outcome, definition: this.definition });
     this.#around.released(this);
   }
@@ -236,7 +340,12 @@ export class ActiveRun<Turn = unknown> {
     if (last !== undefined) this.#attempts = [...this.#attempts.slice(0, -1), { ...last, ...change }];
   }
 
-  #save(): void {
-    this.#around.store.save(this.record).catch((error: unknown) => this.#around.storeFailed(error));
+  /** Never rejects. */
+  #save(): Promise<void> {
+    return this.#around.store.save(this.record).catch((error: unknown) => this.#around.storeFailed(error));
   }
+}
+
+function neverBegan({ outcome, duration }: AttemptRecord): boolean {
+  return outcome !== undefined && duration === undefined;
 }

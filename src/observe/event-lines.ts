@@ -39,6 +39,13 @@ const skipWords: Record<SkipReason, string> = {
   claimed_elsewhere: 'the slot had been claimed before',
 };
 
+const recoveredWords = {
+  running: 'still running, taken over',
+  ended: 'it has ended meanwhile',
+  never_begun: 'it had not begun yet',
+  waiting: 'it waits for its next attempt',
+} as const;
+
 /** How a line tells time. */
 export interface Telling {
   /** When it is told. */
@@ -75,10 +82,18 @@ export function eventLine(event: EngineEvent, telling: Telling): LogLine {
         event: event.kind,
         job: event.jobId,
       });
+    case 'job_paused':
+      return paused(event, telling);
+    case 'job_resumed':
+      return line('notice', 'resumed', { event: event.kind, job: event.jobId });
     case 'store_failed':
       return line('error', `the history could not be recorded: ${event.message}; jobs go on`, {
         event: event.kind,
       });
+    case 'store_degraded':
+      return degraded(event);
+    case 'store_healed':
+      return healed(event);
     case 'run_waiting':
       return line('info', `waits for ${event.reason === 'overlap' ? 'the run before it' : 'a free place'}`, {
         event: event.kind,
@@ -86,6 +101,28 @@ export function eventLine(event: EngineEvent, telling: Telling): LogLine {
         slot: iso(event.scheduledAt),
       });
   }
+}
+
+function degraded({ kind, message, hint }: Extract<EngineEvent, { kind: 'store_degraded' }>): LogLine {
+  const what = hint === undefined ? '' : ` (${hint})`;
+  return line(
+    'crit',
+    `degraded: history cannot be recorded: ${message}${what}; jobs go on, and what happens is kept in memory until it can`,
+    { event: kind, reason: message },
+  );
+}
+
+function healed({ kind, caughtUp, dropped }: Extract<EngineEvent, { kind: 'store_healed' }>): LogLine {
+  const lost = dropped === 0 ? '' : `; ${count(dropped, 'row')} had to be dropped`;
+  return line(
+    dropped === 0 ? 'notice' : 'error',
+    `history is recorded again: ${count(caughtUp, 'row')} caught up${lost}`,
+    {
+      event: kind,
+      caughtUp,
+      dropped,
+    },
+  );
 }
 
 type RunEvent = Extract<EngineEvent, { readonly run: RunRecord }>;
@@ -119,6 +156,11 @@ function runLine(event: RunEvent, telling: Telling): LogLine {
         outcome: event.outcome.kind,
         durationMs: Math.round(event.duration),
       });
+    case 'run_recovered':
+      return line('notice', `left by an earlier daemon: ${recoveredWords[event.found]}`, {
+        ...fields,
+        found: event.found,
+      });
     case 'retry_scheduled':
       return retrying(event, telling);
     case 'retry_begun':
@@ -126,6 +168,20 @@ function runLine(event: RunEvent, telling: Telling): LogLine {
     case 'run_finished':
       return finished(event.run, event.outcome);
   }
+}
+
+function paused(
+  { kind, jobId, pause: { until, reason } }: Extract<EngineEvent, { readonly kind: 'job_paused' }>,
+  { time }: Telling,
+): LogLine {
+  const end = until === undefined ? '' : ` until ${time(until)}`;
+  const why = reason === undefined ? '' : `: ${reason}`;
+  return line('notice', `paused${end}${why}`, {
+    event: kind,
+    job: jobId,
+    ...(until === undefined ? {} : { until: iso(until) }),
+    ...(reason === undefined ? {} : { reason }),
+  });
 }
 
 function applied(event: Extract<EngineEvent, { readonly kind: 'jobs_applied' }>): LogLine {

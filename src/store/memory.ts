@@ -1,13 +1,16 @@
-import type { HistoryQuery, HistoryRow, Store } from '../engine/ports.ts';
-import type { Instant, JobId, RunId, RunRecord, SkipRecord } from '../model.ts';
+import type { HistoryQuery, HistoryRow, Placement, Store } from '../engine/ports.ts';
+import type { Instant, JobId, Pause, Place, RunId, RunRecord, SkipRecord } from '../model.ts';
+import { Places } from './places.ts';
 
 /** Rows kept of each kind; the oldest go first, runs that are not finished never. */
 const ROWS = 10_000;
 
 /** Keeps history in memory, for tests and for a daemon that is asked to forget. */
 export class MemoryStore implements Store {
+  readonly durable = false;
   readonly #runs = new Map<RunId, RunRecord>();
-  readonly #watermarks = new Map<JobId, Instant>();
+  readonly #places = new Places();
+  readonly #pauses = new Map<JobId, Pause>();
   readonly #successes = new Map<JobId, Instant>();
   #skips: SkipRecord[] = [];
   readonly #rows: number;
@@ -19,22 +22,21 @@ export class MemoryStore implements Store {
   async claim(runs: readonly RunRecord[], skips: readonly SkipRecord[]): Promise<readonly boolean[]> {
     let taken: Set<string> | undefined;
     const won = runs.map((run) => {
-      const newest = this.#watermarks.get(run.jobId);
       // A slot newer than all before cannot have been claimed; only a clock set far back asks for older ones.
-      if (run.cause !== 'manual' && newest !== undefined && run.scheduledAt <= newest) {
+      if (run.cause !== 'manual' && this.#places.isDecided(run.jobId, run.scheduledAt)) {
         taken ??= new Set([...this.#runs.values()].filter(({ cause }) => cause !== 'manual').map(keyOf));
         if (taken.has(keyOf(run))) return false;
       }
       this.#runs.set(run.id, run);
       if (run.cause !== 'manual') {
         taken?.add(keyOf(run));
-        this.#advance(run.jobId, run.scheduledAt);
+        this.#places.advance(run.jobId, run.scheduledAt);
       }
       return true;
     });
     for (const skip of skips) {
       this.#skips.push(skip);
-      this.#advance(skip.jobId, skip.through);
+      this.#places.advance(skip.jobId, skip.through);
     }
     this.#prune();
     return won;
@@ -48,8 +50,25 @@ export class MemoryStore implements Store {
     }
   }
 
-  async watermarks(): Promise<ReadonlyMap<JobId, Instant>> {
-    return new Map(this.#watermarks);
+  async unfinished(): Promise<readonly RunRecord[]> {
+    return [...this.#runs.values()].filter(({ state }) => state !== 'finished');
+  }
+
+  async places(): Promise<ReadonlyMap<JobId, Place>> {
+    return this.#places.all();
+  }
+
+  async place(placement: Placement): Promise<void> {
+    this.#places.change(placement);
+  }
+
+  async pauses(): Promise<ReadonlyMap<JobId, Pause>> {
+    return new Map(this.#pauses);
+  }
+
+  async pause(jobId: JobId, pause: Pause | undefined): Promise<void> {
+    if (pause === undefined) this.#pauses.delete(jobId);
+    else this.#pauses.set(jobId, pause);
   }
 
   async history({ jobId, limit = Number.POSITIVE_INFINITY }: HistoryQuery): Promise<readonly HistoryRow[]> {
@@ -69,11 +88,6 @@ export class MemoryStore implements Store {
 
   async close(): Promise<void> {
     // Nothing is held.
-  }
-
-  #advance(jobId: JobId, slot: Instant): void {
-    const known = this.#watermarks.get(jobId);
-    if (known === undefined || slot > known) this.#watermarks.set(jobId, slot);
   }
 
   #prune(): void {

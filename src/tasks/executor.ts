@@ -1,10 +1,27 @@
 /** Starts attempts, each by the kind of its task. */
-import { mkdirSync } from 'node:fs';
-import type { AttemptHandle, AttemptReport, AttemptSpec, Clock, Executor } from '../engine/ports.ts';
+import { existsSync, mkdirSync } from 'node:fs';
+import type {
+  AttemptHandle,
+  AttemptReport,
+  AttemptSpec,
+  Clock,
+  Executor,
+  KnownProcess,
+  Recovery,
+} from '../engine/ports.ts';
+import type { Task } from '../model.ts';
 import { inheritable } from './environment.ts';
-import { createModules, type Modules } from './module-attempt.ts';
+import { explainLaunchProblem } from './launch-problem.ts';
+import { createModules, moduleOutcome, type Modules } from './module-attempt.ts';
 import { createOutputWatch } from './output.ts';
-import { startProcess, type OutputLines, type ProcessServices } from './process-attempt.ts';
+import {
+  attemptBase,
+  outcomeOfProcess,
+  startProcess,
+  type OutputLines,
+  type ProcessServices,
+} from './process-attempt.ts';
+import { recoverProcess } from './recover.ts';
 import { createSpawner } from './spawner.ts';
 
 export interface ExecutorOptions {
@@ -51,6 +68,7 @@ export function createExecutor(options: ExecutorOptions): ProcessExecutor {
         return { stop: nothing, kill: nothing };
       }
     },
+    recover: (spec, known) => recover(services, { spec, known }, environment['PATH']),
     async close() {
       outputs.close();
       await modules.close();
@@ -67,11 +85,52 @@ function begin(
   const { task } = spec;
   switch (task.kind) {
     case 'run':
-      return startProcess(services, spec, { plan: { argv: [...task.shell, task.script] }, report });
     case 'command':
-      return startProcess(services, spec, { plan: { argv: task.argv }, report });
+      return startProcess(services, spec, { plan: { argv: argvOf(task) }, report });
     case 'module':
       return modules.start(spec, task, report);
+  }
+}
+
+async function recover(
+  services: ProcessServices,
+  found: { readonly spec: AttemptSpec; readonly known: KnownProcess },
+  searchPath: string | undefined,
+): Promise<Recovery> {
+  const { spec } = found;
+  const { task, successExitCodes } = spec;
+  const base = attemptBase(services, spec);
+  if (task.kind === 'module' && task.isolation === 'thread' && existsSync(`${base}.log`)) {
+    // Unless it was given a process after all, it ended with the daemon that ran its thread.
+    if (!existsSync(`${base}.exit`))
+      return { kind: 'ended', outcome: { kind: 'lost', message: THREAD_LOST } };
+  }
+  const { stdin: _, ...surroundings } = spec.surroundings;
+  const request = {
+    ...surroundings,
+    argv: argvOf(task),
+    outputPath: `${base}.log`,
+    exitPath: `${base}.exit`,
+  };
+  return recoverProcess(services, found, {
+    outcomeOf:
+      task.kind === 'module'
+        ? moduleOutcome(services, spec)
+        : async (ending) => outcomeOfProcess(ending, successExitCodes),
+    explain: (step) => explainLaunchProblem(request, step, searchPath),
+  });
+}
+
+const THREAD_LOST = 'It was under way in a thread of tsched when that ended.';
+
+function argvOf(task: Task): readonly string[] {
+  switch (task.kind) {
+    case 'run':
+      return [...task.shell, task.script];
+    case 'command':
+      return task.argv;
+    case 'module':
+      return [];
   }
 }
 

@@ -7,10 +7,16 @@ import type { AttemptHandle, AttemptReport, AttemptSpec } from '../engine/ports.
 import type { Duration, Outcome, Task } from '../model.ts';
 import type { ContextData } from './context.ts';
 import { runEnvironment } from './environment.ts';
-import type { Ending, LaunchEvent, LaunchRequest } from './launch.ts';
+import type { LaunchEvent, LaunchRequest } from './launch.ts';
 import type { Assignment } from './module-host.ts';
 import { outcomeMessageLimit, parseOutcome, UNWRITABLE } from './module-outcome.ts';
-import { outcomeOfProcess, startProcess, type ProcessServices } from './process-attempt.ts';
+import {
+  attemptBase,
+  outcomeOfProcess,
+  startProcess,
+  type OutcomeOf,
+  type ProcessServices,
+} from './process-attempt.ts';
 import { createSpares, startsAlike, type Spares } from './spares.ts';
 import { startThreadAttempt } from './thread-attempt.ts';
 import { createThreadPool, type ThreadPool } from './thread-pool.ts';
@@ -94,8 +100,7 @@ function startInProcess(
   { spares, nodePath }: { spares: Spares; nodePath: string },
   report: (report: AttemptReport) => void,
 ): AttemptHandle {
-  const base = join(services.runsDirectory, spec.runId, `attempt-${spec.attempt}`);
-  const paths = { task: `${base}.task.json`, result: `${base}.result.json`, log: `${base}.log` };
+  const paths = pathsOf(services, spec);
   const { memory, ...limits } = spec.surroundings.limits;
   // As an address space limit it would keep Node from starting at all: it is the heap that is limited.
   const heap = memory === undefined ? [] : [`--max-old-space-size=${mebibytes(memory)}`];
@@ -122,7 +127,27 @@ function startInProcess(
       cold,
     );
   };
-  const outcomeOf = async (ending: Ending): Promise<Outcome> => {
+  // Another user cannot open files below the state directory: the spawner opens them, as these descriptors.
+  const { user, group } = spec.surroundings;
+  const files = user === undefined && group === undefined ? [paths.task, paths.result] : ['7', '8'];
+  const argv = [nodePath, ...nodeFlags, ...heap, program('module-host'), 'attempt', ...files];
+  const outcomeOf = moduleOutcome(services, spec);
+  return startProcess(services, spec, { plan: { argv, launch, outcomeOf }, report });
+}
+
+function pathsOf(
+  services: ProcessServices,
+  spec: AttemptSpec,
+): { readonly task: string; readonly result: string; readonly log: string } {
+  const base = attemptBase(services, spec);
+  return { task: `${base}.task.json`, result: `${base}.result.json`, log: `${base}.log` };
+}
+
+/** What the end of a module's process means: its own word, if it left one. */
+export function moduleOutcome(services: ProcessServices, spec: AttemptSpec): OutcomeOf {
+  const paths = pathsOf(services, spec);
+  const { memory } = spec.surroundings.limits;
+  return async (ending) => {
     await rm(paths.task, { force: true }).catch(() => undefined); // it does no harm
     const message = parseOutcome(await readEnd(paths.result, outcomeMessageLimit));
     if (message !== undefined) return message;
@@ -131,11 +156,6 @@ function startInProcess(
       outOfMemory(ending.signal, await readEnd(paths.log, lastWords), memory) ?? outcomeOfProcess(ending, [])
     );
   };
-  // Another user cannot open files below the state directory: the spawner opens them, as these descriptors.
-  const { user, group } = spec.surroundings;
-  const files = user === undefined && group === undefined ? [paths.task, paths.result] : ['7', '8'];
-  const argv = [nodePath, ...nodeFlags, ...heap, program('module-host'), 'attempt', ...files];
-  return startProcess(services, spec, { plan: { argv, launch, outcomeOf }, report });
 }
 
 function noMessage(exitCode: number): string {
@@ -167,7 +187,10 @@ function startInThread(
   const watched =
     outputPath === undefined
       ? undefined
-      : outputs.watch(outputPath, spec.output, (lines) => onOutput?.({ runId, jobId, attempt, lines }));
+      : outputs.watch(outputPath, spec.output, {
+          listen: (lines) => onOutput?.({ runId, jobId, attempt, lines }),
+          from: 'beginning',
+        });
   const order = {
     ...callOf(spec, task),
     ...(outputPath !== undefined && { outputPath }),

@@ -24,8 +24,12 @@ const LAST_WORDS = 16 * 1024;
 export type LineListener = (lines: readonly string[]) => void;
 
 export interface OutputWatch {
-  /** Begins to watch a file that exists or soon will. `listen` gets the lines that the policy wants. */
-  watch(path: string, policy: OutputPolicy, listen: LineListener): WatchedOutput;
+  /** Begins to watch a file that exists or soon will. `listen` gets the lines that the policy wants; `from` where, if all. */
+  watch(
+    path: string,
+    policy: OutputPolicy,
+    listener: { readonly listen: LineListener; readonly from: 'beginning' | 'end' },
+  ): WatchedOutput;
   close(): void;
 }
 
@@ -47,8 +51,9 @@ export function createOutputWatch(clock: Clock): OutputWatch {
     if (files.size > 0) callOff ??= clock.after(delay, () => void look());
   };
   return {
-    watch(path, policy, listen) {
+    watch(path, policy, { listen, from }) {
       const file = new OutputFile(path, policy, listen);
+      if (from === 'end') file.skip();
       files.add(file);
       arm(INTERVAL);
       return {
@@ -80,6 +85,11 @@ class OutputFile {
     this.#path = path;
     this.#policy = policy;
     this.#listen = listen;
+  }
+
+  /** What is there now is not given out. */
+  skip(): void {
+    this.#position = sizeOf(this.#path);
   }
 
   /** True when the file grows fast. */

@@ -1,6 +1,6 @@
 /** One attempt that is a process group: from its launch to the moment nothing of it is left. */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { AttemptHandle, AttemptReport, AttemptSpec, Clock, StopReason } from '../engine/ports.ts';
 import type { Outcome } from '../model.ts';
 import { runEnvironment } from './environment.ts';
@@ -29,6 +29,9 @@ export interface ProcessServices {
   readonly onOutput?: ((output: OutputLines) => void) | undefined;
 }
 
+/** What an ending means, unless the attempt was stopped. Must not reject. */
+export type OutcomeOf = (ending: Ending) => Promise<Outcome>;
+
 /** What is particular to a kind of task. */
 export interface ProcessPlan {
   readonly argv: readonly string[];
@@ -36,8 +39,8 @@ export interface ProcessPlan {
   readonly env?: Readonly<Record<string, string>>;
   /** Starts the process; by default the spawner does. */
   readonly launch?: (request: LaunchRequest, listen: (event: LaunchEvent) => void) => void;
-  /** What an ending means, unless the attempt was stopped; by default the exit code says it. Must not reject. */
-  readonly outcomeOf?: (ending: Ending) => Promise<Outcome>;
+  /** By default the exit code says it. */
+  readonly outcomeOf?: OutcomeOf;
 }
 
 type Lost = Extract<LaunchEvent, { kind: 'lost' }>;
@@ -51,20 +54,58 @@ const LEFTOVERS = 10;
 /** Looks after KILL until what is still there counts as unkillable: it hangs in the kernel. */
 const UNKILLABLE = 100;
 
+/** Where the files of an attempt are, each with an ending of its own. */
+export function attemptBase(
+  { runsDirectory }: Pick<ProcessServices, 'runsDirectory'>,
+  { runId, attempt }: Pick<AttemptSpec, 'runId' | 'attempt'>,
+): string {
+  return join(runsDirectory, runId, `attempt-${attempt}`);
+}
+
 /** Starts an attempt. Throws when its directory cannot be made. */
 export function startProcess(
   services: ProcessServices,
   spec: AttemptSpec,
   { plan, report }: { plan: ProcessPlan; report: (report: AttemptReport) => void },
 ): AttemptHandle {
-  const directory = join(services.runsDirectory, spec.runId);
-  makeDirectory(directory);
-  const base = join(directory, `attempt-${spec.attempt}`);
+  const base = attemptBase(services, spec);
+  makeDirectory(dirname(base));
   const request = requestOf(spec, { plan, base, output: services.output });
-  const attempt = new ProcessAttempt(services, spec, { plan, report, request });
+  const attempt = new ProcessAttempt(services, spec, { plan, report, outputPath: request.outputPath });
   const listen = (event: LaunchEvent): void => attempt.hear(event);
   if (plan.launch) plan.launch(request, listen);
   else services.spawner.launch(request, listen);
+  return attempt;
+}
+
+/**
+ * Takes up an attempt whose process an earlier daemon started; what becomes of it is told to `hear`. Reports as `startProcess`
+ * does, but for `started`.
+ */
+export function adoptProcess(
+  services: ProcessServices,
+  spec: AttemptSpec,
+  {
+    pid,
+    outcomeOf,
+    report,
+  }: {
+    readonly pid: number;
+    readonly outcomeOf: OutcomeOf;
+    readonly report: (report: AttemptReport) => void;
+  },
+): AttemptHandle & { hear(event: LaunchEvent): void } {
+  const outputPath = `${attemptBase(services, spec)}.log`;
+  const tell = (each: AttemptReport): void => {
+    if (each.kind === 'ended') report(each);
+  };
+  const attempt = new ProcessAttempt(services, spec, {
+    plan: { argv: [], outcomeOf },
+    report: tell,
+    outputPath,
+    isAdopted: true,
+  });
+  attempt.hear({ kind: 'started', pid });
   return attempt;
 }
 
@@ -115,18 +156,26 @@ class ProcessAttempt implements AttemptHandle {
     {
       plan,
       report,
-      request,
-    }: { plan: ProcessPlan; report: (report: AttemptReport) => void; request: LaunchRequest },
+      outputPath,
+      isAdopted = false,
+    }: {
+      plan: ProcessPlan;
+      report: (report: AttemptReport) => void;
+      outputPath: string | undefined;
+      isAdopted?: boolean;
+    },
   ) {
     this.#services = services;
     this.#spec = spec;
     this.#plan = plan;
     this.#report = report;
     const { runId, jobId, attempt } = spec;
-    if (request.outputPath !== undefined) {
+    if (outputPath !== undefined) {
       const listen = (lines: readonly string[]): void =>
         services.onOutput?.({ runId, jobId, attempt, lines });
-      this.#output = services.outputs.watch(request.outputPath, spec.output, listen);
+      // What was written before, the daemon before has told.
+      const from = isAdopted ? 'end' : 'beginning';
+      this.#output = services.outputs.watch(outputPath, spec.output, { listen, from });
     }
   }
 

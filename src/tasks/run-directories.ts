@@ -27,6 +27,11 @@ export class RunDirectories {
     for (const id of kept.splice(0, Math.max(kept.length - keep, 0))) this.#remove(id);
   }
 
+  /** Their rows in the history are gone. */
+  forget(ids: readonly RunId[]): void {
+    for (const id of ids) this.#remove(id);
+  }
+
   /** Removes what earlier daemons left long ago. Does not wait for it. */
   sweep(): void {
     void this.#sweep();

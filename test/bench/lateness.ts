@@ -59,6 +59,7 @@ function makeEngine(onStart: (id: string) => void) {
       report(ENDED);
       return HANDLE;
     },
+    recover: async () => ({ kind: 'never_begun' }),
     close: async () => undefined,
   };
   const engine = new Engine(

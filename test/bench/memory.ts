@@ -58,6 +58,7 @@ async function armEngine(list: readonly Daily[]): Promise<unknown> {
           report(ended);
           return { stop: nothing, kill: nothing };
         },
+        recover: async () => ({ kind: 'never_begun' }),
         close: async () => undefined,
       },
       store: new MemoryStore(),

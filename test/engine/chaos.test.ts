@@ -5,6 +5,7 @@ import type {
   AttemptReport,
   AttemptSpec,
   Executor,
+  Recovery,
   StopReason,
 } from '../../src/engine/ports.ts';
 import type { JobDefinition, Outcome, RunRecord, SkipRecord } from '../../src/model.ts';
@@ -90,6 +91,10 @@ class WildExecutor implements Executor {
       stop: (reason) => stop(reason, [0, 1, 3 * SECOND, 10 * SECOND]),
       kill: (reason) => stop(reason, [0, 1]),
     };
+  }
+
+  async recover(): Promise<Recovery> {
+    return { kind: 'never_begun' };
   }
 
   async close(): Promise<void> {

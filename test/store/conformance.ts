@@ -28,8 +28,14 @@ export function skipOf(scheduledAt: number, change: Partial<SkipRecord> = {}): S
   };
 }
 
+/** How a driver is opened anew. `again` gives what the next daemon would find of what a store was told; it closes it. */
+export interface Driver {
+  readonly open: () => Promise<Store>;
+  readonly again: (store: Store) => Promise<Store>;
+}
+
 /** What every driver of the Store port must do. */
-export function conformance(name: string, open: () => Promise<Store>): void {
+export function conformance(name: string, { open, again }: Driver): void {
   describe(`store: ${name}`, () => {
     it('lets each slot be claimed once', async () => {
       const store = await open();
@@ -53,11 +59,12 @@ export function conformance(name: string, open: () => Promise<Store>): void {
 
     it('never refuses a manual run, and does not let it stand for a slot', async () => {
       const store = await open();
+      await store.place({ placed: new Map([['a', { schedule: 's', from: 0 }]]), gone: [] });
       await store.claim([runOf('1', 100)], []);
       expect(
         await store.claim([runOf('2', 100, { cause: 'manual' }), runOf('3', 900, { cause: 'manual' })], []),
       ).toEqual([true, true]);
-      expect(await store.watermarks()).toEqual(new Map([['a', 100]]));
+      expect(await store.places()).toEqual(new Map([['a', { schedule: 's', from: 100 }]]));
       expect(await store.claim([runOf('4', 900)], [])).toEqual([true]);
       await store.close();
     });
@@ -75,29 +82,92 @@ export function conformance(name: string, open: () => Promise<Store>): void {
       await store.save(runOf('3', 300, { ...finished, outcome: { kind: 'failed', exitCode: 1 } }));
       expect(store.previousSuccess('a')).toBe(200);
       expect(store.previousSuccess('b')).toBeUndefined();
-      expect(await store.history({ limit: 1 })).toEqual([
+      const next = await again(store);
+      expect(next.previousSuccess('a')).toBe(200);
+      expect(await next.history({ limit: 1 })).toEqual([
         { run: runOf('3', 300, { ...finished, outcome: { kind: 'failed', exitCode: 1 } }) },
       ]);
-      await store.close();
+      await next.close();
     });
 
-    it('keeps skips among the runs, and a watermark for each job', async () => {
+    it('keeps skips among the runs, and moves places on by both', async () => {
       const store = await open();
+      const placed = new Map(['a', 'b', 'c'].map((id) => [id, { schedule: id, from: 60 }]));
+      await store.place({ placed, gone: [] });
       await store.claim(
         [runOf('1', 100)],
         [skipOf(200, { through: 400, count: 3 }), skipOf(50, { jobId: 'b' })],
       );
-      expect(await store.watermarks()).toEqual(
-        new Map([
-          ['a', 400],
-          ['b', 50],
-        ]),
-      );
-      expect(await store.history({ jobId: 'a' })).toEqual([
+      const places = new Map([
+        ['a', { schedule: 'a', from: 400 }],
+        ['b', { schedule: 'b', from: 60 }],
+        ['c', { schedule: 'c', from: 60 }],
+      ]);
+      expect(await store.places()).toEqual(places);
+      const next = await again(store);
+      expect(await next.places()).toEqual(places);
+      expect(await next.history({ jobId: 'a' })).toEqual([
         { skip: skipOf(200, { through: 400, count: 3 }) },
         { run: runOf('1', 100) },
       ]);
+      await next.close();
+    });
+
+    it('forgets the place of a job that is gone, but not which slots were claimed', async () => {
+      const store = await open();
+      await store.place({ placed: new Map([['a', { schedule: 's', from: 50 }]]), gone: [] });
+      await store.claim([runOf('1', 100)], []);
+      await store.place({ placed: new Map(), gone: ['a', 'unknown'] });
+      expect(await store.places()).toEqual(new Map());
+      expect(await store.claim([runOf('2', 100)], [])).toEqual([false]);
+      await store.place({ placed: new Map([['a', { schedule: 't', from: 20 }]]), gone: [] });
+      expect(await store.places()).toEqual(new Map([['a', { schedule: 't', from: 20 }]]));
       await store.close();
+    });
+
+    it('keeps pauses until they are lifted', async () => {
+      const store = await open();
+      await store.pause('a', { since: 5, until: 9, reason: 'a – "b"' });
+      await store.pause('b', { since: 5 });
+      await store.pause('b', { since: 6 });
+      await store.pause('c', { since: 5 });
+      await store.pause('c', undefined);
+      const pauses = new Map([
+        ['a', { since: 5, until: 9, reason: 'a – "b"' }],
+        ['b', { since: 6 }],
+      ]);
+      expect(await store.pauses()).toEqual(pauses);
+      const next = await again(store);
+      expect(await next.pauses()).toEqual(pauses);
+      await next.close();
+    });
+
+    it('tells the runs that are not finished, oldest claim first, as they were last saved', async () => {
+      const store = await open();
+      const attempts = [
+        {
+          number: 1,
+          startedAt: 101,
+          finishedAt: 150,
+          duration: 49,
+          pid: 7,
+          startTime: 12_345,
+          timeout: 60_000,
+          outcome: { kind: 'failed', exitCode: 3 },
+        },
+      ] as const;
+      const waiting = runOf('01', 100, { state: 'retrying', attempts, retryAt: 900 });
+      const finished = runOf('02', 200, {
+        state: 'finished',
+        finishedAt: 201,
+        outcome: { kind: 'succeeded' },
+      });
+      const running = runOf('03', 300, { state: 'running', attempts: [{ number: 1, startedAt: 301 }] });
+      await store.claim([runOf('01', 100), runOf('02', 200), runOf('03', 300), runOf('04', 400)], []);
+      for (const run of [running, finished, waiting]) await store.save(run);
+      const next = await again(store);
+      expect(await next.unfinished()).toEqual([waiting, running, runOf('04', 400)]);
+      await next.close();
     });
   });
 }

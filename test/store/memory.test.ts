@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { conformance, runOf, skipOf } from './conformance.ts';
 
-conformance('memory', async () => new MemoryStore());
+conformance('memory', { open: async () => new MemoryStore(), again: async (store) => store });
 
 it('keeps a bounded number of rows, and every run that is not finished', async () => {
   const store = new MemoryStore(10);

@@ -4,6 +4,7 @@ import type {
   AttemptSpec,
   Clock,
   Executor,
+  Recovery,
   StopReason,
 } from '../../src/engine/ports.ts';
 import type { Outcome } from '../../src/model.ts';
@@ -55,6 +56,13 @@ export class ScriptedExecutor implements Executor {
       this.#clock.after(kill ? 0 : lingers, () => end(endedBy(because)));
     };
     return { stop: (given) => stop(given, false), kill: (given) => stop(given, true) };
+  }
+
+  /** What `recover` finds; by default that nothing was begun. */
+  found: (spec: AttemptSpec) => Recovery = () => ({ kind: 'never_begun' });
+
+  async recover(spec: AttemptSpec): Promise<Recovery> {
+    return this.found(spec);
   }
 
   async close(): Promise<void> {

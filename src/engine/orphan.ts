@@ -1,0 +1,29 @@
+import type { JobDefinition, JobId } from '../model.ts';
+
+/**
+ * Stands in for the definition of a job that left the file while no daemon ran, but has a run that is not over. It has no
+ * triggers, and its run is not tried again: nobody knows any more what that would be.
+ */
+export function orphan(id: JobId): JobDefinition {
+  return {
+    id,
+    source: { file: '', line: 0 },
+    tags: [],
+    enabled: false,
+    schedule: { triggers: [], timezone: 'UTC', dst: {}, jitter: 0 },
+    task: { kind: 'command', argv: [] },
+    surroundings: { cwd: '/', env: {}, inheritEnv: true, limits: {} },
+    policy: {
+      misfire: { run: 'none', max: 0 },
+      overlap: 'skip',
+      maxInstances: 1,
+      retry: { limit: 0, delay: 0, backoff: 'constant', maxDelay: 0, jitter: false },
+      killAfter: 10_000,
+      killSignal: 'TERM',
+      onShutdown: 'wait',
+      successExitCodes: [0],
+      priority: 0,
+    },
+    output: { maxSize: 10_000_000, keep: 10, log: 'failures' },
+  };
+}

@@ -1,0 +1,99 @@
+/** What is to be recorded together: the decisions of a tick, and what became of runs meanwhile. */
+import type { Placement } from '../engine/ports.ts';
+import type { JobId, Pause, Place, RunId, RunRecord, SkipRecord } from '../model.ts';
+
+/** A batch as plain data, as it goes to who writes it. */
+export interface BatchData {
+  /** Runs whose slots are to be claimed, in the order of their decision. */
+  readonly claims: readonly RunRecord[];
+  /** Newest states of other runs. */
+  readonly saves: readonly RunRecord[];
+  readonly skips: readonly SkipRecord[];
+  readonly placed: readonly (readonly [JobId, Place])[];
+  readonly gone: readonly JobId[];
+  /** null: resumed */
+  readonly pauses: readonly (readonly [JobId, Pause | null])[];
+  /** Something may be started once this is recorded, so it must outlive a power cut. */
+  readonly urgent: boolean;
+}
+
+/** A batch that is still growing. Of each run and job only the newest state stays, so it grows with their number, not with time. */
+export class Batch {
+  readonly #claims = new Map<RunId, RunRecord>();
+  readonly #saves = new Map<RunId, RunRecord>();
+  #skips: SkipRecord[] = [];
+  readonly #placed = new Map<JobId, Place>();
+  readonly #gone = new Set<JobId>();
+  readonly #pauses = new Map<JobId, Pause | null>();
+  #urgent = false;
+
+  get isEmpty(): boolean {
+    return this.size + this.#placed.size + this.#gone.size + this.#pauses.size === 0;
+  }
+
+  /** Rows of history in it. */
+  get size(): number {
+    return this.#claims.size + this.#saves.size + this.#skips.length;
+  }
+
+  claim(runs: readonly RunRecord[], skips: readonly SkipRecord[]): void {
+    for (const run of runs) this.#claims.set(run.id, run);
+    for (const skip of skips) this.#skips.push(skip);
+    if (runs.length > 0) this.#urgent = true;
+  }
+
+  save(run: RunRecord): void {
+    if (this.#claims.has(run.id)) this.#claims.set(run.id, run);
+    else this.#saves.set(run.id, run);
+    // An attempt that is about to begin.
+    if (run.state === 'running' && run.attempts.at(-1)?.pid === undefined) this.#urgent = true;
+  }
+
+  place({ placed, gone }: Placement): void {
+    for (const jobId of gone) {
+      this.#placed.delete(jobId);
+      this.#gone.add(jobId);
+    }
+    for (const [jobId, place] of placed) {
+      this.#gone.delete(jobId);
+      this.#placed.set(jobId, place);
+    }
+  }
+
+  pause(jobId: JobId, pause: Pause | undefined): void {
+    this.#pauses.set(jobId, pause ?? null);
+  }
+
+  /** Takes in what was decided after it. */
+  append(later: Batch): void {
+    this.claim([...later.#claims.values()], later.#skips);
+    for (const run of later.#saves.values()) this.save(run);
+    this.place({ placed: later.#placed, gone: [...later.#gone] });
+    for (const [jobId, pause] of later.#pauses) this.#pauses.set(jobId, pause);
+  }
+
+  /** Drops the oldest finished runs and skips beyond `most` rows. Gives how many. */
+  shed(most: number): number {
+    const before = this.size;
+    for (const runs of [this.#saves, this.#claims]) {
+      for (const [id, { state }] of runs) {
+        if (this.size <= most) break;
+        if (state === 'finished') runs.delete(id);
+      }
+    }
+    if (this.size > most) this.#skips = this.#skips.slice(Math.min(this.size - most, this.#skips.length));
+    return before - this.size;
+  }
+
+  get data(): BatchData {
+    return {
+      claims: [...this.#claims.values()],
+      saves: [...this.#saves.values()],
+      skips: this.#skips,
+      placed: [...this.#placed],
+      gone: [...this.#gone],
+      pauses: [...this.#pauses],
+      urgent: this.#urgent,
+    };
+  }
+}

@@ -1,0 +1,62 @@
+/** Questions about what was, and the shape of their answers; who asks need not know where history is kept. */
+import type { Duration, Instant, JobId, Outcome, RunRecord, RunId } from '../model.ts';
+import type { HistoryRow } from '../engine/ports.ts';
+
+/** What a row can be asked for by: `failed` is every unsuccessful end but `cancelled`, `active` what is not over. */
+export const STATUSES = [
+  'succeeded',
+  'failed',
+  'killed',
+  'timed_out',
+  'threw',
+  'not_started',
+  'lost',
+  'cancelled',
+  'skipped',
+  'active',
+] as const;
+export type Status = (typeof STATUSES)[number];
+
+export interface RowQuery {
+  readonly jobId?: JobId;
+  /** By scheduled time, both included. */
+  readonly since?: Instant;
+  readonly until?: Instant;
+  /** Absent: every one. */
+  readonly statuses?: readonly Status[];
+  readonly limit: number;
+}
+
+/** A few figures of the runs of one job, or of all. */
+export interface RunFigures {
+  readonly runs: number;
+  readonly active: number;
+  readonly failing: readonly JobId[];
+  readonly lastRunAt?: Instant;
+}
+
+/** The last runs of one job, newest first. */
+export interface JobHistory {
+  readonly last: RunRecord | undefined;
+  readonly outcomes: readonly (Outcome['kind'] | 'active')[];
+}
+
+/** Reads the history, whether or not a daemon is writing it. */
+export interface HistoryReader {
+  /** Newest first: of one job by scheduled time, of all by the moment of decision. */
+  rows(query: RowQuery): HistoryRow[];
+  /** By its id or the beginning of it, if only one begins so; `jobId` for its newest run. */
+  run(idOrPrefix: RunId): RunRecord | 'ambiguous' | undefined;
+  latestRun(jobId: JobId): RunRecord | undefined;
+  /** What became of the slot, or of the stretch it is in. */
+  slot(jobId: JobId, at: Instant): HistoryRow | undefined;
+  /** The row of the job whose slot is the newest at or before `at`. */
+  slotBefore(jobId: JobId, at: Instant): HistoryRow | undefined;
+  jobs(ids: readonly JobId[], runs: number): Map<JobId, JobHistory>;
+  /** Every job that history knows, whether or not it is in a file. */
+  jobIds(): JobId[];
+  figures(): RunFigures;
+  /** Lengths of the last attempts of runs that succeeded, newest first. */
+  durations(jobId: JobId, count: number): Duration[];
+  close(): void;
+}

@@ -1,0 +1,154 @@
+/** Opens the database file, and finds out first whether it is one, ours, whole and not from a newer tsched. */
+import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { APPLICATION_ID, migrate, SCHEMA_VERSION, schemaVersion } from './schema.ts';
+
+/** Why the file cannot be used. Nothing in it was changed. */
+export class DatabaseRefused extends Error {
+  override readonly name = 'DatabaseRefused';
+  readonly reason: 'foreign' | 'damaged' | 'newer' | 'unreadable' | 'absent';
+  readonly hint: string;
+
+  constructor(reason: DatabaseRefused['reason'], message: string, hint: string) {
+    super(message);
+    this.reason = reason;
+    this.hint = hint;
+  }
+}
+
+/** How long to wait for another process that writes (a backup tool, say) before that is a failure. Milliseconds. */
+const BUSY = 250;
+
+/** A file up to this size is read and checked whole at each start, which takes about 0.1 s. Bytes. */
+const SMALL = 16 * 1024 * 1024;
+
+const MAGIC = 'SQLite format 3\0';
+
+/**
+ * Opens the database to write it; makes it, and brings its tables up to date, if need be.
+ * @throws DatabaseRefused; what the system says when there is no room, or no right, for it
+ */
+export function openDatabase(path: string): DatabaseSync {
+  const size = inspect(path);
+  // Made here, so that nobody else can read it: SQLite gives the files beside it the same rights.
+  if (size === undefined) closeSync(openSync(path, 'a', 0o600));
+  const db = new DatabaseSync(path, { timeout: BUSY, enableForeignKeyConstraints: false });
+  try {
+    refuseNewer(path, db);
+    // Takes effect on an empty file only: pages that pruning frees can be given back.
+    if (size === undefined || size === 0) db.exec('PRAGMA auto_vacuum = INCREMENTAL');
+    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 16777216');
+    if (size !== undefined && size <= SMALL) check(path, db);
+    migrate(db);
+    return db;
+  } catch (error) {
+    db.close();
+    throw explained(path, error);
+  }
+}
+
+/**
+ * Opens the database to read it, whether or not a daemon is writing it.
+ * @throws DatabaseRefused, with reason `absent` where there is none
+ */
+export function openToRead(path: string): DatabaseSync {
+  const absent = new DatabaseRefused(
+    'absent',
+    `there is no ${path}`,
+    'a daemon makes it when it starts: tsched start',
+  );
+  if (!existsSync(path) || inspect(path) === 0) throw absent;
+  try {
+    const db = new DatabaseSync(path, { timeout: BUSY, readOnly: true });
+    refuseNewer(path, db);
+    if (schemaVersion(db) === 0) throw absent;
+    return db;
+  } catch (error) {
+    throw explained(path, error);
+  }
+}
+
+/** Reads the whole file. Gives what is wrong with it, at most `most` lines; none when it is sound. */
+export function problemsOf(db: DatabaseSync, kind: 'quick_check' | 'integrity_check', most = 100): string[] {
+  const rows = db.prepare(`PRAGMA ${kind}(${most})`).all();
+  return rows.map((row) => String(row[kind])).filter((text) => text !== 'ok');
+}
+
+/** The file's size; undefined when there is none. Looks at what no transaction changes, and what every one does. */
+function inspect(path: string): number | undefined {
+  if (!existsSync(path)) return undefined;
+  const head = Buffer.alloc(100);
+  let size: number;
+  try {
+    const file = openSync(path, 'r');
+    try {
+      ({ size } = fstatSync(file));
+      readSync(file, head, 0, head.length, 0);
+    } finally {
+      closeSync(file);
+    }
+  } catch (error) {
+    throw explained(path, error);
+  }
+  if (size === 0) return 0;
+  if (head.toString('latin1', 0, 16) !== MAGIC) throw damaged(path, 'it is not an SQLite database');
+  const application = head.readUInt32BE(68);
+  if (application !== APPLICATION_ID && application !== 0) {
+    throw new DatabaseRefused(
+      'foreign',
+      `${path} is a database of another program`,
+      'name another directory with --state-dir',
+    );
+  }
+  const pageSize = head.readUInt16BE(16) === 1 ? 65_536 : head.readUInt16BE(16);
+  // The page count is to be believed when it was written by the same commit as the change counter.
+  const isCounted = head.readUInt32BE(24) === head.readUInt32BE(92);
+  if (isCounted && head.readUInt32BE(28) * pageSize > size) throw damaged(path, 'its end is missing');
+  return size;
+}
+
+function refuseNewer(path: string, db: DatabaseSync): void {
+  const version = schemaVersion(db);
+  if (version <= SCHEMA_VERSION) return;
+  throw new DatabaseRefused(
+    'newer',
+    `${path} was written by a newer tsched: its tables are version ${version}, this one knows up to ${SCHEMA_VERSION}`,
+    'install that tsched again, or name another directory with --state-dir',
+  );
+}
+
+function check(path: string, db: DatabaseSync): void {
+  const [problem] = problemsOf(db, 'quick_check', 1);
+  if (problem !== undefined) throw damaged(path, problem);
+}
+
+function damaged(path: string, what: string): DatabaseRefused {
+  return new DatabaseRefused(
+    'damaged',
+    `${path} is damaged: ${what}. Nothing in it was changed`,
+    `look at it with "tsched db check"; bring back a backup, or set it aside (mv ${path} ${path}.damaged) to begin with an empty history`,
+  );
+}
+
+/** SQLITE_CORRUPT, SQLITE_NOTADB */
+const DAMAGED: ReadonlySet<unknown> = new Set([11, 26]);
+/** SQLITE_CANTOPEN, SQLITE_READONLY, SQLITE_PERM */
+const CLOSED: ReadonlySet<unknown> = new Set([14, 8, 3]);
+
+function explained(path: string, error: unknown): unknown {
+  if (error instanceof DatabaseRefused) return error;
+  const { errcode, errstr, code, message } = error as NodeJS.ErrnoException & {
+    errcode?: number;
+    errstr?: string;
+  };
+  const primary = errcode === undefined ? undefined : errcode & 0xff;
+  if (DAMAGED.has(primary)) return damaged(path, errstr ?? message);
+  if (CLOSED.has(primary) || code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
+    return new DatabaseRefused(
+      'unreadable',
+      `${path} cannot be opened: ${errstr ?? message}`,
+      'its owner can; or name another directory with --state-dir',
+    );
+  }
+  return error;
+}

@@ -1,0 +1,42 @@
+/** What the daemon and the thread that holds its database say to each other. */
+import type { HistoryRow } from '../../engine/ports.ts';
+import type { Instant, JobId, Pause, Place, RunRecord } from '../../model.ts';
+import type { RowQuery } from '../history.ts';
+import type { PruneRequest, Pruned } from './retention.ts';
+
+/** Answered one after another, in their order. A batch travels as JSON text: cheaper to copy than its objects. */
+export type Request =
+  | { readonly kind: 'contents' }
+  | { readonly kind: 'record'; readonly batch: string }
+  | { readonly kind: 'prune'; readonly request: PruneRequest }
+  | { readonly kind: 'rows'; readonly query: RowQuery }
+  | { readonly kind: 'close' };
+
+/** What a daemon takes up. */
+export interface Contents {
+  readonly unfinished: readonly RunRecord[];
+  readonly places: ReadonlyMap<JobId, Place>;
+  readonly pauses: ReadonlyMap<JobId, Pause>;
+  readonly successes: ReadonlyMap<JobId, Instant>;
+}
+
+export interface Answers {
+  readonly contents: Contents;
+  readonly record: readonly boolean[];
+  readonly prune: Pruned;
+  readonly rows: readonly HistoryRow[];
+  readonly close: null;
+}
+
+/** An error on its way between threads. */
+export interface Trouble {
+  /**
+   * `refused`: what is there cannot be used (see DatabaseRefused). `disk`: it cannot be read or written now. `gone`: the file is not
+   * where it was. `bug`: it will fail again.
+   */
+  readonly kind: 'refused' | 'disk' | 'gone' | 'bug';
+  readonly message: string;
+  readonly hint?: string;
+}
+
+export type Reply = { readonly answer: unknown } | { readonly trouble: Trouble };

@@ -1,0 +1,161 @@
+/** Writes batches: each whole, in one transaction, or not at all. Writing one again changes nothing. */
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import type { JobId, Place, RunRecord, SkipRecord } from '../../model.ts';
+import type { BatchData } from '../batch.ts';
+import { changing } from './rows.ts';
+
+export class Recorder {
+  readonly #db: DatabaseSync;
+  readonly #numbers = new Map<JobId, number>();
+  readonly #statements = new Map<string, StatementSync>();
+  /** Jobs first seen in the batch under way. */
+  #fresh: JobId[] = [];
+  #synchronous: 'FULL' | 'NORMAL' | undefined;
+
+  constructor(db: DatabaseSync) {
+    this.#db = db;
+    for (const { id, number } of db.prepare('SELECT id, number FROM jobs').iterate()) {
+      this.#numbers.set(id as string, number as number);
+    }
+  }
+
+  /**
+   * Records a batch. One boolean for each claim, as `Store.claim` has it.
+   * @throws what SQLite says; then nothing of the batch is recorded
+   */
+  record(batch: BatchData): boolean[] {
+    this.#sync(batch.urgent ? 'FULL' : 'NORMAL');
+    this.#fresh = [];
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      const won = this.#write(batch);
+      this.#db.exec('COMMIT');
+      return won;
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      for (const id of this.#fresh) this.#numbers.delete(id);
+      throw error;
+    }
+  }
+
+  /** A commit that is not synchronised costs a fifteenth; a power cut may undo it, as if the daemon had died a moment earlier. */
+  #sync(mode: 'FULL' | 'NORMAL'): void {
+    if (this.#synchronous === mode) return;
+    this.#db.exec(`PRAGMA synchronous = ${mode}`);
+    this.#synchronous = mode;
+  }
+
+  #write({ claims, saves, skips, placed, gone, pauses }: BatchData): boolean[] {
+    const decided = new Map<JobId, number>();
+    const won = claims.map((run) => {
+      if (run.cause !== 'manual') advance(decided, run.jobId, run.scheduledAt);
+      return this.#claim(run);
+    });
+    claims.forEach((run, index) => {
+      if (won[index] === true) this.#noteSuccess(run);
+    });
+    for (const run of saves) {
+      this.#save(run);
+      this.#noteSuccess(run);
+    }
+    for (const skip of skips) {
+      this.#skip(skip);
+      advance(decided, skip.jobId, skip.through);
+    }
+    for (const id of gone) this.#run('UPDATE jobs SET schedule = NULL, decided_to = NULL WHERE id = ?', id);
+    for (const [id, place] of placed) this.#place(id, place);
+    for (const [id, to] of decided) {
+      this.#run('UPDATE jobs SET decided_to = ?1 WHERE number = ?2 AND decided_to < ?1', to, this.#job(id));
+    }
+    for (const [id, pause] of pauses) {
+      if (pause === null) this.#run('DELETE FROM pauses WHERE job_id = ?', id);
+      else this.#run(PAUSE, id, pause.since, pause.until ?? null, pause.reason ?? null);
+    }
+    return won;
+  }
+
+  #claim(run: RunRecord): boolean {
+    const job = this.#job(run.jobId);
+    if (run.cause === 'manual') return this.#claimByHand(run, job);
+    if (this.#insert(run, job, 0)) return true;
+    // It may be there because this very batch was recorded before, and only the answer was lost.
+    const holder = this.#get(
+      'SELECT id FROM runs WHERE job = ? AND scheduled_at = ? AND manual = 0',
+      job,
+      run.scheduledAt,
+    );
+    return holder?.['id'] === run.id;
+  }
+
+  #claimByHand(run: RunRecord, job: number): boolean {
+    const next = this.#get(
+      'SELECT coalesce(max(manual), 0) + 1 AS next FROM runs WHERE job = ? AND scheduled_at = ?',
+      job,
+      run.scheduledAt,
+    );
+    this.#insert(run, job, Number(next?.['next'] ?? 1));
+    return true;
+  }
+
+  #insert(run: RunRecord, job: number, manual: number): boolean {
+    const { id, scheduledAt, cause, claimedAt } = run;
+    return this.#run(INSERT, id, job, scheduledAt, manual, cause, claimedAt, ...changing(run)) > 0;
+  }
+
+  #save(run: RunRecord): void {
+    // A run of a history that was lost meanwhile comes back whole.
+    if (this.#run(UPDATE, ...changing(run), run.id) === 0) this.#claim(run);
+  }
+
+  #noteSuccess({ jobId, scheduledAt, outcome }: RunRecord): void {
+    if (outcome?.kind === 'succeeded') this.#run(SUCCESS, scheduledAt, this.#job(jobId));
+  }
+
+  #skip({ jobId, scheduledAt, through, count, reason, at }: SkipRecord): void {
+    const job = this.#job(jobId);
+    this.#run(SKIP, job, scheduledAt, through, count ?? null, reason, at);
+  }
+
+  #place(id: JobId, { schedule, from }: Place): void {
+    this.#run('UPDATE jobs SET schedule = ?, decided_to = ? WHERE number = ?', schedule, from, this.#job(id));
+  }
+
+  #job(id: JobId): number {
+    const known = this.#numbers.get(id);
+    if (known !== undefined) return known;
+    this.#run('INSERT OR IGNORE INTO jobs (id) VALUES (?)', id);
+    const number = Number(this.#get('SELECT number FROM jobs WHERE id = ?', id)?.['number']);
+    this.#numbers.set(id, number);
+    this.#fresh.push(id);
+    return number;
+  }
+
+  #run(sql: string, ...values: readonly SQLInputValue[]): number {
+    return Number(this.#statement(sql).run(...values).changes);
+  }
+
+  #get(sql: string, ...values: readonly SQLInputValue[]) {
+    return this.#statement(sql).get(...values);
+  }
+
+  #statement(sql: string): StatementSync {
+    const known = this.#statements.get(sql) ?? this.#db.prepare(sql);
+    this.#statements.set(sql, known);
+    return known;
+  }
+}
+
+const INSERT = `INSERT OR IGNORE INTO runs
+  (id, job, scheduled_at, manual, cause, claimed_at, state, attempts, retry_at, finished_at, outcome)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+const UPDATE =
+  'UPDATE runs SET state = ?, attempts = ?, retry_at = ?, finished_at = ?, outcome = ? WHERE id = ?';
+const SUCCESS = 'UPDATE jobs SET last_success = ?1 WHERE number = ?2 AND coalesce(last_success, ?1 - 1) < ?1';
+const SKIP = `INSERT INTO skips (job, scheduled_at, through, count, reason, at)
+  SELECT ?1, ?2, ?3, ?4, ?5, ?6
+  WHERE NOT EXISTS (SELECT 1 FROM skips WHERE job = ?1 AND scheduled_at = ?2 AND through = ?3 AND reason = ?5 AND at = ?6)`;
+const PAUSE = 'INSERT OR REPLACE INTO pauses (job_id, since, until, reason) VALUES (?, ?, ?, ?)';
+
+function advance(decided: Map<JobId, number>, id: JobId, to: number): void {
+  if (to > (decided.get(id) ?? Number.NEGATIVE_INFINITY)) decided.set(id, to);
+}

@@ -1,0 +1,67 @@
+/** Rows of the tables to the records of model.ts, and back. */
+import type { SQLInputValue, SQLOutputValue } from 'node:sqlite';
+import type {
+  AttemptRecord,
+  Cause,
+  Outcome,
+  Pause,
+  RunRecord,
+  RunState,
+  SkipReason,
+  SkipRecord,
+} from '../../model.ts';
+
+export type Row = Readonly<Record<string, SQLOutputValue>>;
+
+/** What `runOf` needs of a run, where `j` is its job. */
+export const RUN_COLUMNS =
+  'r.id, j.id AS job_id, r.scheduled_at, r.cause, r.claimed_at, r.state, r.attempts, r.retry_at, r.finished_at, r.outcome';
+
+export const SKIP_COLUMNS = 'j.id AS job_id, s.scheduled_at, s.through, s.count, s.reason, s.at';
+
+export function runOf(row: Row): RunRecord {
+  const { retry_at, finished_at, outcome } = row;
+  return {
+    id: row['id'] as string,
+    jobId: row['job_id'] as string,
+    scheduledAt: row['scheduled_at'] as number,
+    cause: row['cause'] as Cause,
+    claimedAt: row['claimed_at'] as number,
+    state: row['state'] as RunState,
+    attempts: JSON.parse(row['attempts'] as string) as readonly AttemptRecord[],
+    ...(retry_at === null ? {} : { retryAt: retry_at as number }),
+    ...(finished_at === null ? {} : { finishedAt: finished_at as number }),
+    ...(outcome === null ? {} : { outcome: JSON.parse(outcome as string) as Outcome }),
+  };
+}
+
+/** The columns that change in a run's life, in the order of `state, attempts, retry_at, finished_at, outcome`. */
+export function changing({ state, attempts, retryAt, finishedAt, outcome }: RunRecord): SQLInputValue[] {
+  return [
+    state,
+    JSON.stringify(attempts),
+    retryAt ?? null,
+    finishedAt ?? null,
+    outcome === undefined ? null : JSON.stringify(outcome),
+  ];
+}
+
+export function skipOf(row: Row): SkipRecord {
+  const { count } = row;
+  return {
+    jobId: row['job_id'] as string,
+    scheduledAt: row['scheduled_at'] as number,
+    through: row['through'] as number,
+    ...(count === null ? {} : { count: count as number }),
+    reason: row['reason'] as SkipReason,
+    at: row['at'] as number,
+  };
+}
+
+export function pauseOf({ since, until, reason }: Row): Pause {
+  return {
+    since: since as number,
+    ...(until === null ? {} : { until: until as number }),
+    ...(reason === null ? {} : { reason: reason as string }),
+  };
+}

@@ -1,0 +1,77 @@
+/** The tables, and how older ones become today's. Forward only: what a newer tsched wrote is refused (open.ts). */
+import type { DatabaseSync } from 'node:sqlite';
+
+/** "tsch": tells our file from any other SQLite database. */
+export const APPLICATION_ID = 0x74_73_63_68;
+
+/**
+ * One step each, never changed once released. Instants are epoch milliseconds.
+ *
+ * jobs      `decided_to`: every slot up to there is decided; `schedule`: of which schedule, NULL while the job is not loaded
+ * runs      a row for each run, which is a document that only grows: `attempts` and `outcome` are JSON, as model.ts has them.
+ *           UNIQUE is the claim: one run for (job, scheduled_at). `manual` is 0 for slots, and counts runs by hand of one instant
+ * skips     stretches of slots that did not become runs
+ */
+const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE jobs (
+    number       INTEGER PRIMARY KEY,
+    id           TEXT NOT NULL UNIQUE,
+    schedule     TEXT,
+    decided_to   INTEGER,
+    last_success INTEGER
+  ) STRICT;
+  CREATE TABLE runs (
+    id           TEXT NOT NULL PRIMARY KEY,
+    job          INTEGER NOT NULL REFERENCES jobs,
+    scheduled_at INTEGER NOT NULL,
+    manual       INTEGER NOT NULL,
+    cause        TEXT NOT NULL,
+    claimed_at   INTEGER NOT NULL,
+    state        TEXT NOT NULL,
+    attempts     TEXT NOT NULL,
+    retry_at     INTEGER,
+    finished_at  INTEGER,
+    outcome      TEXT,
+    UNIQUE (job, scheduled_at, manual)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX runs_unfinished ON runs (id) WHERE state <> 'finished';
+  CREATE TABLE skips (
+    number       INTEGER PRIMARY KEY,
+    job          INTEGER NOT NULL REFERENCES jobs,
+    scheduled_at INTEGER NOT NULL,
+    through      INTEGER NOT NULL,
+    count        INTEGER,
+    reason       TEXT NOT NULL,
+    at           INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX skips_of_job ON skips (job, scheduled_at);
+  CREATE TABLE pauses (
+    job_id       TEXT NOT NULL PRIMARY KEY,
+    since        INTEGER NOT NULL,
+    until        INTEGER,
+    reason       TEXT
+  ) STRICT;
+  `,
+];
+
+/** Of the tables this tsched writes. */
+export const SCHEMA_VERSION = MIGRATIONS.length;
+
+export function schemaVersion(db: DatabaseSync): number {
+  return Number(db.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0);
+}
+
+/** Brings the tables up to date, all of it or nothing. */
+export function migrate(db: DatabaseSync): void {
+  if (schemaVersion(db) === SCHEMA_VERSION) return;
+  db.exec('BEGIN IMMEDIATE');
+  try {
+    // Another process may have done it while this one waited for its turn.
+    for (const step of MIGRATIONS.slice(schemaVersion(db))) db.exec(step);
+    db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`);
+  } catch (error) {
+    if (db.isTransaction) db.exec('ROLLBACK');
+    throw error;
+  }
+}

@@ -1,0 +1,344 @@
+/**
+ * History and claims in an SQLite database. Writing is done by a thread, a batch at a time: while one is being written the
+ * next one grows, so that each commit takes all that came meanwhile.
+ *
+ * When the disk fails, nothing stops. What was to be recorded stays in memory (of each run only its newest state), slots are
+ * claimed by what is known there, and all of it is written when the disk can again. Only one daemon can be here (see
+ * lock.ts), so memory knows every slot that was claimed.
+ */
+import type { Clock, HistoryQuery, HistoryRow, Placement, Store } from '../../engine/ports.ts';
+import type { Duration, Instant, JobId, Pause, Place, RunId, RunRecord, SkipRecord } from '../../model.ts';
+import { Batch } from '../batch.ts';
+import { Places } from '../places.ts';
+import { Connection, StoreTrouble } from './connection.ts';
+import type { Contents } from './protocol.ts';
+import { Pruner } from './pruner.ts';
+import type { Retention } from './retention.ts';
+
+/** How the store is. */
+export type StoreHealth =
+  | {
+      readonly kind: 'well';
+      /** Rows that had to wait and are recorded now. */ readonly caughtUp: number;
+      readonly dropped: number;
+    }
+  | { readonly kind: 'degraded'; readonly since: Instant; readonly message: string; readonly hint?: string };
+
+export interface SqliteStoreOptions {
+  readonly path: string;
+  readonly clock: Clock;
+  readonly retention: Retention;
+  /** Called when it changes, and again when the reason does. */
+  readonly onHealth: (health: StoreHealth) => void;
+  /** Runs whose rows are gone. */
+  readonly onPruned: (runs: readonly RunId[]) => void;
+  /** The file is gone: makes its directory and takes its lock again. Throws when that cannot be. */
+  readonly reclaim: () => void;
+}
+
+/** Between two tries while the disk fails. Milliseconds. */
+const RETRY: Duration = 2000;
+/** A start does not wait longer than this for the disk. Milliseconds. */
+const PATIENCE: Duration = 1000;
+/** How long the end waits for what is still to be written. Milliseconds. */
+const LAST_PATIENCE: Duration = 10_000;
+/** Rows kept in memory while the disk fails; some 100 MB. */
+const MOST_WAITING = 100_000;
+
+interface Claim {
+  readonly runs: readonly RunRecord[];
+  readonly resolve: (won: readonly boolean[]) => void;
+  settled: boolean;
+}
+
+interface Flight {
+  readonly batch: Batch;
+  readonly claims: readonly Claim[];
+  readonly saved: PromiseWithResolvers<void>;
+}
+
+/**
+ * Opens the store, and makes it if need be.
+ * @throws StoreTrouble
+ */
+export async function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
+  const connection = new Connection(options.path);
+  try {
+    return new SqliteStore(options, connection, await connection.ask({ kind: 'contents' }));
+  } catch (error) {
+    await connection.end();
+    throw error;
+  }
+}
+
+export class SqliteStore implements Store {
+  readonly durable = true;
+  readonly #options: SqliteStoreOptions;
+  readonly #places: Places;
+  readonly #pauses: Map<JobId, Pause>;
+  readonly #successes: Map<JobId, Instant>;
+  readonly #unfinished: readonly RunRecord[];
+  readonly #pruner: Pruner;
+  #connection: Connection;
+  #batch = new Batch();
+  #claims: Claim[] = [];
+  #saved = Promise.withResolvers<void>();
+  #flight: Flight | undefined;
+  #flushing = false;
+  #trouble: { readonly since: Instant; readonly error: StoreTrouble } | undefined;
+  #dropped = 0;
+  #callOffRetry: (() => void) | undefined;
+  #landed: () => void = () => undefined;
+
+  constructor(options: SqliteStoreOptions, connection: Connection, contents: Contents) {
+    this.#options = options;
+    this.#connection = connection;
+    this.#places = new Places(contents.places);
+    this.#pauses = new Map(contents.pauses);
+    this.#successes = new Map(contents.successes);
+    this.#unfinished = contents.unfinished;
+    this.#pruner = new Pruner({
+      clock: options.clock,
+      retention: options.retention,
+      ask: (request) => this.#connection.ask({ kind: 'prune', request }),
+      onPruned: options.onPruned,
+    });
+  }
+
+  claim(runs: readonly RunRecord[], skips: readonly SkipRecord[]): Promise<readonly boolean[]> {
+    const { promise, resolve } = Promise.withResolvers<readonly boolean[]>();
+    const claim: Claim = { runs, resolve, settled: false };
+    for (const { jobId } of [...runs, ...skips]) this.#pruner.touched(jobId);
+    for (const skip of skips) this.#places.advance(skip.jobId, skip.through);
+    if (this.#trouble === undefined) {
+      this.#batch.claim(runs, skips);
+      this.#claims.push(claim);
+    } else {
+      const won = this.#settleByMemory(claim);
+      this.#batch.claim(
+        runs.filter((_, index) => won[index]),
+        skips,
+      );
+    }
+    this.#flushSoon();
+    return promise;
+  }
+
+  save(run: RunRecord): Promise<void> {
+    const { jobId, scheduledAt, outcome } = run;
+    this.#batch.save(run);
+    if (
+      outcome?.kind === 'succeeded' &&
+      scheduledAt > (this.#successes.get(jobId) ?? Number.NEGATIVE_INFINITY)
+    ) {
+      this.#successes.set(jobId, scheduledAt);
+    }
+    return this.#written();
+  }
+
+  async unfinished(): Promise<readonly RunRecord[]> {
+    return this.#unfinished;
+  }
+
+  async places(): Promise<ReadonlyMap<JobId, Place>> {
+    return this.#places.all();
+  }
+
+  place(placement: Placement): Promise<void> {
+    this.#places.change(placement);
+    this.#batch.place(placement);
+    return this.#written();
+  }
+
+  async pauses(): Promise<ReadonlyMap<JobId, Pause>> {
+    return new Map(this.#pauses);
+  }
+
+  pause(jobId: JobId, pause: Pause | undefined): Promise<void> {
+    if (pause === undefined) this.#pauses.delete(jobId);
+    else this.#pauses.set(jobId, pause);
+    this.#batch.pause(jobId, pause);
+    return this.#written();
+  }
+
+  async history({ jobId, limit = 100 }: HistoryQuery): Promise<readonly HistoryRow[]> {
+    await this.#idle();
+    return this.#connection.ask({
+      kind: 'rows',
+      query: { limit, ...(jobId === undefined ? {} : { jobId }) },
+    });
+  }
+
+  previousSuccess(jobId: JobId): Instant | undefined {
+    return this.#successes.get(jobId);
+  }
+
+  /** How much history is kept from now on. */
+  retain(retention: Retention): void {
+    this.#pruner.retain(retention);
+  }
+
+  async close(): Promise<void> {
+    this.#pruner.close();
+    this.#callOffRetry?.();
+    const late = Promise.withResolvers<void>();
+    const callOff = this.#options.clock.after(LAST_PATIENCE, late.resolve);
+    this.#flush();
+    await Promise.race([
+      this.#idle().then(() => this.#connection.ask({ kind: 'close' })),
+      late.promise,
+    ]).catch(() => null);
+    callOff();
+    this.#callOffRetry?.();
+    await this.#connection.end();
+  }
+
+  /** While the disk fails, what is asked for counts as done: it is kept here, and written when it can be. */
+  #written(): Promise<void> {
+    this.#flushSoon();
+    return this.#trouble === undefined ? this.#saved.promise : Promise.resolve();
+  }
+
+  #settleByMemory(claim: Claim): boolean[] {
+    const won = claim.runs.map(({ cause, jobId, scheduledAt }) => {
+      if (cause === 'manual') return true;
+      const isNew = !this.#places.isDecided(jobId, scheduledAt);
+      this.#places.advance(jobId, scheduledAt);
+      return isNew;
+    });
+    claim.settled = true;
+    claim.resolve(won);
+    return won;
+  }
+
+  #flushSoon(): void {
+    if (this.#flushing || this.#flight !== undefined || this.#trouble !== undefined) return;
+    this.#flushing = true;
+    queueMicrotask(() => {
+      this.#flushing = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#flight !== undefined || this.#batch.isEmpty) return;
+    const flight = { batch: this.#batch, claims: this.#claims, saved: this.#saved };
+    this.#flight = flight;
+    this.#batch = new Batch();
+    this.#claims = [];
+    this.#saved = Promise.withResolvers<void>();
+    // Many batches are nobody's concern.
+    flight.saved.promise.catch(() => undefined);
+    const callOff = this.#options.clock.after(PATIENCE, () => this.#overdue(flight));
+    const batch = JSON.stringify(flight.batch.data);
+    this.#connection.ask({ kind: 'record', batch }).then(
+      (won) => {
+        callOff();
+        this.#recorded(flight, won);
+      },
+      (error: StoreTrouble) => {
+        callOff();
+        this.#failed(flight, error);
+      },
+    );
+  }
+
+  #recorded({ batch, claims, saved }: Flight, won: readonly boolean[]): void {
+    this.#flight = undefined;
+    let index = 0;
+    for (const claim of claims) {
+      const theirs = won.slice(index, index + claim.runs.length);
+      index += claim.runs.length;
+      for (const { cause, jobId, scheduledAt } of claim.runs) {
+        if (cause !== 'manual') this.#places.advance(jobId, scheduledAt);
+      }
+      if (!claim.settled) claim.resolve(theirs);
+    }
+    saved.resolve();
+    if (this.#trouble !== undefined) this.#healed(batch.size);
+    this.#flush();
+    if (this.#flight === undefined) this.#landed();
+  }
+
+  #failed({ batch, claims, saved }: Flight, error: StoreTrouble): void {
+    this.#flight = undefined;
+    if (error.kind === 'bug') {
+      // It would fail for ever, and hold up all that comes after it.
+      for (const claim of claims) if (!claim.settled) this.#settleByMemory(claim);
+      saved.reject(error);
+      this.#flush();
+      return;
+    }
+    this.#degrade(error);
+    for (const claim of [...claims, ...this.#claims]) if (!claim.settled) this.#settleByMemory(claim);
+    this.#claims = [];
+    saved.resolve();
+    this.#saved.resolve();
+    batch.append(this.#batch);
+    this.#batch = batch;
+    this.#dropped += batch.shed(MOST_WAITING);
+    this.#landed();
+    this.#callOffRetry?.();
+    this.#callOffRetry = this.#options.clock.after(RETRY, () => this.#retry());
+  }
+
+  /** The disk does not even answer. Starts go on; the answer, whenever it comes, is taken as any other. */
+  #overdue({ claims, saved }: Flight): void {
+    this.#degrade(new StoreTrouble({ kind: 'disk', message: 'the disk does not answer' }));
+    for (const claim of [...claims, ...this.#claims]) if (!claim.settled) this.#settleByMemory(claim);
+    saved.resolve();
+  }
+
+  #retry(): void {
+    try {
+      if (this.#trouble?.error.kind === 'gone') this.#reopen();
+      else if (this.#connection.isDead) this.#connection = new Connection(this.#options.path);
+      this.#flush();
+    } catch (error) {
+      this.#degrade(new StoreTrouble({ kind: 'gone', message: (error as Error).message }));
+      this.#callOffRetry = this.#options.clock.after(RETRY, () => this.#retry());
+    }
+  }
+
+  /** Begins a new file with all that is known, in place of one that was removed. */
+  #reopen(): void {
+    this.#options.reclaim();
+    void this.#connection.end();
+    this.#connection = new Connection(this.#options.path);
+    this.#batch.place({ placed: this.#places.all(), gone: [] });
+    for (const [jobId, pause] of this.#pauses) this.#batch.pause(jobId, pause);
+  }
+
+  #degrade(error: StoreTrouble): void {
+    const known = this.#trouble;
+    this.#trouble = { since: known?.since ?? this.#options.clock.now(), error };
+    if (known?.error.message === error.message) return;
+    const { message, hint } = error;
+    this.#options.onHealth({
+      kind: 'degraded',
+      since: this.#trouble.since,
+      message,
+      ...(hint === undefined ? {} : { hint }),
+    });
+  }
+
+  #healed(rows: number): void {
+    this.#trouble = undefined;
+    this.#options.onHealth({ kind: 'well', caughtUp: rows, dropped: this.#dropped });
+    this.#dropped = 0;
+  }
+
+  /** Resolves when nothing is on its way any more. */
+  #idle(): Promise<void> {
+    if (this.#flight === undefined && (this.#batch.isEmpty || this.#trouble !== undefined))
+      return Promise.resolve();
+    return new Promise((resolve) => {
+      const before = this.#landed;
+      this.#landed = () => {
+        before();
+        this.#landed = () => undefined;
+        resolve();
+      };
+    });
+  }
+}
