@@ -88,7 +88,7 @@ describe('tsched start', () => {
     const state = tsched(['start', '--state-dir', 'plain/state'], { cwd });
     expect(state.code).toBe(73);
     expect(state.err).toMatch(
-      /cannot make the state directory: .*; name another than plain\/state with --state-dir/,
+      /cannot make the state directory: .*; name another than \/.*plain\/state with --state-dir/,
     );
     const log = tsched(['start', '--state-dir', directory(), '--log-file', 'plain/log'], { cwd });
     expect(log.code).toBe(73);
