@@ -41,7 +41,8 @@ export async function loadJobFileApart(
   path: string,
   options: LoadOptions & ApartOptions,
 ): Promise<LoadResult> {
-  if (isSmall(path)) return readJobFile(path, options);
+  const { text } = options;
+  if (text === undefined ? isSmall(path) : text.length < SMALL) return readJobFile(path, options);
   return loadInChild(path, { maxDiagnostics: MOST_DIAGNOSTICS, ...options }, options);
 }
 
@@ -163,6 +164,7 @@ function plain({
   maxFileSize,
   maxJobs,
   maxDiagnostics,
+  text,
 }: LoadOptions): LoadOptions {
   return {
     environment,
@@ -172,5 +174,6 @@ function plain({
     ...(maxFileSize === undefined ? {} : { maxFileSize }),
     ...(maxJobs === undefined ? {} : { maxJobs }),
     ...(maxDiagnostics === undefined ? {} : { maxDiagnostics }),
+    ...(text === undefined ? {} : { text }),
   };
 }

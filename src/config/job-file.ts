@@ -40,6 +40,8 @@ export interface LoadOptions {
   readonly maxJobs?: number;
   /** Most errors, and most warnings, that the result tells; the first ones. Default: all. */
   readonly maxDiagnostics?: number;
+  /** What the job file holds, instead of what is at its path; nothing of it is watched. */
+  readonly text?: string;
 }
 
 export interface LoadedFile {
@@ -161,6 +163,8 @@ class Loading {
   }
 
   async #outline(path: string, name: string): Promise<Outline | undefined> {
+    const { text } = this.#options;
+    if (text !== undefined && path === this.#path) return this.#outlineText(new Source(path, name, text));
     const file = readBytes(path, this.#options.maxFileSize ?? MAX_FILE_SIZE);
     this.#saw(path, file);
     if (!file.ok) {
@@ -170,8 +174,12 @@ class Loading {
     const decoded = decode(file.bytes);
     if (!decoded.ok) return this.#refuse(name, decoded);
     const source = new Source(path, name, decoded.text);
-    this.#sources.push(source);
     this.#loose.push(...distrust(source, file.stat, this.#options.uid));
+    return this.#outlineText(source);
+  }
+
+  async #outlineText(source: Source): Promise<Outline> {
+    this.#sources.push(source);
     const outline = new Outline(source, await parse(source), this.#options.environment);
     this.#outlines.push(outline);
     return outline;
@@ -335,7 +343,8 @@ function whyNoPattern(pattern: string): Problem | undefined {
     : undefined;
 }
 
-async function parse(source: Source): Promise<Parsed> {
+/** A text as a tree with positions: by the quick way where it is plain, else by the whole of YAML. */
+export async function parse(source: Source): Promise<Parsed> {
   const tree = parsePlainYaml(source.text);
   if (tree !== undefined) return { tree, problems: [], unquoted: [] };
   const { parseYaml } = await import('./syntax.ts');
