@@ -14,6 +14,7 @@ import { fingerprint } from '../schedule/fingerprint.ts';
 import { Desk, type EnginePorts } from './desk.ts';
 import { ArmedJob } from './job.ts';
 import { orphan } from './orphan.ts';
+import { Placing } from './placing.ts';
 import type { ActiveRun } from './run.ts';
 
 export type { EnginePorts } from './desk.ts';
@@ -238,11 +239,11 @@ export class Engine {
 
   /** Jobs are armed already: a store that does not take it changes what a later daemon catches up, and no more. */
   async #place(placement: Placing): Promise<void> {
-    if (placement.isEmpty) return;
-    const { placed, gone } = placement;
-    await this.#desk.store.place({ placed, gone: [...gone] }).catch((error: unknown) => {
+    try {
+      for (const slice of placement.slices()) await this.#desk.store.place(slice);
+    } catch (error) {
       this.#desk.storeFailed(error);
-    });
+    }
   }
 
   async #setPause(jobId: JobId, pause: Pause | undefined): Promise<boolean> {
@@ -355,20 +356,6 @@ export class Engine {
     const result = this.#last.then(action);
     this.#last = result.catch(() => undefined);
     return result;
-  }
-}
-
-/** What a change of the set means for the store. */
-class Placing {
-  readonly placed = new Map<JobId, Place>();
-  readonly gone = new Set<JobId>();
-
-  get isEmpty(): boolean {
-    return this.placed.size + this.gone.size === 0;
-  }
-
-  add({ id, schedule }: JobDefinition, from: Instant): void {
-    this.placed.set(id, { schedule: fingerprint(schedule), from });
   }
 }
 

@@ -8,8 +8,15 @@ export class Places {
   readonly #places: Map<JobId, Place>;
 
   constructor(known: Iterable<readonly [JobId, Place]> = []) {
-    this.#places = new Map(known);
-    for (const [jobId, { from }] of this.#places) this.#decided.set(jobId, from);
+    // Read from a disk, equal schedules are texts of their own; 100,000 jobs have a few dozen.
+    const texts = new Map<string, string>();
+    this.#places = new Map();
+    for (const [jobId, { schedule, from }] of known) {
+      const text = texts.get(schedule) ?? schedule;
+      texts.set(text, text);
+      this.#places.set(jobId, { schedule: text, from });
+      this.#decided.set(jobId, from);
+    }
   }
 
   /** Whether the slot may have been decided before. False: it certainly was not. */

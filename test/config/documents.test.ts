@@ -19,7 +19,7 @@ jobs:
 async function jobsOf(text: string) {
   const result = await readJobFile('/srv/added.yaml', { ...OPTIONS, text });
   if (!result.ok) throw new Error(result.errors.map(({ message }) => message).join());
-  return result.file.jobs.map(({ source: _, ...job }) => job);
+  return result.file.jobs.map((job) => Object.assign({}, job, { source: undefined }));
 }
 
 describe('documents of added jobs', () => {
