@@ -263,6 +263,15 @@ export interface Place {
   readonly from: Instant;
 }
 
+/** A job that was added while the daemon ran, instead of in its job file. */
+export interface AddedJob {
+  /** A job file of this job alone, as config/documents.ts makes it. */
+  readonly document: string;
+  /** What relative paths in it are relative to. */
+  readonly directory: string;
+  readonly addedAt: Instant;
+}
+
 /** An operator's word that a job is to rest. */
 export interface Pause {
   readonly since: Instant;

@@ -3,6 +3,7 @@
  * and know nothing else of the engine; app.ts puts them together.
  */
 import type {
+  AddedJob,
   Cause,
   CancelledBy,
   Duration,
@@ -135,6 +136,10 @@ export interface Store {
   pauses(): Promise<ReadonlyMap<JobId, Pause>>;
   /** Undefined: the job is resumed. */
   pause(jobId: JobId, pause: Pause | undefined): Promise<void>;
+  /** Jobs that were added while the daemon ran. */
+  added(): Promise<ReadonlyMap<JobId, AddedJob>>;
+  /** Undefined: it is removed again. */
+  setAdded(jobId: JobId, job: AddedJob | undefined): Promise<void>;
   /** Newest first: of one job by scheduled time, of all by the moment of decision. */
   history(query: HistoryQuery): Promise<readonly HistoryRow[]>;
   /** Scheduled time of the job's newest run that succeeded. */

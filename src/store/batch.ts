@@ -1,6 +1,6 @@
 /** What is to be recorded together: the decisions of a tick, and what became of runs meanwhile. */
 import type { Placement } from '../engine/ports.ts';
-import type { JobId, Pause, Place, RunId, RunRecord, SkipRecord } from '../model.ts';
+import type { AddedJob, JobId, Pause, Place, RunId, RunRecord, SkipRecord } from '../model.ts';
 
 /** A batch as plain data, as it goes to who writes it. */
 export interface BatchData {
@@ -13,6 +13,8 @@ export interface BatchData {
   readonly gone: readonly JobId[];
   /** null: resumed */
   readonly pauses: readonly (readonly [JobId, Pause | null])[];
+  /** null: removed */
+  readonly added: readonly (readonly [JobId, AddedJob | null])[];
   /** Something may be started once this is recorded, so it must outlive a power cut. */
   readonly urgent: boolean;
 }
@@ -25,10 +27,11 @@ export class Batch {
   readonly #placed = new Map<JobId, Place>();
   readonly #gone = new Set<JobId>();
   readonly #pauses = new Map<JobId, Pause | null>();
+  readonly #added = new Map<JobId, AddedJob | null>();
   #urgent = false;
 
   get isEmpty(): boolean {
-    return this.size + this.#placed.size + this.#gone.size + this.#pauses.size === 0;
+    return this.size + this.#placed.size + this.#gone.size + this.#pauses.size + this.#added.size === 0;
   }
 
   /** Rows of history in it. */
@@ -64,12 +67,19 @@ export class Batch {
     this.#pauses.set(jobId, pause ?? null);
   }
 
+  setAdded(jobId: JobId, job: AddedJob | undefined): void {
+    this.#added.set(jobId, job ?? null);
+    // Who added it is told that it is kept.
+    this.#urgent = true;
+  }
+
   /** Takes in what was decided after it. */
   append(later: Batch): void {
     this.claim([...later.#claims.values()], later.#skips);
     for (const run of later.#saves.values()) this.save(run);
     this.place({ placed: later.#placed, gone: [...later.#gone] });
     for (const [jobId, pause] of later.#pauses) this.#pauses.set(jobId, pause);
+    for (const [jobId, job] of later.#added) this.setAdded(jobId, job ?? undefined);
   }
 
   /** Drops the oldest finished runs and skips beyond `most` rows. Gives how many. */
@@ -93,6 +103,7 @@ export class Batch {
       placed: [...this.#placed],
       gone: [...this.#gone],
       pauses: [...this.#pauses],
+      added: [...this.#added],
       urgent: this.#urgent,
     };
   }

@@ -1,5 +1,5 @@
 import type { HistoryQuery, HistoryRow, Placement, Store } from '../engine/ports.ts';
-import type { Instant, JobId, Pause, Place, RunId, RunRecord, SkipRecord } from '../model.ts';
+import type { AddedJob, Instant, JobId, Pause, Place, RunId, RunRecord, SkipRecord } from '../model.ts';
 import { Places } from './places.ts';
 
 /** Rows kept of each kind; the oldest go first, runs that are not finished never. */
@@ -11,6 +11,7 @@ export class MemoryStore implements Store {
   readonly #runs = new Map<RunId, RunRecord>();
   readonly #places = new Places();
   readonly #pauses = new Map<JobId, Pause>();
+  readonly #added = new Map<JobId, AddedJob>();
   readonly #successes = new Map<JobId, Instant>();
   #skips: SkipRecord[] = [];
   readonly #rows: number;
@@ -69,6 +70,15 @@ export class MemoryStore implements Store {
   async pause(jobId: JobId, pause: Pause | undefined): Promise<void> {
     if (pause === undefined) this.#pauses.delete(jobId);
     else this.#pauses.set(jobId, pause);
+  }
+
+  async added(): Promise<ReadonlyMap<JobId, AddedJob>> {
+    return new Map(this.#added);
+  }
+
+  async setAdded(jobId: JobId, job: AddedJob | undefined): Promise<void> {
+    if (job === undefined) this.#added.delete(jobId);
+    else this.#added.set(jobId, job);
   }
 
   async history({ jobId, limit = Number.POSITIVE_INFINITY }: HistoryQuery): Promise<readonly HistoryRow[]> {

@@ -142,6 +142,24 @@ export function conformance(name: string, { open, again }: Driver): void {
       await next.close();
     });
 
+    it('keeps added jobs until they are removed', async () => {
+      const store = await open();
+      const job = { document: '{"jobs":{"a":{}}}', directory: '/srv', addedAt: 7 };
+      await store.setAdded('a', job);
+      await store.setAdded('b', job);
+      await store.setAdded('b', { ...job, addedAt: 8 });
+      await store.setAdded('c', job);
+      await store.setAdded('c', undefined);
+      const added = new Map([
+        ['a', job],
+        ['b', { ...job, addedAt: 8 }],
+      ]);
+      expect(await store.added()).toEqual(added);
+      const next = await again(store);
+      expect(await next.added()).toEqual(added);
+      await next.close();
+    });
+
     it('tells the runs that are not finished, oldest claim first, as they were last saved', async () => {
       const store = await open();
       const attempts = [

@@ -1,6 +1,6 @@
 /** What the daemon and the thread that holds its database say to each other. */
 import type { HistoryRow } from '../../engine/ports.ts';
-import type { Instant, JobId, Pause, Place, RunRecord } from '../../model.ts';
+import type { AddedJob, Instant, JobId, Pause, Place, RunRecord } from '../../model.ts';
 import type { RowQuery } from '../history.ts';
 import type { PruneRequest, Pruned } from './retention.ts';
 
@@ -17,6 +17,7 @@ export interface Contents {
   readonly unfinished: readonly RunRecord[];
   readonly places: ReadonlyMap<JobId, Place>;
   readonly pauses: ReadonlyMap<JobId, Pause>;
+  readonly added: ReadonlyMap<JobId, AddedJob>;
   readonly successes: ReadonlyMap<JobId, Instant>;
 }
 

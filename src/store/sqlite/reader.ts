@@ -1,6 +1,16 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import type { HistoryRow } from '../../engine/ports.ts';
-import type { Duration, Instant, JobId, Outcome, Pause, Place, RunId, RunRecord } from '../../model.ts';
+import type {
+  AddedJob,
+  Duration,
+  Instant,
+  JobId,
+  Outcome,
+  Pause,
+  Place,
+  RunId,
+  RunRecord,
+} from '../../model.ts';
 import type { HistoryReader, JobHistory, RowQuery, RunFigures, Status } from '../history.ts';
 import { openToRead } from './open.ts';
 import { pauseOf, RUN_COLUMNS, runOf, SKIP_COLUMNS, skipOf } from './rows.ts';
@@ -138,6 +148,18 @@ export class Reader implements HistoryReader {
   pauses(): Map<JobId, Pause> {
     const rows = this.#db.prepare('SELECT job_id, since, until, reason FROM pauses').all();
     return new Map(rows.map((row) => [row['job_id'] as string, pauseOf(row)]));
+  }
+
+  added(): Map<JobId, AddedJob> {
+    const rows = this.#db
+      .prepare('SELECT id, document, directory, added_at FROM added_jobs ORDER BY id')
+      .all();
+    return new Map(
+      rows.map(({ id, document, directory, added_at }) => [
+        id as string,
+        { document: document as string, directory: directory as string, addedAt: added_at as number },
+      ]),
+    );
   }
 
   successes(): Map<JobId, Instant> {

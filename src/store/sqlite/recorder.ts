@@ -45,7 +45,7 @@ export class Recorder {
     this.#synchronous = mode;
   }
 
-  #write({ claims, saves, skips, placed, gone, pauses }: BatchData): boolean[] {
+  #write({ claims, saves, skips, placed, gone, pauses, added }: BatchData): boolean[] {
     const decided = new Map<JobId, number>();
     const won = claims.map((run) => {
       if (run.cause !== 'manual') advance(decided, run.jobId, run.scheduledAt);
@@ -70,6 +70,10 @@ export class Recorder {
     for (const [id, pause] of pauses) {
       if (pause === null) this.#run('DELETE FROM pauses WHERE job_id = ?', id);
       else this.#run(PAUSE, id, pause.since, pause.until ?? null, pause.reason ?? null);
+    }
+    for (const [id, job] of added) {
+      if (job === null) this.#run('DELETE FROM added_jobs WHERE id = ?', id);
+      else this.#run(ADDED, id, job.document, job.directory, job.addedAt);
     }
     return won;
   }
@@ -155,6 +159,7 @@ const SKIP = `INSERT INTO skips (job, scheduled_at, through, count, reason, at)
   SELECT ?1, ?2, ?3, ?4, ?5, ?6
   WHERE NOT EXISTS (SELECT 1 FROM skips WHERE job = ?1 AND scheduled_at = ?2 AND through = ?3 AND reason = ?5 AND at = ?6)`;
 const PAUSE = 'INSERT OR REPLACE INTO pauses (job_id, since, until, reason) VALUES (?, ?, ?, ?)';
+const ADDED = 'INSERT OR REPLACE INTO added_jobs (id, document, directory, added_at) VALUES (?, ?, ?, ?)';
 
 function advance(decided: Map<JobId, number>, id: JobId, to: number): void {
   if (to > (decided.get(id) ?? Number.NEGATIVE_INFINITY)) decided.set(id, to);

@@ -52,6 +52,12 @@ const MIGRATIONS: readonly string[] = [
     until        INTEGER,
     reason       TEXT
   ) STRICT;
+  CREATE TABLE added_jobs (
+    id           TEXT NOT NULL PRIMARY KEY,
+    document     TEXT NOT NULL,
+    directory    TEXT NOT NULL,
+    added_at     INTEGER NOT NULL
+  ) STRICT;
   `,
 ];
 

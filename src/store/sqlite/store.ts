@@ -7,7 +7,17 @@
  * lock.ts), so memory knows every slot that was claimed.
  */
 import type { Clock, HistoryQuery, HistoryRow, Placement, Store } from '../../engine/ports.ts';
-import type { Duration, Instant, JobId, Pause, Place, RunId, RunRecord, SkipRecord } from '../../model.ts';
+import type {
+  AddedJob,
+  Duration,
+  Instant,
+  JobId,
+  Pause,
+  Place,
+  RunId,
+  RunRecord,
+  SkipRecord,
+} from '../../model.ts';
 import { Batch } from '../batch.ts';
 import { Places } from '../places.ts';
 import { Connection, StoreTrouble } from './connection.ts';
@@ -76,6 +86,7 @@ export class SqliteStore implements Store {
   readonly #options: SqliteStoreOptions;
   readonly #places: Places;
   readonly #pauses: Map<JobId, Pause>;
+  readonly #added: Map<JobId, AddedJob>;
   readonly #successes: Map<JobId, Instant>;
   readonly #unfinished: readonly RunRecord[];
   readonly #pruner: Pruner;
@@ -95,6 +106,7 @@ export class SqliteStore implements Store {
     this.#connection = connection;
     this.#places = new Places(contents.places);
     this.#pauses = new Map(contents.pauses);
+    this.#added = new Map(contents.added);
     this.#successes = new Map(contents.successes);
     this.#unfinished = contents.unfinished;
     this.#pruner = new Pruner({
@@ -158,6 +170,17 @@ export class SqliteStore implements Store {
     if (pause === undefined) this.#pauses.delete(jobId);
     else this.#pauses.set(jobId, pause);
     this.#batch.pause(jobId, pause);
+    return this.#written();
+  }
+
+  async added(): Promise<ReadonlyMap<JobId, AddedJob>> {
+    return new Map(this.#added);
+  }
+
+  setAdded(jobId: JobId, job: AddedJob | undefined): Promise<void> {
+    if (job === undefined) this.#added.delete(jobId);
+    else this.#added.set(jobId, job);
+    this.#batch.setAdded(jobId, job);
     return this.#written();
   }
 
@@ -307,6 +330,7 @@ export class SqliteStore implements Store {
     this.#connection = new Connection(this.#options.path);
     this.#batch.place({ placed: this.#places.all(), gone: [] });
     for (const [jobId, pause] of this.#pauses) this.#batch.pause(jobId, pause);
+    for (const [jobId, job] of this.#added) this.#batch.setAdded(jobId, job);
   }
 
   #degrade(error: StoreTrouble): void {

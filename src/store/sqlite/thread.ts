@@ -60,6 +60,7 @@ class Holder {
       unfinished: reader.unfinished(),
       places: reader.places(),
       pauses: reader.pauses(),
+      added: reader.added(),
       successes: reader.successes(),
     };
   }
