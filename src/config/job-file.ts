@@ -217,7 +217,13 @@ class Loading {
   }
 
   #matches(main: Outline, pattern: string): string[] {
-    const problem = whyNoPattern(pattern);
+    const problem =
+      this.#options.text === undefined
+        ? whyNoPattern(pattern)
+        : {
+            message: 'jobs that are given as text cannot include files',
+            hint: 'write them all into the text',
+          };
     if (problem !== undefined) {
       main.reader.problem(main.spanOf('include'), 'include', problem);
       return [];

@@ -40,6 +40,17 @@ describe('documents of added jobs', () => {
     expect(flow).toEqual(block);
   });
 
+  it('are not to be had from other files', async () => {
+    const result = await readJobFile('given', {
+      ...OPTIONS,
+      text: 'include: [/etc/*.yaml]\njobs: { a: { every: 5m, run: x } }',
+    });
+    expect(result).toMatchObject({
+      ok: false,
+      errors: [{ message: 'jobs that are given as text cannot include files' }],
+    });
+  });
+
   it('are told of by the same words as a file, with lines of the text that was given', async () => {
     const text = 'jobs:\n  a: { every: 5m, run: x }\n  b: { evry: 5m, run: x }\n';
     const result = await readJobFile('given', { ...OPTIONS, text });
