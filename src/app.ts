@@ -133,7 +133,7 @@ export class App {
         executor,
         store: this.#store,
         observer: { observe: (event) => this.#observe(event) },
-        newRunId: runIds(systemClock, (bytes) => randomFillSync(bytes)),
+        newRunId: runIds((bytes) => randomFillSync(bytes)),
         random: Math.random,
       },
       { maxConcurrentRuns: options.maxConcurrentRuns, bootedAt: bootedAt() },

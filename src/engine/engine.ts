@@ -149,7 +149,7 @@ export class Engine {
     }
     const { promise: idle, resolve } = Promise.withResolvers<void>();
     desk.onReleased = () => {
-      if ([...desk.runs.values()].every(isLeft)) resolve();
+      if (desk.runs.values().every(isLeft)) resolve();
     };
     for (const run of desk.runs.values()) {
       if (run.state !== 'running' || run.definition.policy.onShutdown === 'terminate') run.cancel('shutdown');

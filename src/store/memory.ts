@@ -7,6 +7,8 @@ const ROWS = 10_000;
 /** Keeps history in memory, for tests and for a daemon that is asked to forget. */
 export class MemoryStore implements Store {
   readonly #runs = new Map<RunId, RunRecord>();
+  /** Claimed, and not among the others yet: 10,000 that come together start before they are filed. */
+  #claimed: RunRecord[] = [];
   readonly #watermarks = new Map<JobId, Instant>();
   readonly #successes = new Map<JobId, Instant>();
   #skips: SkipRecord[] = [];
@@ -22,13 +24,14 @@ export class MemoryStore implements Store {
       const newest = this.#watermarks.get(run.jobId);
       // A slot newer than all before cannot have been claimed; only a clock set far back asks for older ones.
       if (run.cause !== 'manual' && newest !== undefined && run.scheduledAt <= newest) {
-        taken ??= new Set([...this.#runs.values()].filter(({ cause }) => cause !== 'manual').map(keyOf));
+        taken ??= new Set([...this.#all().values()].filter(({ cause }) => cause !== 'manual').map(keyOf));
         if (taken.has(keyOf(run))) return false;
       }
-      this.#runs.set(run.id, run);
+      this.#claimed.push(run);
       if (run.cause !== 'manual') {
         taken?.add(keyOf(run));
-        this.#advance(run.jobId, run.scheduledAt);
+        if (newest === undefined || run.scheduledAt > newest)
+          this.#watermarks.set(run.jobId, run.scheduledAt);
       }
       return true;
     });
@@ -36,12 +39,12 @@ export class MemoryStore implements Store {
       this.#skips.push(skip);
       this.#advance(skip.jobId, skip.through);
     }
-    this.#prune();
+    if (this.#skips.length > 2 * this.#rows) this.#skips = this.#skips.slice(-this.#rows);
     return won;
   }
 
   async save(run: RunRecord): Promise<void> {
-    this.#runs.set(run.id, run);
+    this.#all().set(run.id, run);
     const previous = this.#successes.get(run.jobId) ?? Number.NEGATIVE_INFINITY;
     if (run.outcome?.kind === 'succeeded' && run.scheduledAt > previous) {
       this.#successes.set(run.jobId, run.scheduledAt);
@@ -54,7 +57,7 @@ export class MemoryStore implements Store {
 
   async history({ jobId, limit = Number.POSITIVE_INFINITY }: HistoryQuery): Promise<readonly HistoryRow[]> {
     const rows: HistoryRow[] = [
-      ...[...this.#runs.values()].map((run) => ({ run })),
+      ...[...this.#all().values()].map((run) => ({ run })),
       ...this.#skips.map((skip) => ({ skip })),
     ];
     return rows
@@ -76,8 +79,16 @@ export class MemoryStore implements Store {
     if (known === undefined || slot > known) this.#watermarks.set(jobId, slot);
   }
 
+  #all(): Map<RunId, RunRecord> {
+    if (this.#claimed.length > 0) {
+      for (const run of this.#claimed) this.#runs.set(run.id, run);
+      this.#claimed = [];
+      this.#prune();
+    }
+    return this.#runs;
+  }
+
   #prune(): void {
-    if (this.#skips.length > 2 * this.#rows) this.#skips = this.#skips.slice(-this.#rows);
     if (this.#runs.size <= 2 * this.#rows) return;
     for (const run of this.#runs.values()) {
       if (this.#runs.size <= this.#rows) return;

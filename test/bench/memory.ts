@@ -62,7 +62,7 @@ async function armEngine(list: readonly Daily[]): Promise<unknown> {
       },
       store: new MemoryStore(),
       observer: { observe: nothing },
-      newRunId: runIds(systemClock, (bytes) => randomFillSync(bytes)),
+      newRunId: runIds((bytes) => randomFillSync(bytes)),
       random: Math.random,
     },
     { maxConcurrentRuns: Number.POSITIVE_INFINITY, bootedAt: 0 },
