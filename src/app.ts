@@ -16,7 +16,7 @@ import { systemClock } from './engine/clock.ts';
 import { Engine, type ApplySummary } from './engine/engine.ts';
 import type { EngineEvent, Executor, Store } from './engine/ports.ts';
 import { runIds } from './engine/run-id.ts';
-import { inSmallNursery, shrinkForAWhile } from './heap.ts';
+import { inSmallNursery, shrinkSoon } from './heap.ts';
 import type { Duration, Instant } from './model.ts';
 import { createLog, type Log, type LogOptions } from './observe/log.ts';
 import { DaemonFile } from './store/daemon-file.ts';
@@ -220,7 +220,7 @@ export class App {
         executor,
         store,
         observer: { observe: (event) => this.#observe(event) },
-        newRunId: runIds(systemClock, (bytes) => randomFillSync(bytes)),
+        newRunId: runIds((bytes) => randomFillSync(bytes)),
         random: Math.random,
       },
       { maxConcurrentRuns: options.maxConcurrentRuns, bootedAt: bootedAt() },
@@ -330,7 +330,7 @@ export class App {
 
   #shrink(): void {
     this.#callOffShrinking?.();
-    if (this.#stopping === undefined) this.#callOffShrinking = shrinkForAWhile(systemClock);
+    if (this.#stopping === undefined) this.#callOffShrinking = shrinkSoon(systemClock);
   }
 
   async #warnOfZoneData(): Promise<void> {

@@ -6,6 +6,7 @@ import { Alarm } from './alarm.ts';
 import { Cohorts } from './cohort.ts';
 import type { ArmedJob, InLine, SlotDesk, TurnOf } from './job.ts';
 import type { AttemptReport, Clock, EngineEvent, Executor, Observer, Store } from './ports.ts';
+import { RunList } from './run-list.ts';
 import { ActiveRun, type RunSurroundings } from './run.ts';
 
 /** What the engine is made of; app.ts supplies the real ones. */
@@ -14,8 +15,8 @@ export interface EnginePorts {
   readonly executor: Executor;
   readonly store: Store;
   readonly observer: Observer;
-  /** A new UUIDv7. */
-  readonly newRunId: () => string;
+  /** A new UUIDv7 of that moment. */
+  readonly newRunId: (at: Instant) => RunId;
   /** Draws from [0, 1). */
   readonly random: () => number;
 }
@@ -36,7 +37,7 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
   readonly store: Store;
   readonly random: () => number;
   /** Every run that is claimed and not finished. */
-  readonly runs = new Map<RunId, Run>();
+  readonly runs = new RunList<Run>();
   /** Set once: from then on nothing new starts. */
   closing = false;
   /** The clock was set by this much more than time passed; the engine re-arms what needs it. */
@@ -50,6 +51,8 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
   #claims: Run[] = [];
   #skips: SkipRecord[] = [];
   #committing = false;
+  /** The moment of the decisions that wait to be committed. */
+  #decidedAt: Instant | undefined;
   #reports: { readonly run: Run; readonly attempt: number; readonly report: AttemptReport }[] = [];
 
   constructor(ports: EnginePorts, maxConcurrentRuns: number) {
@@ -68,6 +71,11 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
 
   emit(event: EngineEvent): void {
     this.#ports.observer.observe(event);
+  }
+
+  now(): Instant {
+    this.#decidedAt ??= this.clock.now();
+    return this.#decidedAt;
   }
 
   offer(turn: TurnOf): void {
@@ -129,7 +137,7 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
     const claim = { id, jobId, scheduledAt, cause, claimedAt, state: 'claimed', attempts: NONE } as const;
     const turn = { job, slot: scheduledAt, dueAt: claimedAt, caughtUp: cause === 'catch_up' };
     const run = new ActiveRun<TurnOf>(this, { turn, definition: job.definition, claim });
-    this.runs.set(id, run);
+    this.runs.add(run);
     job.active = [...job.active, run];
     return run.takeUp(record);
   }
@@ -152,7 +160,7 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
 
   released(run: Run): void {
     const { job } = run.turn;
-    this.runs.delete(run.claim.id);
+    this.runs.delete(run);
     job.active = job.active.filter((other) => other !== run);
     this.#promote(job);
     this.#fill();
@@ -225,17 +233,18 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
   #claim(turn: TurnOf, cause: Cause): Run {
     const { job, slot } = turn;
     const { definition } = job;
+    const now = this.now();
     const claim: RunRecord = {
-      id: this.#ports.newRunId(),
+      id: this.#ports.newRunId(now),
       jobId: definition.id,
       scheduledAt: slot,
       cause,
-      claimedAt: this.clock.now(),
+      claimedAt: now,
       state: 'claimed',
       attempts: NONE,
     };
     const run = new ActiveRun<TurnOf>(this, { turn, definition, claim });
-    this.runs.set(claim.id, run);
+    this.runs.add(run);
     job.active = job.active.length === 0 ? [run] : [...job.active, run];
     this.#claims.push(run);
     this.#commitSoon();
@@ -249,7 +258,7 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
       through: slot,
       count: 1,
       reason,
-      at: this.clock.now(),
+      at: this.now(),
     });
   }
 
@@ -268,6 +277,7 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
 
   #commit(): void {
     this.#committing = false;
+    this.#decidedAt = undefined;
     const claims = this.#claims;
     const skips = this.#skips;
     if (claims.length + skips.length === 0) return;

@@ -190,7 +190,7 @@ export class Engine {
     }
     const { promise: idle, resolve } = Promise.withResolvers<void>();
     desk.onReleased = () => {
-      if ([...desk.runs.values()].every((run) => this.#isLeft(run))) resolve();
+      if (desk.runs.values().every((run) => this.#isLeft(run))) resolve();
     };
     for (const run of desk.runs.values()) {
       if (this.#isLeft(run)) continue;

@@ -30,6 +30,8 @@ export interface SlotDesk {
   readonly clock: Clock;
   readonly alarm: Alarm;
   readonly cohorts: Cohorts;
+  /** The moment of the decisions under way: one reading of the clock for all slots that come together. */
+  now(): Instant;
   offer(turn: TurnOf): void;
   missed(job: ArmedJob, plan: Pick<Plan, 'missed'>): void;
   /** A slot of a job that left, or was put to rest, before its jitter had passed. */
@@ -119,7 +121,7 @@ export class ArmedJob implements Member {
 
   /** One slot on time is the everyday case, without the ceremony of a plan: 10,000 of these may be due at once. */
   slotCame(slot: Instant, next: Instant | undefined): void {
-    const now = this.#desk.clock.now();
+    const now = this.#desk.now();
     if (this.definition.schedule.jitter === 0 && now - slot < MOMENT && (next === undefined || next > now)) {
       if (next === undefined) this.#leave();
       else this.nextSlot = next;

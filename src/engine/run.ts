@@ -59,6 +59,8 @@ export class ActiveRun<Turn = unknown> {
   readonly definition: JobDefinition;
   /** The record as it was claimed; `record` tells how it stands. */
   readonly claim: RunRecord;
+  /** Its place among all runs, kept by their list. */
+  place = -1;
   readonly #around: RunSurroundings<Turn>;
   #state: RunState = 'claimed';
   #attempts: readonly AttemptRecord[] = NONE;

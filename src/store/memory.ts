@@ -9,6 +9,8 @@ const ROWS = 10_000;
 export class MemoryStore implements Store {
   readonly durable = false;
   readonly #runs = new Map<RunId, RunRecord>();
+  /** Claimed, and not among the others yet: 10,000 that come together start before they are filed. */
+  #claimed: RunRecord[] = [];
   readonly #places = new Places();
   readonly #pauses = new Map<JobId, Pause>();
   readonly #added = new Map<JobId, AddedJob>();
@@ -24,27 +26,24 @@ export class MemoryStore implements Store {
     let taken: Set<string> | undefined;
     const won = runs.map((run) => {
       // A slot newer than all before cannot have been claimed; only a clock set far back asks for older ones.
-      if (run.cause !== 'manual' && this.#places.isDecided(run.jobId, run.scheduledAt)) {
-        taken ??= new Set([...this.#runs.values()].filter(({ cause }) => cause !== 'manual').map(keyOf));
+      if (run.cause !== 'manual' && !this.#places.advance(run.jobId, run.scheduledAt)) {
+        taken ??= new Set([...this.#all().values()].filter(({ cause }) => cause !== 'manual').map(keyOf));
         if (taken.has(keyOf(run))) return false;
       }
-      this.#runs.set(run.id, run);
-      if (run.cause !== 'manual') {
-        taken?.add(keyOf(run));
-        this.#places.advance(run.jobId, run.scheduledAt);
-      }
+      this.#claimed.push(run);
+      if (run.cause !== 'manual') taken?.add(keyOf(run));
       return true;
     });
     for (const skip of skips) {
       this.#skips.push(skip);
       this.#places.advance(skip.jobId, skip.through);
     }
-    this.#prune();
+    if (this.#skips.length > 2 * this.#rows) this.#skips = this.#skips.slice(-this.#rows);
     return won;
   }
 
   async save(run: RunRecord): Promise<void> {
-    this.#runs.set(run.id, run);
+    this.#all().set(run.id, run);
     const previous = this.#successes.get(run.jobId) ?? Number.NEGATIVE_INFINITY;
     if (run.outcome?.kind === 'succeeded' && run.scheduledAt > previous) {
       this.#successes.set(run.jobId, run.scheduledAt);
@@ -52,7 +51,7 @@ export class MemoryStore implements Store {
   }
 
   async unfinished(): Promise<readonly RunRecord[]> {
-    return [...this.#runs.values()].filter(({ state }) => state !== 'finished');
+    return [...this.#all().values()].filter(({ state }) => state !== 'finished');
   }
 
   async places(): Promise<ReadonlyMap<JobId, Place>> {
@@ -83,7 +82,7 @@ export class MemoryStore implements Store {
 
   async history({ jobId, limit = Number.POSITIVE_INFINITY }: HistoryQuery): Promise<readonly HistoryRow[]> {
     const rows: HistoryRow[] = [
-      ...[...this.#runs.values()].map((run) => ({ run })),
+      ...[...this.#all().values()].map((run) => ({ run })),
       ...this.#skips.map((skip) => ({ skip })),
     ];
     return rows
@@ -100,8 +99,16 @@ export class MemoryStore implements Store {
     // Nothing is held.
   }
 
+  #all(): Map<RunId, RunRecord> {
+    if (this.#claimed.length > 0) {
+      for (const run of this.#claimed) this.#runs.set(run.id, run);
+      this.#claimed = [];
+      this.#prune();
+    }
+    return this.#runs;
+  }
+
   #prune(): void {
-    if (this.#skips.length > 2 * this.#rows) this.#skips = this.#skips.slice(-this.#rows);
     if (this.#runs.size <= 2 * this.#rows) return;
     for (const run of this.#runs.values()) {
       if (this.#runs.size <= this.#rows) return;

@@ -1,42 +1,58 @@
 import type { Placement } from '../engine/ports.ts';
 import type { Instant, JobId, Place } from '../model.ts';
 
+interface Known {
+  /** Undefined: the job is not loaded. */
+  schedule: string | undefined;
+  from: Instant;
+  /** The newest slot ever decided. Outlives the job's place: that it left and came back is no reason to run a slot again. */
+  decided: Instant;
+}
+
 /** How far each job has come, in memory: what decides over a claim when the disk cannot be asked. */
 export class Places {
-  /** The newest slot ever decided. Outlives the job's place: that it left and came back is no reason to run a slot again. */
-  readonly #decided = new Map<JobId, Instant>();
-  readonly #places: Map<JobId, Place>;
+  readonly #known = new Map<JobId, Known>();
 
-  constructor(known: Iterable<readonly [JobId, Place]> = []) {
+  constructor(places: Iterable<readonly [JobId, Place]> = []) {
     // Read from a disk, equal schedules are texts of their own; 100,000 jobs have a few dozen.
     const texts = new Map<string, string>();
-    this.#places = new Map();
-    for (const [jobId, { schedule, from }] of known) {
+    for (const [jobId, { schedule, from }] of places) {
       const text = texts.get(schedule) ?? schedule;
       texts.set(text, text);
-      this.#places.set(jobId, { schedule: text, from });
-      this.#decided.set(jobId, from);
+      this.#known.set(jobId, { schedule: text, from, decided: from });
     }
   }
 
-  /** Whether the slot may have been decided before. False: it certainly was not. */
-  isDecided(jobId: JobId, slot: Instant): boolean {
-    return slot <= (this.#decided.get(jobId) ?? Number.NEGATIVE_INFINITY);
-  }
-
-  advance(jobId: JobId, slot: Instant): void {
-    if (!this.isDecided(jobId, slot)) this.#decided.set(jobId, slot);
-    const place = this.#places.get(jobId);
-    if (place !== undefined && slot > place.from) this.#places.set(jobId, { ...place, from: slot });
+  /** Moves the job on to a slot that is decided now. False: the slot may have been decided before; true: it certainly was not. */
+  advance(jobId: JobId, slot: Instant): boolean {
+    const known = this.#known.get(jobId);
+    if (known === undefined) {
+      this.#known.set(jobId, { schedule: undefined, from: slot, decided: slot });
+      return true;
+    }
+    if (slot > known.from) known.from = slot;
+    if (slot <= known.decided) return false;
+    known.decided = slot;
+    return true;
   }
 
   change({ placed, gone }: Placement): void {
-    for (const jobId of gone) this.#places.delete(jobId);
-    for (const [jobId, place] of placed) this.#places.set(jobId, place);
+    for (const jobId of gone) {
+      const known = this.#known.get(jobId);
+      if (known !== undefined) known.schedule = undefined;
+    }
+    for (const [jobId, { schedule, from }] of placed) {
+      const decided = this.#known.get(jobId)?.decided ?? from;
+      this.#known.set(jobId, { schedule, from, decided: Math.max(decided, from) });
+    }
   }
 
   /** Those of jobs that are loaded. */
   all(): Map<JobId, Place> {
-    return new Map(this.#places);
+    const places = new Map<JobId, Place>();
+    for (const [jobId, { schedule, from }] of this.#known) {
+      if (schedule !== undefined) places.set(jobId, { schedule, from });
+    }
+    return places;
   }
 }

@@ -225,9 +225,7 @@ export class SqliteStore implements Store {
   #settleByMemory(claim: Claim): boolean[] {
     const won = claim.runs.map(({ cause, jobId, scheduledAt }) => {
       if (cause === 'manual') return true;
-      const isNew = !this.#places.isDecided(jobId, scheduledAt);
-      this.#places.advance(jobId, scheduledAt);
-      return isNew;
+      return this.#places.advance(jobId, scheduledAt);
     });
     claim.settled = true;
     claim.resolve(won);
