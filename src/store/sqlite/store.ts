@@ -7,13 +7,22 @@
  * lock.ts), so memory knows every slot that was claimed.
  */
 import type { Clock, HistoryQuery, HistoryRow, Placement, Store } from '../../engine/ports.ts';
-import type { Duration, Instant, JobId, Pause, Place, RunId, RunRecord, SkipRecord } from '../../model.ts';
+import type {
+  Duration,
+  Instant,
+  JobId,
+  Pause,
+  Place,
+  Retention,
+  RunId,
+  RunRecord,
+  SkipRecord,
+} from '../../model.ts';
 import { Batch } from '../batch.ts';
 import { Places } from '../places.ts';
 import { Connection, StoreTrouble } from './connection.ts';
 import type { Contents } from './protocol.ts';
 import { Pruner } from './pruner.ts';
-import type { Retention } from './retention.ts';
 
 /** How the store is. */
 export type StoreHealth =
