@@ -272,6 +272,14 @@ export interface AddedJob {
   readonly addedAt: Instant;
 }
 
+/** How much history is kept. Runs that are not finished stay whatever it says. */
+export interface Retention {
+  /** Runs, and stretches of skipped slots, of each job. */
+  readonly keep: number;
+  /** Absent: any. */
+  readonly maxAge?: Duration;
+}
+
 /** An operator's word that a job is to rest. */
 export interface Pause {
   readonly since: Instant;

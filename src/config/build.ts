@@ -9,6 +9,7 @@ import type {
   OverlapPolicy,
   Policy,
   ResourceLimits,
+  Retention,
   RetryCondition,
   RetryPolicy,
   Schedule,
@@ -19,7 +20,7 @@ import type {
 } from '../model.ts';
 import { parseInstant } from '../schedule/at.ts';
 import { isProblem, type Problem } from '../schedule/problem.ts';
-import { ALLOWED_INSTANCES, JOB_FIELDS } from './fields.ts';
+import { ALLOWED_INSTANCES, FILE_FIELDS, JOB_FIELDS } from './fields.ts';
 import type { Values } from './read.ts';
 import { defaultsOf } from './shape.ts';
 
@@ -277,6 +278,14 @@ function retryOf(own: NonNullable<JobValues['retry']>): RetryPolicy {
 function outputOf(values: JobValues): OutputPolicy {
   const { max_size, keep, log } = { ...DEFAULTS.output, ...values.output };
   return { maxSize: max_size, keep, log };
+}
+
+const HISTORY = defaultsOf(FILE_FIELDS.history.shape.fields) as { keep: number; max_age: Duration };
+
+/** How much history is kept, of the values of `history:`; `none` is said by leaving the age out. */
+export function retentionOf(own: { keep?: number; max_age?: Duration | 'none' } = {}): Retention {
+  const { keep, max_age } = { ...HISTORY, ...own };
+  return max_age === 'none' ? { keep } : { keep, maxAge: max_age };
 }
 
 const TRIGGERS = ['cron', 'every', 'at', 'startup'];

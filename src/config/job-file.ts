@@ -4,9 +4,9 @@
  */
 import { globSync } from 'node:fs';
 import { dirname, isAbsolute, join as joinPath, resolve } from 'node:path';
-import type { Instant, JobDefinition } from '../model.ts';
+import type { Instant, JobDefinition, Retention } from '../model.ts';
 import { isProblem, type Problem } from '../schedule/problem.ts';
-import { Builder, contradictions, withDefaults } from './build.ts';
+import { Builder, contradictions, retentionOf, withDefaults } from './build.ts';
 import { inLineOrder, type Diagnostic } from './diagnostic.ts';
 import { EnvFiles, type Variables } from './env-file.ts';
 import type { Environment } from './interpolate.ts';
@@ -57,6 +57,7 @@ export interface LoadedFile {
   readonly hash: string;
   /** The zone of jobs that name none. */
   readonly timezone: string;
+  readonly history: Retention;
   /** For the code frames of the warnings. */
   readonly texts: ReadonlyMap<string, string>;
 }
@@ -119,15 +120,15 @@ class Loading {
   async result(): Promise<LoadResult> {
     const host: Scope = { timezone: this.#options.hostTimezone, env: {}, defaults: {} };
     const main = await this.#outline(this.#path, this.#name);
-    if (main === undefined) return this.#conclude(host.timezone);
+    if (main === undefined) return this.#conclude(host.timezone, {});
     const scope = this.#scope(main, host);
     const included = await this.#include(main);
     this.#addJobs(main, scope);
     for (const outline of included) this.#addJobs(outline, this.#scope(outline, scope));
-    return this.#conclude(scope.timezone);
+    return this.#conclude(scope.timezone, main.settings);
   }
 
-  #conclude(timezone: string): LoadResult {
+  #conclude(timezone: string, { history }: Values): LoadResult {
     const names = this.#sources.map((source) => source.name);
     const found = distinct([...this.#loose, ...this.#outlines.flatMap((outline) => outline.diagnostics())]);
     const all = inLineOrder(found, [this.#name, ...names]);
@@ -150,6 +151,7 @@ class Loading {
         return hash();
       },
       timezone,
+      history: retentionOf(history as Parameters<typeof retentionOf>[0]),
       texts,
     };
     return { ok: true, file };
@@ -204,12 +206,8 @@ class Loading {
     for (const [path, name] of found) {
       const outline = await this.#outline(path, name);
       if (outline === undefined) continue;
-      if ('include' in outline.settings) {
-        const message = 'an included file cannot include others';
-        outline.reader.problem(outline.spanOf('include'), 'include', {
-          message,
-          hint: 'list them all in the main file',
-        });
+      for (const [key, message, hint] of ONLY_IN_MAIN) {
+        if (key in outline.settings) outline.reader.problem(outline.spanOf(key), key, { message, hint });
       }
       outlines.push(outline);
     }
@@ -336,6 +334,16 @@ class Loading {
     }
   }
 }
+
+/** Settings that hold for the whole set, and what to say where an included file has one. */
+const ONLY_IN_MAIN = [
+  ['include', 'an included file cannot include others', 'list them all in the main file'],
+  [
+    'history',
+    'an included file cannot say how much history is kept',
+    'say it in the main file, for all jobs',
+  ],
+] as const;
 
 /** Linux's PATH_MAX. */
 const LONGEST_PATH = 4096;

@@ -40,7 +40,7 @@ export function* pack(result: LoadResult): Generator<string> {
     yield line({ end, texts: [...texts] });
     return;
   }
-  const { jobs, path, warnings, watched, stamps, hash, timezone, texts } = result.file;
+  const { jobs, path, warnings, watched, stamps, hash, timezone, history, texts } = result.file;
   const numbers = new Map<unknown, number>();
   for (let from = 0; from < jobs.length; from += ROWS) {
     const parts: unknown[] = [];
@@ -54,7 +54,7 @@ export function* pack(result: LoadResult): Generator<string> {
     const rows = jobs.slice(from, from + ROWS).map((job) => rowOf(job, part));
     yield line({ parts, rows });
   }
-  yield line({ end: { path, warnings, watched, stamps, hash, timezone }, texts: [...texts] });
+  yield line({ end: { path, warnings, watched, stamps, hash, timezone, history }, texts: [...texts] });
 }
 
 function line(value: Line): string {

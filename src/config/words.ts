@@ -30,6 +30,7 @@ const FOREIGN_WORDS = {
   success_exit_codes: 'exit_codes success_codes ok_codes',
   description: 'desc comment about summary title',
   tags: 'labels groups',
+  history: 'retention history_limit log_retention keep_history',
 };
 
 let foreignWords: ReadonlyMap<string, string> | undefined;
@@ -53,12 +54,12 @@ const ADVICE = new Map([
   ['name', 'the key under jobs: is the name; use description: for words'],
   ['id', 'the key under jobs: is the id'],
   ['retries', 'write retry: 3, or retry: { limit: 3, delay: 10s }'],
+  ['history', 'history: { keep: 1000, max_age: 90d } stands at the top of the file, for all jobs'],
   ['shelltrue', 'run: is always a shell line'],
 ]);
 
 /** Keys of later versions. */
-const LATER =
-  'pool after only exclude notify ping http needs dependson depends notifiers pools calendars history';
+const LATER = 'pool after only exclude notify ping http needs dependson depends notifiers pools calendars';
 
 export interface KeyProblem {
   readonly message: string;

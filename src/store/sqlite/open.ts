@@ -38,6 +38,8 @@ export function openDatabase(path: string): DatabaseSync {
     // Takes effect on an empty file only: pages that pruning frees can be given back.
     if (size === undefined || size === 0) db.exec('PRAGMA auto_vacuum = INCREMENTAL');
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 16777216');
+    // Checkpoints come between batches (thread.ts); only where that does not do, within one, at 16 MB.
+    db.exec('PRAGMA wal_autocheckpoint = 4000');
     if (size !== undefined && size <= SMALL) check(path, db);
     migrate(db);
     return db;

@@ -47,16 +47,16 @@ export class Recorder {
 
   #write({ claims, saves, skips, placed, gone, pauses, added }: BatchData): boolean[] {
     const decided = new Map<JobId, number>();
+    const succeeded = new Map<JobId, number>();
     const won = claims.map((run) => {
       if (run.cause !== 'manual') advance(decided, run.jobId, run.scheduledAt);
-      return this.#claim(run);
-    });
-    claims.forEach((run, index) => {
-      if (won[index] === true) this.#noteSuccess(run);
+      const isWon = this.#claim(run);
+      if (isWon && run.outcome?.kind === 'succeeded') advance(succeeded, run.jobId, run.scheduledAt);
+      return isWon;
     });
     for (const run of saves) {
       this.#save(run);
-      this.#noteSuccess(run);
+      if (run.outcome?.kind === 'succeeded') advance(succeeded, run.jobId, run.scheduledAt);
     }
     for (const skip of skips) {
       this.#skip(skip);
@@ -64,8 +64,8 @@ export class Recorder {
     }
     for (const id of gone) this.#run('UPDATE jobs SET schedule = NULL, decided_to = NULL WHERE id = ?', id);
     for (const [id, place] of placed) this.#place(id, place);
-    for (const [id, to] of decided) {
-      this.#run('UPDATE jobs SET decided_to = ?1 WHERE number = ?2 AND decided_to < ?1', to, this.#job(id));
+    for (const id of new Set([...decided.keys(), ...succeeded.keys()])) {
+      this.#run(ADVANCE, decided.get(id) ?? null, succeeded.get(id) ?? null, this.#job(id));
     }
     for (const [id, pause] of pauses) {
       if (pause === null) this.#run('DELETE FROM pauses WHERE job_id = ?', id);
@@ -111,10 +111,6 @@ export class Recorder {
     if (this.#run(UPDATE, ...changing(run), run.id) === 0) this.#claim(run);
   }
 
-  #noteSuccess({ jobId, scheduledAt, outcome }: RunRecord): void {
-    if (outcome?.kind === 'succeeded') this.#run(SUCCESS, scheduledAt, this.#job(jobId));
-  }
-
   #skip({ jobId, scheduledAt, through, count, reason, at }: SkipRecord): void {
     const job = this.#job(jobId);
     this.#run(SKIP, job, scheduledAt, through, count ?? null, reason, at);
@@ -154,7 +150,11 @@ const INSERT = `INSERT OR IGNORE INTO runs
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 const UPDATE =
   'UPDATE runs SET state = ?, attempts = ?, retry_at = ?, finished_at = ?, outcome = ? WHERE id = ?';
-const SUCCESS = 'UPDATE jobs SET last_success = ?1 WHERE number = ?2 AND coalesce(last_success, ?1 - 1) < ?1';
+/** Forward only, and nothing is written where nothing moves. NULL says nothing; a job without a place does not get one. */
+const ADVANCE = `UPDATE jobs
+  SET decided_to = CASE WHEN decided_to < ?1 THEN ?1 ELSE decided_to END,
+      last_success = CASE WHEN coalesce(last_success < ?2, ?2 IS NOT NULL) THEN ?2 ELSE last_success END
+  WHERE number = ?3 AND (decided_to < ?1 OR coalesce(last_success < ?2, ?2 IS NOT NULL))`;
 const SKIP = `INSERT INTO skips (job, scheduled_at, through, count, reason, at)
   SELECT ?1, ?2, ?3, ?4, ?5, ?6
   WHERE NOT EXISTS (SELECT 1 FROM skips WHERE job = ?1 AND scheduled_at = ?2 AND through = ?3 AND reason = ?5 AND at = ?6)`;

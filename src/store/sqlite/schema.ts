@@ -9,7 +9,8 @@ export const APPLICATION_ID = 0x74_73_63_68;
  *
  * jobs      `decided_to`: every slot up to there is decided; `schedule`: of which schedule, NULL while the job is not loaded
  * runs      a row for each run, which is a document that only grows: `attempts` and `outcome` are JSON, as model.ts has them.
- *           UNIQUE is the claim: one run for (job, scheduled_at). `manual` is 0 for slots, and counts runs by hand of one instant
+ *           UNIQUE is the claim: one run for (job, scheduled_at). `manual` is 0 for slots, and counts runs by hand of one instant.
+ *           Rows are too long for WITHOUT ROWID: they would stand in the tree's inner pages too, and the key of every index be the id
  * skips     stretches of slots that did not become runs
  */
 const MIGRATIONS: readonly string[] = [
@@ -34,8 +35,8 @@ const MIGRATIONS: readonly string[] = [
     finished_at  INTEGER,
     outcome      TEXT,
     UNIQUE (job, scheduled_at, manual)
-  ) STRICT, WITHOUT ROWID;
-  CREATE INDEX runs_unfinished ON runs (id) WHERE state <> 'finished';
+  ) STRICT;
+  CREATE INDEX runs_unfinished ON runs (claimed_at) WHERE state <> 'finished';
   CREATE TABLE skips (
     number       INTEGER PRIMARY KEY,
     job          INTEGER NOT NULL REFERENCES jobs,

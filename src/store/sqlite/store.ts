@@ -14,6 +14,7 @@ import type {
   JobId,
   Pause,
   Place,
+  Retention,
   RunId,
   RunRecord,
   SkipRecord,
@@ -23,7 +24,6 @@ import { Places } from '../places.ts';
 import { Connection, StoreTrouble } from './connection.ts';
 import type { Contents } from './protocol.ts';
 import { Pruner } from './pruner.ts';
-import type { Retention } from './retention.ts';
 
 /** How the store is. */
 export type StoreHealth =
