@@ -7,7 +7,7 @@ const ROWS = 10_000;
 
 /** Keeps history in memory, for tests and for a daemon that is asked to forget. */
 export class MemoryStore implements Store {
-  readonly durable = false;
+  readonly durable: boolean = false;
   readonly #runs = new Map<RunId, RunRecord>();
   readonly #places = new Places();
   readonly #pauses = new Map<JobId, Pause>();
@@ -20,7 +20,11 @@ export class MemoryStore implements Store {
     this.#rows = rows;
   }
 
-  async claim(runs: readonly RunRecord[], skips: readonly SkipRecord[]): Promise<readonly boolean[]> {
+  async claim(
+    runs: readonly RunRecord[],
+    skips: readonly SkipRecord[],
+    undecided?: ReadonlyMap<JobId, Instant>,
+  ): Promise<readonly boolean[]> {
     let taken: Set<string> | undefined;
     const won = runs.map((run) => {
       // A slot newer than all before cannot have been claimed; only a clock set far back asks for older ones.
@@ -31,13 +35,15 @@ export class MemoryStore implements Store {
       this.#runs.set(run.id, run);
       if (run.cause !== 'manual') {
         taken?.add(keyOf(run));
-        this.#places.advance(run.jobId, run.scheduledAt);
+        const { jobId, scheduledAt: slot } = run;
+        this.#places.decide(jobId, { from: slot, through: slot, undecided: undecided?.get(jobId) });
       }
       return true;
     });
     for (const skip of skips) {
       this.#skips.push(skip);
-      this.#places.advance(skip.jobId, skip.through);
+      const { jobId, scheduledAt: from, through } = skip;
+      this.#places.decide(jobId, { from, through, undecided: undecided?.get(jobId) });
     }
     this.#prune();
     return won;

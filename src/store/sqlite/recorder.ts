@@ -45,8 +45,9 @@ export class Recorder {
     this.#synchronous = mode;
   }
 
-  #write({ claims, saves, skips, placed, gone, pauses, added }: BatchData): boolean[] {
+  #write({ claims, saves, skips, undecided, placed, gone, pauses, added }: BatchData): boolean[] {
     const decided = new Map<JobId, number>();
+    const waiting = new Map(undecided);
     const won = claims.map((run) => {
       if (run.cause !== 'manual') advance(decided, run.jobId, run.scheduledAt);
       return this.#claim(run);
@@ -64,7 +65,8 @@ export class Recorder {
     }
     for (const id of gone) this.#run('UPDATE jobs SET schedule = NULL, decided_to = NULL WHERE id = ?', id);
     for (const [id, place] of placed) this.#place(id, place);
-    for (const [id, to] of decided) {
+    for (const [id, newest] of decided) {
+      const to = Math.min(newest, (waiting.get(id) ?? Infinity) - 1);
       this.#run('UPDATE jobs SET decided_to = ?1 WHERE number = ?2 AND decided_to < ?1', to, this.#job(id));
     }
     for (const [id, pause] of pauses) {
