@@ -100,7 +100,7 @@ export async function createApp(options: AppOptions, surround: Surround = {}): P
     undo.push(() => executor.close());
     const result = await inSmallNursery(() => load(options));
     if (!result.ok) throw new JobFileRefused(result);
-    const late: Late = { health: () => undefined };
+    const late: Late = { health: () => undefined, unwritable: () => undefined };
     const runs = new RunDirectories(paths.runs, systemClock);
     const holding = { lock };
     const store = await openStore(options, { late, runs, holding });
@@ -123,6 +123,7 @@ export async function createApp(options: AppOptions, surround: Surround = {}): P
       holding,
     });
     late.health = (health) => app.storeHealth(health);
+    late.unwritable = (message) => app.unwritable(message);
     return app;
   } catch (error) {
     for (const step of undo.reverse()) await step();
@@ -133,6 +134,7 @@ export async function createApp(options: AppOptions, surround: Surround = {}): P
 /** What is there only once the daemon is. */
 interface Late {
   health: (health: StoreHealth) => void;
+  unwritable: (message: string) => void;
 }
 
 /** The lock in force: of the directory as it is now, should it have been removed and made anew. */
@@ -150,6 +152,7 @@ async function openStore(
     clock: systemClock,
     retention: { keep: 1000, maxAge: 90 * 24 * 3_600_000 },
     onHealth: (health) => late.health(health),
+    onUnwritable: (message) => late.unwritable(message),
     onPruned: (ids) => runs.forget(ids),
     reclaim: () => {
       holding.lock.release();
@@ -274,6 +277,11 @@ export class App {
     }
     this.#daemonFile.update({ store: health });
     this.#observe({ ...health, kind: 'store_degraded' });
+  }
+
+  /** A row of history could not be recorded. */
+  unwritable(message: string): void {
+    this.#observe({ kind: 'store_failed', message });
   }
 
   /** Opens the log file anew, after a rotation. */

@@ -261,6 +261,8 @@ export interface Place {
   readonly schedule: string;
   /** Every slot up to here is decided. */
   readonly from: Instant;
+  /** Stretches of slots after `from` that are decided too, in no order: an older one was still waiting for its turn. */
+  readonly decided?: readonly (readonly [Instant, Instant])[];
 }
 
 /** A job that was added while the daemon ran, instead of in its job file. */

@@ -1,4 +1,4 @@
-import type { Cause, Instant, RunId, RunRecord, SkipReason, SkipRecord } from '../model.ts';
+import type { Cause, Instant, JobId, RunId, RunRecord, SkipReason, SkipRecord } from '../model.ts';
 import { admit } from '../schedule/admit.ts';
 import { DueQueue } from '../schedule/due-queue.ts';
 import type { Plan, TriggerFault } from '../schedule/plan.ts';
@@ -49,7 +49,7 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
   /** Slots waiting for a place among all runs: higher priority first, then the earlier due. */
   readonly #line = new DueQueue<TurnOf>();
   #claims: Run[] = [];
-  #skips: SkipRecord[] = [];
+  #skips: { readonly job: ArmedJob; readonly skip: SkipRecord }[] = [];
   #committing = false;
   /** The moment of the decisions that wait to be committed. */
   #decidedAt: Instant | undefined;
@@ -106,7 +106,7 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
   missed(job: ArmedJob, { missed }: Pick<Plan, 'missed'>): void {
     const at = this.clock.now();
     for (const { from, through, count } of missed) {
-      this.#record({
+      this.#record(job, {
         jobId: job.definition.id,
         scheduledAt: from,
         through,
@@ -252,7 +252,7 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
   }
 
   #skip({ job, slot }: Pick<TurnOf, 'job' | 'slot'>, reason: SkipReason): void {
-    this.#record({
+    this.#record(job, {
       jobId: job.definition.id,
       scheduledAt: slot,
       through: slot,
@@ -262,8 +262,8 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
     });
   }
 
-  #record(skip: SkipRecord): void {
-    this.#skips.push(skip);
+  #record(job: ArmedJob, skip: SkipRecord): void {
+    this.#skips.push({ job, skip });
     this.emit({ kind: 'slots_skipped', skip });
     this.#commitSoon();
   }
@@ -283,8 +283,15 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
     if (claims.length + skips.length === 0) return;
     this.#claims = [];
     this.#skips = [];
+    const undecided = new Map<JobId, Instant>();
+    const note = ({ definition, undecided: oldest }: ArmedJob): void => {
+      if (oldest !== undefined) undecided.set(definition.id, oldest);
+    };
+    for (const { turn } of claims) note(turn.job);
+    for (const { job } of skips) note(job);
     const records = claims.map(({ claim }) => claim);
-    this.store.claim(records, skips).then(
+    const skipped = skips.map(({ skip }) => skip);
+    this.store.claim(records, skipped, undecided).then(
       (won) => this.#begun(claims, (index) => won[index] === true),
       (error: unknown) => {
         // A store that fails must not stop the backups: run, and say so.

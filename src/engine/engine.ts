@@ -65,6 +65,8 @@ export class Engine {
   readonly #settings: EngineSettings;
   readonly #jobs = new Map<JobId, ArmedJob>();
   #last: Promise<unknown> = Promise.resolve();
+  /** While it is being found out what became of the runs of an earlier daemon. */
+  #takingUp: Promise<unknown> | undefined;
   #stopped: Promise<void> | undefined;
 
   constructor(ports: EnginePorts, settings: EngineSettings) {
@@ -91,8 +93,10 @@ export class Engine {
         job.pause = pauses.get(definition.id);
         this.#jobs.set(definition.id, job);
       });
+      if (this.#desk.closing) return;
       // Before anything is due: whether a job is busy decides what becomes of its slots.
-      await Promise.all(unfinished.map((run) => this.#takeUp(run)));
+      this.#takingUp = Promise.all(unfinished.map((run) => this.#takeUp(run)));
+      await this.#takingUp;
       const placement = new Placing();
       for (const id of places.keys()) placement.gone.add(id);
       await this.#sliced(definitions, ({ id }) => {
@@ -188,6 +192,8 @@ export class Engine {
       job.disarm();
       desk.forget(job, 'shutdown');
     }
+    // Until then nobody knows what there is to stop, or to leave.
+    if (this.#takingUp !== undefined) await this.#takingUp;
     const { promise: idle, resolve } = Promise.withResolvers<void>();
     desk.onReleased = () => {
       if (desk.runs.values().every((run) => this.#isLeft(run))) resolve();
@@ -234,7 +240,7 @@ export class Engine {
     if (enabled) placement.gone.delete(id);
     if (enabled && from === undefined) placement.add(job.definition, startedAt);
     this.#offerStartup(job, startedAt, from);
-    job.arm(from ?? startedAt);
+    job.arm(from ?? startedAt, from === undefined ? undefined : known?.decided);
   }
 
   /** Jobs are armed already: a store that does not take it changes what a later daemon catches up, and no more. */

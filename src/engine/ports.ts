@@ -124,13 +124,18 @@ export interface Store {
   /**
    * Claims the runs' slots and records the skips, all in one transaction. One boolean for each run: false where a run
    * for (jobId, scheduledAt) was claimed before (never for a manual run). Rejects when nothing could be recorded.
+   * `undecided`: of jobs among these, the oldest slot that still waits for its turn; their places stay before it.
    */
-  claim(runs: readonly RunRecord[], skips: readonly SkipRecord[]): Promise<readonly boolean[]>;
+  claim(
+    runs: readonly RunRecord[],
+    skips: readonly SkipRecord[],
+    undecided?: ReadonlyMap<JobId, Instant>,
+  ): Promise<readonly boolean[]>;
   /** Records the newest state of a claimed run. Rejects when it could not be recorded. */
   save(run: RunRecord): Promise<void>;
   /** Every run that is not finished, oldest claim first: what an earlier daemon left. Asked once, at the start. */
   unfinished(): Promise<readonly RunRecord[]>;
-  /** Where each job stands: no slot up to `from` is undecided. Claims and skips move it on. */
+  /** Where each job stands. Claims and skips move it on. */
   places(): Promise<ReadonlyMap<JobId, Place>>;
   place(placement: Placement): Promise<void>;
   pauses(): Promise<ReadonlyMap<JobId, Pause>>;

@@ -1,6 +1,6 @@
 /** What is to be recorded together: the decisions of a tick, and what became of runs meanwhile. */
 import type { Placement } from '../engine/ports.ts';
-import type { AddedJob, JobId, Pause, Place, RunId, RunRecord, SkipRecord } from '../model.ts';
+import type { AddedJob, Instant, JobId, Pause, Place, RunId, RunRecord, SkipRecord } from '../model.ts';
 
 /** A batch as plain data, as it goes to who writes it. */
 export interface BatchData {
@@ -9,6 +9,8 @@ export interface BatchData {
   /** Newest states of other runs. */
   readonly saves: readonly RunRecord[];
   readonly skips: readonly SkipRecord[];
+  /** Of jobs with claims or skips, the oldest slot that still waits for its turn. */
+  readonly undecided: readonly (readonly [JobId, Instant])[];
   readonly placed: readonly (readonly [JobId, Place])[];
   readonly gone: readonly JobId[];
   /** null: resumed */
@@ -19,11 +21,14 @@ export interface BatchData {
   readonly urgent: boolean;
 }
 
+const NONE: ReadonlyMap<JobId, Instant> = new Map();
+
 /** A batch that is still growing. Of each run and job only the newest state stays, so it grows with their number, not with time. */
 export class Batch {
   readonly #claims = new Map<RunId, RunRecord>();
   readonly #saves = new Map<RunId, RunRecord>();
   #skips: SkipRecord[] = [];
+  readonly #undecided = new Map<JobId, Instant>();
   readonly #placed = new Map<JobId, Place>();
   readonly #gone = new Set<JobId>();
   readonly #pauses = new Map<JobId, Pause | null>();
@@ -39,10 +44,21 @@ export class Batch {
     return this.#claims.size + this.#saves.size + this.#skips.length;
   }
 
-  claim(runs: readonly RunRecord[], skips: readonly SkipRecord[]): void {
+  claim(
+    runs: readonly RunRecord[],
+    skips: readonly SkipRecord[],
+    undecided: ReadonlyMap<JobId, Instant> = NONE,
+  ): void {
     for (const run of runs) this.#claims.set(run.id, run);
     for (const skip of skips) this.#skips.push(skip);
     if (runs.length > 0) this.#urgent = true;
+    if (this.#undecided.size > 0) for (const { jobId } of [...runs, ...skips]) this.#undecided.delete(jobId);
+    for (const [jobId, slot] of undecided) this.#undecided.set(jobId, slot);
+  }
+
+  /** Takes back what turned out to be no claim. */
+  withdraw(run: RunRecord): void {
+    this.#claims.delete(run.id);
   }
 
   save(run: RunRecord): void {
@@ -75,7 +91,7 @@ export class Batch {
 
   /** Takes in what was decided after it. */
   append(later: Batch): void {
-    this.claim([...later.#claims.values()], later.#skips);
+    this.claim([...later.#claims.values()], later.#skips, later.#undecided);
     for (const run of later.#saves.values()) this.save(run);
     this.place({ placed: later.#placed, gone: [...later.#gone] });
     for (const [jobId, pause] of later.#pauses) this.#pauses.set(jobId, pause);
@@ -100,6 +116,7 @@ export class Batch {
       claims: [...this.#claims.values()],
       saves: [...this.#saves.values()],
       skips: this.#skips,
+      undecided: [...this.#undecided],
       placed: [...this.#placed],
       gone: [...this.#gone],
       pauses: [...this.#pauses],
@@ -107,4 +124,24 @@ export class Batch {
       urgent: this.#urgent,
     };
   }
+}
+
+/** What `halves` deals out, in the order of its writing. */
+const LISTS = ['claims', 'saves', 'skips', 'gone', 'placed', 'pauses', 'added'] as const;
+
+/** The same in two batches, one to be recorded after the other; undefined when there is nothing to part. */
+export function halves(data: BatchData): readonly [BatchData, BatchData] | undefined {
+  const total = LISTS.reduce((sum, name) => sum + data[name].length, 0);
+  if (total < 2) return undefined;
+  let room = Math.floor(total / 2);
+  const [first, second]: [Partial<BatchData>, Partial<BatchData>] = [{}, {}];
+  for (const name of LISTS) {
+    Object.assign(first, { [name]: data[name].slice(0, room) });
+    Object.assign(second, { [name]: data[name].slice(room) });
+    room = Math.max(room - data[name].length, 0);
+  }
+  return [
+    { ...data, ...first },
+    { ...data, ...second },
+  ];
 }

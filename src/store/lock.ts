@@ -30,7 +30,11 @@ export function takeLock(path: string): Lock | undefined {
     throw error;
   }
   chmodSync(path, 0o600);
-  return { release: () => db.close() };
+  return {
+    release() {
+      if (db.isOpen) db.close();
+    },
+  };
 }
 
 /** Whether a daemon holds the lock. */

@@ -7,7 +7,7 @@ const ROWS = 10_000;
 
 /** Keeps history in memory, for tests and for a daemon that is asked to forget. */
 export class MemoryStore implements Store {
-  readonly durable = false;
+  readonly durable: boolean = false;
   readonly #runs = new Map<RunId, RunRecord>();
   /** Claimed, and not among the others yet: 10,000 that come together start before they are filed. */
   #claimed: RunRecord[] = [];
@@ -22,21 +22,30 @@ export class MemoryStore implements Store {
     this.#rows = rows;
   }
 
-  async claim(runs: readonly RunRecord[], skips: readonly SkipRecord[]): Promise<readonly boolean[]> {
+  async claim(
+    runs: readonly RunRecord[],
+    skips: readonly SkipRecord[],
+    undecided?: ReadonlyMap<JobId, Instant>,
+  ): Promise<readonly boolean[]> {
     let taken: Set<string> | undefined;
     const won = runs.map((run) => {
       // A slot newer than all before cannot have been claimed; only a clock set far back asks for older ones.
-      if (run.cause !== 'manual' && !this.#places.advance(run.jobId, run.scheduledAt)) {
+      if (run.cause !== 'manual' && this.#places.isDecided(run.jobId, run.scheduledAt)) {
         taken ??= new Set([...this.#all().values()].filter(({ cause }) => cause !== 'manual').map(keyOf));
         if (taken.has(keyOf(run))) return false;
       }
       this.#claimed.push(run);
-      if (run.cause !== 'manual') taken?.add(keyOf(run));
+      if (run.cause !== 'manual') {
+        taken?.add(keyOf(run));
+        const { jobId, scheduledAt: slot } = run;
+        this.#places.decide(jobId, { from: slot, through: slot, undecided: undecided?.get(jobId) });
+      }
       return true;
     });
     for (const skip of skips) {
       this.#skips.push(skip);
-      this.#places.advance(skip.jobId, skip.through);
+      const { jobId, scheduledAt: from, through } = skip;
+      this.#places.decide(jobId, { from, through, undecided: undecided?.get(jobId) });
     }
     if (this.#skips.length > 2 * this.#rows) this.#skips = this.#skips.slice(-this.#rows);
     return won;

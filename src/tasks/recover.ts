@@ -199,5 +199,6 @@ function everyProcess(): number[] {
 }
 
 function writtenAt(path: string): Instant | undefined {
-  return statSync(path, { throwIfNoEntry: false })?.mtimeMs;
+  const at = statSync(path, { throwIfNoEntry: false })?.mtimeMs;
+  return at === undefined ? undefined : Math.floor(at);
 }

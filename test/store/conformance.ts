@@ -125,6 +125,31 @@ export function conformance(name: string, { open, again }: Driver): void {
       await store.close();
     });
 
+    it('does not let a place pass by a slot that still waits, and tells what is decided beyond it', async () => {
+      let store = await open();
+      await store.place({ placed: new Map([['a', { schedule: 's', from: 0 }]]), gone: [] });
+      await store.claim(
+        [runOf('1', 100)],
+        [skipOf(300), skipOf(400, { through: 500, count: 2 })],
+        new Map([['a', 200]]),
+      );
+      const beyond = {
+        schedule: 's',
+        from: 199,
+        decided: [
+          [300, 300],
+          [400, 500],
+        ],
+      };
+      expect((await store.places()).get('a')?.from).toBe(199);
+      store = await again(store);
+      expect(await store.places()).toEqual(new Map([['a', beyond]]));
+      expect(await store.claim([runOf('2', 200), runOf('3', 600)], [])).toEqual([true, true]);
+      store = await again(store);
+      expect(await store.places()).toEqual(new Map([['a', { schedule: 's', from: 600 }]]));
+      await store.close();
+    });
+
     it('keeps pauses until they are lifted', async () => {
       const store = await open();
       await store.pause('a', { since: 5, until: 9, reason: 'a – "b"' });

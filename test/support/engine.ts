@@ -11,6 +11,8 @@ export interface RigOptions {
   readonly store?: Store;
   readonly clock?: FakeClock;
   readonly settings?: Partial<EngineSettings>;
+  /** What its run ids begin with: of daemons that share a store, each has its own. */
+  readonly ids?: string;
 }
 
 /** An engine on a fake clock, with a scripted executor and a memory store, and all it did laid open. */
@@ -26,7 +28,7 @@ export function rig(options: RigOptions = {}) {
       executor,
       store,
       observer: { observe: (event) => events.push(event) },
-      newRunId: () => `run-${(ids += 1)}`,
+      newRunId: () => `${options.ids ?? 'run'}-${(ids += 1)}`,
       random: () => 0.5,
     },
     {

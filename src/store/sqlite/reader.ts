@@ -142,6 +142,12 @@ export class Reader implements HistoryReader {
     for (const { id, schedule, decided_to } of rows) {
       places.set(id as string, { schedule: schedule as string, from: decided_to as number });
     }
+    for (const { id, first, last } of this.#db.prepare(BEYOND).iterate()) {
+      const place = places.get(id as string);
+      const stretch = [first as number, last as number] as const;
+      if (place !== undefined)
+        places.set(id as string, { ...place, decided: [...(place.decided ?? []), stretch] });
+    }
     return places;
   }
 
@@ -218,6 +224,14 @@ export class Reader implements HistoryReader {
     return this.#db.prepare('SELECT number FROM jobs WHERE id = ?').get(id)?.['number'] as number | undefined;
   }
 }
+
+/** What is decided beyond the places of jobs, of which an older slot was still waiting. */
+const BEYOND = `
+  SELECT j.id, r.scheduled_at AS first, r.scheduled_at AS last FROM jobs j
+  CROSS JOIN runs r ON r.job = j.number AND r.scheduled_at > j.decided_to AND r.manual = 0
+  UNION ALL
+  SELECT j.id, s.scheduled_at, s.through FROM jobs j
+  CROSS JOIN skips s ON s.job = j.number AND s.scheduled_at > j.decided_to`;
 
 class Where {
   readonly values: SQLInputValue[] = [];

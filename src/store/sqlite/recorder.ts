@@ -45,9 +45,10 @@ export class Recorder {
     this.#synchronous = mode;
   }
 
-  #write({ claims, saves, skips, placed, gone, pauses, added }: BatchData): boolean[] {
+  #write({ claims, saves, skips, undecided, placed, gone, pauses, added }: BatchData): boolean[] {
     const decided = new Map<JobId, number>();
     const succeeded = new Map<JobId, number>();
+    const waiting = new Map(undecided);
     const won = claims.map((run) => {
       if (run.cause !== 'manual') advance(decided, run.jobId, run.scheduledAt);
       const isWon = this.#claim(run);
@@ -65,7 +66,9 @@ export class Recorder {
     for (const id of gone) this.#run('UPDATE jobs SET schedule = NULL, decided_to = NULL WHERE id = ?', id);
     for (const [id, place] of placed) this.#place(id, place);
     for (const id of new Set([...decided.keys(), ...succeeded.keys()])) {
-      this.#run(ADVANCE, decided.get(id) ?? null, succeeded.get(id) ?? null, this.#job(id));
+      const newest = decided.get(id);
+      const to = newest === undefined ? null : Math.min(newest, (waiting.get(id) ?? Infinity) - 1);
+      this.#run(ADVANCE, to, succeeded.get(id) ?? null, this.#job(id));
     }
     for (const [id, pause] of pauses) {
       if (pause === null) this.#run('DELETE FROM pauses WHERE job_id = ?', id);
