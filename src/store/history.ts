@@ -43,8 +43,9 @@ export interface Kept {
   readonly runs: number;
   /** Stretches of skipped slots. */
   readonly skips: number;
-  /** The oldest slot there is a row of. */
+  /** The oldest slot there is a row of, and the oldest that ran. */
   readonly oldest?: Instant;
+  readonly oldestRun?: Instant;
 }
 
 /** How much history is kept: runs (and stretches of skips) of each job, and how old they get. */

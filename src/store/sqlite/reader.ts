@@ -118,11 +118,13 @@ export class Reader implements HistoryReader {
          FROM jobs WHERE id = ?`,
       )
       .get(jobId);
-    const firsts = [row?.['first_run'], row?.['first_skip']].filter((at) => typeof at === 'number');
+    const firstRun = row?.['first_run'];
+    const firsts = [firstRun, row?.['first_skip']].filter((at) => typeof at === 'number');
     return {
       runs: Number(row?.['runs'] ?? 0),
       skips: Number(row?.['skips'] ?? 0),
       ...(firsts.length === 0 ? {} : { oldest: Math.min(...firsts) }),
+      ...(typeof firstRun === 'number' ? { oldestRun: firstRun } : {}),
     };
   }
 

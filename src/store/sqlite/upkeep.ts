@@ -12,7 +12,9 @@ export function checkDatabase(path: string): string[] {
   const db = openToRead(path);
   try {
     const lost = db.prepare('PRAGMA foreign_key_check').all();
-    const dangling = lost.map(({ table, parent }) => `a row of ${table} names one of ${parent} that is not there`);
+    const dangling = lost.map(
+      ({ table, parent }) => `a row of ${String(table)} names one of ${String(parent)} that is not there`,
+    );
     return [...problemsOf(db, 'integrity_check'), ...new Set(dangling)];
   } finally {
     db.close();
