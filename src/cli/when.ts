@@ -30,33 +30,56 @@ export function localDateTime(instant: Instant, timezone: string): string {
   return `${weekdays[wall.getUTCDay()]} ${date} ${time.slice(0, 8)} ${offsetText(offset)}`;
 }
 
-/** As short as it can be understood on `now`'s day: `16:25`, `Tue 02:33`, `24 Dec 18:00`, `1 Jan 2028 00:00`. */
+/**
+ * As short as it can be understood on `now`'s day: `16:25`, `Tue 02:33` within a week, `24 Dec 18:00`, `1 Jan 2028 00:00`. What
+ * is past, by `ago` beside it.
+ */
 export function shortTime(instant: Instant, timezone: string, now: Instant): string {
   const { wall } = localTime(instant, timezone);
   const today = localTime(now, timezone).wall;
-  const [, time = ''] = wall.toISOString().split('T');
-  const clock = time.slice(0, wall.getUTCSeconds() === 0 ? 5 : 8);
   const days = Math.floor(wall.getTime() / DAY) - Math.floor(today.getTime() / DAY);
-  if (days === 0) return clock;
-  if (days > 0 && days < 7) return `${weekdays[wall.getUTCDay()]} ${clock}`;
-  const date = `${wall.getUTCDate()} ${months[wall.getUTCMonth()]}`;
-  return wall.getUTCFullYear() === today.getUTCFullYear()
-    ? `${date} ${clock}`
-    : `${date} ${wall.getUTCFullYear()} ${clock}`;
+  if (days === 0) return clock(wall);
+  if (Math.abs(days) < 7) return `${weekdays[wall.getUTCDay()]} ${clock(wall)}`;
+  return `${date(wall, today)} ${clock(wall)}`;
+}
+
+/** With its day, whichever it is: `Mon 23 Nov 02:30`. */
+export function dayTime(instant: Instant, timezone: string, now: Instant): string {
+  const { wall } = localTime(instant, timezone);
+  return `${weekdays[wall.getUTCDay()]} ${date(wall, localTime(now, timezone).wall)} ${clock(wall)}`;
+}
+
+function clock(wall: Date): string {
+  return wall.toISOString().slice(11, wall.getUTCSeconds() === 0 ? 16 : 19);
+}
+
+function date(wall: Date, today: Date): string {
+  const day = `${wall.getUTCDate()} ${months[wall.getUTCMonth()]}`;
+  return wall.getUTCFullYear() === today.getUTCFullYear() ? day : `${day} ${wall.getUTCFullYear()}`;
 }
 
 /** `in 4m`, `in 2h 5m`, `in 31d`: the two largest units at most. */
 export function fromNow(instant: Instant, now: Instant): string {
-  const seconds = Math.max(0, Math.round((instant - now) / 1000));
-  if (seconds < 60) return `in ${seconds}s`;
+  return `in ${roughly(instant - now)}`;
+}
+
+/** `4m ago`, as `fromNow`. */
+export function ago(instant: Instant, now: Instant): string {
+  return `${roughly(now - instant)} ago`;
+}
+
+/** A length of time as `fromNow` has it; none is less than 0. */
+export function roughly(duration: Duration): string {
+  const seconds = Math.max(0, Math.round(duration / 1000));
+  if (seconds < 60) return `${seconds}s`;
   const minutes = Math.floor(seconds / 60);
-  if (minutes < 10) return `in ${minutes}m${seconds % 60 === 0 ? '' : ` ${seconds % 60}s`}`;
-  if (minutes < 60) return `in ${minutes}m`;
+  if (minutes < 10) return `${minutes}m${seconds % 60 === 0 ? '' : ` ${seconds % 60}s`}`;
+  if (minutes < 60) return `${minutes}m`;
   const hours = Math.floor(minutes / 60);
-  if (hours < 10) return `in ${hours}h${minutes % 60 === 0 ? '' : ` ${minutes % 60}m`}`;
-  if (hours < 48) return `in ${hours}h`;
+  if (hours < 10) return `${hours}h${minutes % 60 === 0 ? '' : ` ${minutes % 60}m`}`;
+  if (hours < 48) return `${hours}h`;
   const days = Math.floor(hours / 24);
-  return days < 730 ? `in ${days}d` : `in ${Math.floor(days / 365)}y`;
+  return days < 730 ? `${days}d` : `${Math.floor(days / 365)}y`;
 }
 
 /** RFC 3339 in UTC, as all machine-readable output has it. */

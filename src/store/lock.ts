@@ -6,6 +6,9 @@
 import { DatabaseSync } from 'node:sqlite';
 import { chmodSync, closeSync, openSync } from 'node:fs';
 
+/** Who asks whether it is held (isLocked) holds up its taking for that moment. Milliseconds. */
+const PATIENCE = 200;
+
 /** SQLITE_BUSY */
 const BUSY = 5;
 
@@ -19,7 +22,7 @@ export interface Lock {
  */
 export function takeLock(path: string): Lock | undefined {
   closeSync(openSync(path, 'a', 0o600));
-  const db = new DatabaseSync(path, { timeout: 0 });
+  const db = new DatabaseSync(path, { timeout: PATIENCE });
   try {
     db.exec('PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
     // Readers must find a database, or they would not ask for a lock.

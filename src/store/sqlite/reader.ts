@@ -11,9 +11,9 @@ import type {
   RunId,
   RunRecord,
 } from '../../model.ts';
-import type { HistoryReader, JobHistory, RowQuery, RunFigures, Status } from '../history.ts';
+import type { HistoryReader, JobHistory, Kept, RowQuery, RunFigures, Status } from '../history.ts';
 import { openToRead } from './open.ts';
-import { pauseOf, RUN_COLUMNS, runOf, SKIP_COLUMNS, skipOf } from './rows.ts';
+import { firstIdAt, pauseOf, RUN_COLUMNS, runOf, SKIP_COLUMNS, skipOf } from './rows.ts';
 
 /**
  * Opens the history to read it.
@@ -55,6 +55,13 @@ export class Reader implements HistoryReader {
     return found.length > 1 ? 'ambiguous' : found[0];
   }
 
+  uniqueLength(id: RunId): number {
+    const neighbours = ['id < ? ORDER BY id DESC', 'id > ? ORDER BY id'].map(
+      (side) => this.#db.prepare(`SELECT id FROM runs WHERE ${side} LIMIT 1`).get(id)?.['id'] as string,
+    );
+    return Math.max(...neighbours.map((other) => alike(id, other ?? '') + 1));
+  }
+
   latestRun(jobId: JobId): RunRecord | undefined {
     const job = this.#job(jobId);
     return job === undefined
@@ -65,16 +72,15 @@ export class Reader implements HistoryReader {
   slot(jobId: JobId, at: Instant): HistoryRow | undefined {
     const job = this.#job(jobId);
     if (job === undefined) return undefined;
-    const [run] = this.#all('r.job = ? AND r.scheduled_at = ? ORDER BY r.manual LIMIT 1', job, at);
+    const [run] = this.#all('r.job = ? AND r.scheduled_at = ? AND r.manual = 0', job, at);
     if (run !== undefined) return { run };
     const skip = this.#db
       .prepare(
         `SELECT ${SKIP_COLUMNS} FROM skips s JOIN jobs j ON j.number = s.job
-         WHERE s.job = ? AND s.scheduled_at <= ? ORDER BY s.scheduled_at DESC LIMIT 1`,
+         WHERE s.job = ?1 AND s.scheduled_at <= ?2 AND s.through >= ?2 ORDER BY s.scheduled_at DESC LIMIT 1`,
       )
       .get(job, at);
-    if (skip === undefined || Number(skip['through']) < at) return undefined;
-    return { skip: skipOf(skip) };
+    return skip === undefined ? undefined : { skip: skipOf(skip) };
   }
 
   slotBefore(jobId: JobId, at: Instant): HistoryRow | undefined {
@@ -82,16 +88,20 @@ export class Reader implements HistoryReader {
   }
 
   jobs(ids: readonly JobId[], runs: number): Map<JobId, JobHistory> {
-    const select = this.#db.prepare(
-      `SELECT ${RUN_COLUMNS} FROM runs r JOIN jobs j ON j.number = r.job
-       WHERE r.job = (SELECT number FROM jobs WHERE id = ?) ORDER BY r.scheduled_at DESC, r.manual DESC LIMIT ${runs}`,
+    const newest = 'WHERE r.job = ? ORDER BY r.scheduled_at DESC, r.manual DESC LIMIT ?';
+    const last = this.#db.prepare(
+      `SELECT ${RUN_COLUMNS} FROM runs r JOIN jobs j ON j.number = r.job ${newest}`,
     );
-    return new Map(
-      ids.map((id) => {
-        const found = select.all(id).map(runOf);
-        return [id, { last: found[0], outcomes: found.map(({ outcome }) => outcome?.kind ?? 'active') }];
-      }),
-    );
+    const kinds = this.#db.prepare(`SELECT r.outcome ->> 'kind' AS kind FROM runs r ${newest}`);
+    const found = new Map<JobId, JobHistory>();
+    for (const id of ids) {
+      const job = this.#job(id);
+      const row = job === undefined ? undefined : last.get(job, 1);
+      if (job === undefined || row === undefined) continue;
+      const outcomes = kinds.all(job, runs).map(({ kind }) => (kind ?? 'active') as Outcome['kind']);
+      found.set(id, { last: runOf(row), outcomes });
+    }
+    return found;
   }
 
   jobIds(): JobId[] {
@@ -101,25 +111,47 @@ export class Reader implements HistoryReader {
       .map(({ id }) => id as string);
   }
 
+  place(jobId: JobId): Place | undefined {
+    const row = this.#db
+      .prepare('SELECT schedule, decided_to FROM jobs WHERE id = ? AND schedule IS NOT NULL')
+      .get(jobId);
+    return row && { schedule: row['schedule'] as string, from: row['decided_to'] as number };
+  }
+
+  kept(jobId: JobId): Kept {
+    const row = this.#db
+      .prepare(
+        `SELECT (SELECT count(*) FROM runs WHERE job = number) AS runs,
+                (SELECT count(*) FROM skips WHERE job = number) AS skips,
+                (SELECT min(scheduled_at) FROM runs WHERE job = number) AS first_run,
+                (SELECT min(scheduled_at) FROM skips WHERE job = number) AS first_skip
+         FROM jobs WHERE id = ?`,
+      )
+      .get(jobId);
+    const firstRun = row?.['first_run'];
+    const firsts = [firstRun, row?.['first_skip']].filter((at) => typeof at === 'number');
+    return {
+      runs: Number(row?.['runs'] ?? 0),
+      skips: Number(row?.['skips'] ?? 0),
+      ...(firsts.length === 0 ? {} : { oldest: Math.min(...firsts) }),
+      ...(typeof firstRun === 'number' ? { oldestRun: firstRun } : {}),
+    };
+  }
+
   figures(): RunFigures {
     const totals = this.#db
       .prepare(
         `SELECT (SELECT count(*) FROM runs) AS runs,
+                (SELECT count(*) FROM skips) AS skips,
                 (SELECT count(*) FROM runs WHERE state <> 'finished') AS active,
                 (SELECT claimed_at FROM runs ORDER BY id DESC LIMIT 1) AS last`,
       )
       .get();
-    const loaded = this.#db.prepare('SELECT id FROM jobs WHERE schedule IS NOT NULL').all();
-    const failing = [
-      ...this.jobs(
-        loaded.map(({ id }) => id as string),
-        1,
-      ),
-    ].filter(([, { last }]) => FAILED.has(last?.outcome?.kind ?? ''));
     return {
       runs: Number(totals?.['runs'] ?? 0),
+      skips: Number(totals?.['skips'] ?? 0),
       active: Number(totals?.['active'] ?? 0),
-      failing: failing.map(([id]) => id),
+      failing: this.#failing(),
       ...(typeof totals?.['last'] === 'number' ? { lastRunAt: totals['last'] } : {}),
     };
   }
@@ -177,12 +209,25 @@ export class Reader implements HistoryReader {
     this.#db.close();
   }
 
+  #failing(): JobId[] {
+    const rows = this.#db
+      .prepare(
+        `SELECT id, (SELECT r.outcome ->> 'kind' FROM runs r WHERE r.job = number AND r.state = 'finished'
+                     ORDER BY r.scheduled_at DESC, r.manual DESC LIMIT 1) AS kind
+         FROM jobs WHERE schedule IS NOT NULL ORDER BY id`,
+      )
+      .all();
+    return rows.filter(({ kind }) => FAILED.has(kind as string)).map(({ id }) => id as string);
+  }
+
   #runs({ jobId, since, until, statuses, limit }: RowQuery): HistoryRow[] {
     const where = new Where();
     const job = jobId === undefined ? undefined : this.#job(jobId);
     if (jobId !== undefined && job === undefined) return [];
     if (job !== undefined) where.and('r.job = ?', job);
     if (since !== undefined) where.and('r.scheduled_at >= ?', since);
+    // No slot is claimed before its time, and ids begin with the time of the claim: so there is no need to read them all.
+    if (since !== undefined && job === undefined) where.and('r.id >= ?', firstIdAt(since));
     if (until !== undefined) where.and('r.scheduled_at <= ?', until);
     if (statuses !== undefined) {
       const condition = statusCondition(statuses);
@@ -232,6 +277,13 @@ const BEYOND = `
   UNION ALL
   SELECT j.id, s.scheduled_at, s.through FROM jobs j
   CROSS JOIN skips s ON s.job = j.number AND s.scheduled_at > j.decided_to`;
+
+/** Characters two texts have in common at their beginning. */
+function alike(one: string, other: string): number {
+  let count = 0;
+  while (count < one.length && one[count] === other[count]) count += 1;
+  return count;
+}
 
 class Where {
   readonly values: SQLInputValue[] = [];

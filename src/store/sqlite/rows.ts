@@ -3,6 +3,7 @@ import type { SQLInputValue, SQLOutputValue } from 'node:sqlite';
 import type {
   AttemptRecord,
   Cause,
+  Instant,
   Outcome,
   Pause,
   RunRecord,
@@ -64,4 +65,10 @@ export function pauseOf({ since, until, reason }: Row): Pause {
     ...(until === null ? {} : { until: until as number }),
     ...(reason === null ? {} : { reason: reason as string }),
   };
+}
+
+/** Before the id of every run that is claimed from that moment on: UUIDv7s begin with their time. */
+export function firstIdAt(at: Instant): string {
+  const time = Math.max(0, Math.floor(at)).toString(16).padStart(12, '0');
+  return `${time.slice(0, 8)}-${time.slice(8, 12)}`;
 }
