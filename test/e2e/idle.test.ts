@@ -1,4 +1,4 @@
-import { it } from 'vitest';
+import { expect, it } from 'vitest';
 import { startDaemon } from '../support/daemon.ts';
 
 const TRACED = ['/bin/sh', '-c', 'exec "$0" --trace-memory-reducer "$@"'];
@@ -7,4 +7,5 @@ it('V8 shrinks the heap once after a start and then lets the daemon sleep', asyn
   const jobs = { job: { cron: '0 0 29 2 *', run: 'exit 1' } };
   const daemon = startDaemon({ jobs: JSON.stringify({ jobs }), wrapper: TRACED });
   await daemon.until('V8 to be done', () => daemon.text.includes('finished GC #1 (done)'));
+  expect(daemon.text).not.toContain('will do more');
 });
