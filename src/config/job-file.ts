@@ -7,7 +7,7 @@ import { dirname, isAbsolute, join as joinPath, resolve } from 'node:path';
 import type { Instant, JobDefinition, Retention } from '../model.ts';
 import { isProblem, type Problem } from '../schedule/problem.ts';
 import { Builder, contradictions, retentionOf, withDefaults } from './build.ts';
-import { inLineOrder, type Diagnostic } from './diagnostic.ts';
+import { distinct, inLineOrder, type Diagnostic } from './diagnostic.ts';
 import { EnvFiles, type Variables } from './env-file.ts';
 import type { Environment } from './interpolate.ts';
 import { Outline, type OutlinedJob } from './outline.ts';
@@ -16,6 +16,7 @@ import type { Values } from './read.ts';
 import {
   decode,
   distrust,
+  excerpt,
   MAX_FILE_SIZE,
   MISSING,
   readBytes,
@@ -378,33 +379,4 @@ function hashOf(content: readonly [path: string, bytes: Buffer | undefined][]): 
     if (bytes !== undefined) hash.update(bytes);
   }
   return hash.digest('hex');
-}
-
-/** A mistake in what many jobs share (an anchor, defaults) is one mistake. */
-function distinct(list: readonly Diagnostic[]): Diagnostic[] {
-  const seen = new Map<string, Diagnostic>();
-  for (const diagnostic of list) {
-    const { file, line, column, message } = diagnostic;
-    const key = `${file}:${line}:${column}:${message}`;
-    if (!seen.has(key)) seen.set(key, diagnostic);
-  }
-  return [...seen.values()];
-}
-
-/**
- * The text with only those lines that frames need; the others are left empty. A 30 MiB file is not kept for the sake
- * of one warning.
- */
-function excerpt(source: Source, told: readonly Diagnostic[]): string {
-  const lines: string[] = [];
-  const places = told.flatMap((diagnostic) => [
-    diagnostic,
-    ...(diagnostic.related === undefined ? [] : [diagnostic.related]),
-  ]);
-  for (const { file, line } of places) {
-    if (file !== source.name) continue;
-    lines[line - 1] = source.lineText(line);
-    if (line > 1) lines[line - 2] = source.lineText(line - 1);
-  }
-  return Array.from(lines, (line) => line ?? '').join('\n');
 }

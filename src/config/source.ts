@@ -224,3 +224,21 @@ function openDirectory(path: string): string | undefined {
     return undefined; // moved while we looked: the next reading judges it
   }
 }
+
+/**
+ * The text with only those lines that frames need; the others are left empty. A 30 MiB file is not kept for the sake
+ * of one warning.
+ */
+export function excerpt(source: Source, told: readonly Diagnostic[]): string {
+  const lines: string[] = [];
+  const places = told.flatMap((diagnostic) => [
+    diagnostic,
+    ...(diagnostic.related === undefined ? [] : [diagnostic.related]),
+  ]);
+  for (const { file, line } of places) {
+    if (file !== source.name) continue;
+    lines[line - 1] = source.lineText(line);
+    if (line > 1) lines[line - 2] = source.lineText(line - 1);
+  }
+  return Array.from(lines, (line) => line ?? '').join('\n');
+}
