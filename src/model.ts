@@ -208,12 +208,17 @@ export interface AttemptRecord {
  */
 export type RunState = 'claimed' | 'running' | 'retrying' | 'finished';
 
+/** What somebody who asks for a run gives it along, by name. */
+export type Arguments = { readonly [name: string]: Json };
+
 export interface RunRecord {
   readonly id: RunId;
   readonly jobId: JobId;
   /** The slot's nominal time; for a manual run, the moment it was asked for. */
   readonly scheduledAt: Instant;
   readonly cause: Cause;
+  /** Of a run by hand: what it was given along. */
+  readonly with?: Arguments;
   readonly claimedAt: Instant;
   readonly state: RunState;
   readonly attempts: readonly AttemptRecord[];

@@ -1,4 +1,4 @@
-import type { Cause, Instant, JobId, RunId, RunRecord, SkipReason, SkipRecord } from '../model.ts';
+import type { Arguments, Cause, Instant, JobId, RunId, RunRecord, SkipReason, SkipRecord } from '../model.ts';
 import { admit } from '../schedule/admit.ts';
 import { DueQueue } from '../schedule/due-queue.ts';
 import type { Plan, TriggerFault } from '../schedule/plan.ts';
@@ -126,15 +126,19 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
   }
 
   /** Starts a run that no slot asked for. It passes by overlap and limits: somebody wants it now. */
-  runNow(job: ArmedJob): Run {
+  runNow(job: ArmedJob, given: Arguments | undefined): Run {
     const now = this.clock.now();
-    return this.#claim({ job, slot: now, dueAt: now, caughtUp: false }, 'manual');
+    const turn = { job, slot: now, dueAt: now, caughtUp: false };
+    return this.#claim(given === undefined ? turn : { ...turn, with: given }, 'manual');
   }
 
   /** Takes up a run that an earlier daemon left. It passes by overlap and limits, but counts for them. */
   takeUp(job: ArmedJob, record: RunRecord): Promise<void> {
-    const { id, jobId, scheduledAt, cause, claimedAt } = record;
-    const claim = { id, jobId, scheduledAt, cause, claimedAt, state: 'claimed', attempts: NONE } as const;
+    const { id, jobId, scheduledAt, cause, claimedAt, with: given } = record;
+    const claim: RunRecord = {
+      ...{ id, jobId, scheduledAt, cause, claimedAt, state: 'claimed', attempts: NONE },
+      ...(given !== undefined && { with: given }),
+    };
     const turn = { job, slot: scheduledAt, dueAt: claimedAt, caughtUp: cause === 'catch_up' };
     const run = new ActiveRun<TurnOf>(this, { turn, definition: job.definition, claim });
     this.runs.add(run);
@@ -243,7 +247,11 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
       state: 'claimed',
       attempts: NONE,
     };
-    const run = new ActiveRun<TurnOf>(this, { turn, definition, claim });
+    const run = new ActiveRun<TurnOf>(this, {
+      turn,
+      definition,
+      claim: turn.with === undefined ? claim : { ...claim, with: turn.with },
+    });
     this.runs.add(run);
     job.active = job.active.length === 0 ? [run] : [...job.active, run];
     this.#claims.push(run);

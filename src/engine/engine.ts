@@ -1,4 +1,5 @@
 import type {
+  Arguments,
   CancelledBy,
   Duration,
   Instant,
@@ -143,10 +144,10 @@ export class Engine {
   }
 
   /** Runs a job once, now, beside its schedule. Undefined: no such job, or the engine is stopping. */
-  runNow(jobId: JobId): RunRecord | undefined {
+  runNow(jobId: JobId, given?: Arguments): RunRecord | undefined {
     const job = this.#jobs.get(jobId);
     if (job === undefined || !job.loaded || this.#desk.closing) return undefined;
-    return this.#desk.runNow(job).record;
+    return this.#desk.runNow(job, given).record;
   }
 
   /** Cancels a run that is not finished. False: no such run. */

@@ -1,4 +1,4 @@
-import type { Duration, Instant, JobDefinition, Pause, Place } from '../model.ts';
+import type { Arguments, Duration, Instant, JobDefinition, Pause, Place } from '../model.ts';
 import type { Due } from '../schedule/due-queue.ts';
 import { jitterOf } from '../schedule/jitter.ts';
 import { MOMENT, plan, slotAfter, TriggerFault, type Plan } from '../schedule/plan.ts';
@@ -17,6 +17,8 @@ export interface TurnOf {
   /** The slot plus its jitter. */
   readonly dueAt: Instant;
   readonly caughtUp: boolean;
+  /** Of a run by hand. */
+  readonly with?: Arguments;
 }
 
 /** A slot that waits for a place among all runs of the daemon. */

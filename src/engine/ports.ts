@@ -4,6 +4,7 @@
  */
 import type {
   AddedJob,
+  Arguments,
   Cause,
   CancelledBy,
   Duration,
@@ -40,6 +41,8 @@ export interface AttemptSpec {
   readonly scheduledAt: Instant;
   readonly cause: Cause;
   readonly previousSuccessAt?: Instant | undefined;
+  /** What the run was given along: a module finds it among its own arguments, a process in its environment. */
+  readonly with?: Arguments | undefined;
   readonly task: Task;
   readonly surroundings: Surroundings;
   readonly output: OutputPolicy;

@@ -261,7 +261,7 @@ export class ActiveRun<Turn = unknown> {
 
   #spec(attempt: number): AttemptSpec {
     const { definition } = this;
-    const { id, jobId, scheduledAt, cause } = this.claim;
+    const { id, jobId, scheduledAt, cause, with: given } = this.claim;
     const { successExitCodes, killSignal, killAfter } = definition.policy;
     return {
       runId: id,
@@ -270,6 +270,7 @@ export class ActiveRun<Turn = unknown> {
       scheduledAt,
       cause: this.#tries(attempt) > 1 ? 'retry' : cause,
       previousSuccessAt: this.#around.store.previousSuccess(jobId),
+      with: given,
       task: definition.task,
       surroundings: definition.surroundings,
       output: definition.output,

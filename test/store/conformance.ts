@@ -34,6 +34,9 @@ export interface Driver {
   readonly again: (store: Store) => Promise<Store>;
 }
 
+/** A run that somebody asked for, and gave something along. */
+const BY_HAND = { cause: 'manual', with: { to: ['a'], n: 1 } } as const;
+
 /** What every driver of the Store port must do. */
 export function conformance(name: string, { open, again }: Driver): void {
   describe(`store: ${name}`, () => {
@@ -205,8 +208,15 @@ export function conformance(name: string, { open, again }: Driver): void {
         finishedAt: 201,
         outcome: { kind: 'succeeded' },
       });
-      const running = runOf('03', 300, { state: 'running', attempts: [{ number: 1, startedAt: 301 }] });
-      await store.claim([runOf('01', 100), runOf('02', 200), runOf('03', 300), runOf('04', 400)], []);
+      const running = runOf('03', 300, {
+        ...BY_HAND,
+        state: 'running',
+        attempts: [{ number: 1, startedAt: 301 }],
+      });
+      await store.claim(
+        [runOf('01', 100), runOf('02', 200), runOf('03', 300, BY_HAND), runOf('04', 400)],
+        [],
+      );
       for (const run of [running, finished, waiting]) await store.save(run);
       const next = await again(store);
       expect(await next.unfinished()).toEqual([waiting, running, runOf('04', 400)]);

@@ -106,7 +106,8 @@ export class Recorder {
 
   #insert(run: RunRecord, job: number, manual: number): boolean {
     const { id, scheduledAt, cause, claimedAt } = run;
-    return this.#run(INSERT, id, job, scheduledAt, manual, cause, claimedAt, ...changing(run)) > 0;
+    const given = run.with === undefined ? null : JSON.stringify(run.with);
+    return this.#run(INSERT, id, job, scheduledAt, manual, cause, given, claimedAt, ...changing(run)) > 0;
   }
 
   #save(run: RunRecord): void {
@@ -149,8 +150,8 @@ export class Recorder {
 }
 
 const INSERT = `INSERT OR IGNORE INTO runs
-  (id, job, scheduled_at, manual, cause, claimed_at, state, attempts, retry_at, finished_at, outcome)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+  (id, job, scheduled_at, manual, cause, arguments, claimed_at, state, attempts, retry_at, finished_at, outcome)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 const UPDATE =
   'UPDATE runs SET state = ?, attempts = ?, retry_at = ?, finished_at = ?, outcome = ? WHERE id = ?';
 /** Forward only, and nothing is written where nothing moves. NULL says nothing; a job without a place does not get one. */

@@ -1,6 +1,7 @@
 /** Rows of the tables to the records of model.ts, and back. */
 import type { SQLInputValue, SQLOutputValue } from 'node:sqlite';
 import type {
+  Arguments,
   AttemptRecord,
   Cause,
   Instant,
@@ -16,17 +17,18 @@ export type Row = Readonly<Record<string, SQLOutputValue>>;
 
 /** What `runOf` needs of a run, where `j` is its job. */
 export const RUN_COLUMNS =
-  'r.id, j.id AS job_id, r.scheduled_at, r.cause, r.claimed_at, r.state, r.attempts, r.retry_at, r.finished_at, r.outcome';
+  'r.id, j.id AS job_id, r.scheduled_at, r.cause, r.arguments, r.claimed_at, r.state, r.attempts, r.retry_at, r.finished_at, r.outcome';
 
 export const SKIP_COLUMNS = 'j.id AS job_id, s.scheduled_at, s.through, s.count, s.reason, s.at';
 
 export function runOf(row: Row): RunRecord {
-  const { retry_at, finished_at, outcome } = row;
+  const { arguments: given, retry_at, finished_at, outcome } = row;
   return {
     id: row['id'] as string,
     jobId: row['job_id'] as string,
     scheduledAt: row['scheduled_at'] as number,
     cause: row['cause'] as Cause,
+    ...(given === null ? {} : { with: JSON.parse(given as string) as Arguments }),
     claimedAt: row['claimed_at'] as number,
     state: row['state'] as RunState,
     attempts: JSON.parse(row['attempts'] as string) as readonly AttemptRecord[],

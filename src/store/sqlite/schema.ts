@@ -8,7 +8,7 @@ export const APPLICATION_ID = 0x74_73_63_68;
  * One step each, never changed once released. Instants are epoch milliseconds.
  *
  * jobs      `decided_to`: every slot up to there is decided; `schedule`: of which schedule, NULL while the job is not loaded
- * runs      a row for each run, which is a document that only grows: `attempts` and `outcome` are JSON, as model.ts has them.
+ * runs      a row for each run, which is a document that only grows: `attempts`, `outcome` and `arguments` are JSON, as model.ts has them.
  *           UNIQUE is the claim: one run for (job, scheduled_at). `manual` is 0 for slots, and counts runs by hand of one instant.
  *           Rows are too long for WITHOUT ROWID: they would stand in the tree's inner pages too, and the key of every index be the id
  * skips     stretches of slots that did not become runs
@@ -28,6 +28,7 @@ const MIGRATIONS: readonly string[] = [
     scheduled_at INTEGER NOT NULL,
     manual       INTEGER NOT NULL,
     cause        TEXT NOT NULL,
+    arguments    TEXT,
     claimed_at   INTEGER NOT NULL,
     state        TEXT NOT NULL,
     attempts     TEXT NOT NULL,
