@@ -136,7 +136,13 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
   takeUp(job: ArmedJob, record: RunRecord): Promise<void> {
     const { id, jobId, scheduledAt, cause, claimedAt, with: given } = record;
     const claim: RunRecord = {
-      ...{ id, jobId, scheduledAt, cause, claimedAt, state: 'claimed', attempts: NONE },
+      id,
+      jobId,
+      scheduledAt,
+      cause,
+      claimedAt,
+      state: 'claimed',
+      attempts: NONE,
       ...(given !== undefined && { with: given }),
     };
     const turn = { job, slot: scheduledAt, dueAt: claimedAt, caughtUp: cause === 'catch_up' };

@@ -245,7 +245,7 @@ function callOf(
 /** What was given along wins over what the job file says; arguments that are no mapping are replaced. */
 function withGiven(own: Json, given: Arguments): Json {
   const isMap = typeof own === 'object' && own !== null && !Array.isArray(own);
-  return isMap ? { ...own, ...given } : given;
+  return isMap ? { ...(own as Arguments), ...given } : given;
 }
 
 /** The last bytes of a file as text; empty when it cannot be read. */
