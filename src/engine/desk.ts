@@ -317,9 +317,11 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
 
   /** Starts all that was won before anything else is told of it: what observers do must not delay a start. */
   #begun(runs: readonly Run[], won: (index: number) => boolean): void {
-    runs.forEach((run, index) => {
+    let index = 0;
+    for (const run of runs) {
       if (won(index)) run.start();
-    });
+      index += 1;
+    }
     runs.forEach((run, index) => {
       if (!won(index)) {
         this.#skip(run.turn, 'claimed_elsewhere');
