@@ -4,7 +4,7 @@ import { loadJobs } from './job-file.ts';
 import { listedJob, type ListedJob } from './listed-job.ts';
 import type { Session } from './session.ts';
 import { table, type Cell } from './table.ts';
-import { fromNow, localIso, rfc3339, shortTime } from './when.ts';
+import { fromNow, localIso, rfc3339, shortTime } from '../observe/when.ts';
 
 export interface ListOptions {
   readonly file?: string;

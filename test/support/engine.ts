@@ -1,5 +1,5 @@
 import { Engine, type EngineSettings } from '../../src/engine/engine.ts';
-import type { AttemptSpec, EngineEvent, HistoryRow, Store } from '../../src/engine/ports.ts';
+import type { AttemptSpec, EngineEvent, HistoryRow, Store, Supervisor } from '../../src/engine/ports.ts';
 import type { SkipRecord } from '../../src/model.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { FakeClock } from './fake-clock.ts';
@@ -11,6 +11,7 @@ export interface RigOptions {
   readonly store?: Store;
   readonly clock?: FakeClock;
   readonly settings?: Partial<EngineSettings>;
+  readonly supervisor?: Supervisor;
 }
 
 /** An engine on a fake clock, with a scripted executor and a memory store, and all it did laid open. */
@@ -28,6 +29,7 @@ export function rig(options: RigOptions = {}) {
       observer: { observe: (event) => events.push(event) },
       newRunId: () => `run-${(ids += 1)}`,
       random: () => 0.5,
+      supervisor: options.supervisor,
     },
     {
       maxConcurrentRuns: Number.POSITIVE_INFINITY,
