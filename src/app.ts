@@ -3,8 +3,7 @@
  * started, reloaded when a file changes, stopped.
  */
 import { randomFillSync } from 'node:crypto';
-import { mkdirSync, readFileSync } from 'node:fs';
-import { uptime } from 'node:os';
+import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { loadJobFileApart } from './config/apart.ts';
 import { formatDiagnostics } from './config/diagnostic.ts';
@@ -12,13 +11,14 @@ import type { LoadedFile, LoadResult } from './config/load.ts';
 import { decideReload } from './config/reload.ts';
 import { watchFiles, type FileWatch } from './config/watch.ts';
 import { zoneDataWarning, ZONEINFO } from './config/zone-data.ts';
-import { systemClock } from './engine/clock.ts';
+import { bootedAt, systemClock } from './engine/clock.ts';
 import { Engine, type ApplySummary } from './engine/engine.ts';
 import type { EngineEvent, Executor, Store } from './engine/ports.ts';
 import { runIds } from './engine/run-id.ts';
 import { inSmallNursery, shrinkSoon } from './heap.ts';
-import type { Duration, Instant } from './model.ts';
+import type { Duration } from './model.ts';
 import { createLog, type Log, type LogOptions } from './observe/log.ts';
+import { serviceManager, type ServiceManager } from './observe/service-manager.ts';
 import { DaemonFile } from './store/daemon-file.ts';
 import type { Lock } from './store/lock.ts';
 import { MemoryStore } from './store/memory.ts';
@@ -197,6 +197,7 @@ export class App {
   readonly #store: Store;
   readonly #daemonFile: DaemonFile;
   readonly #holding: Holding;
+  readonly #serviceManager: ServiceManager | undefined;
   readonly #engine: Engine;
   readonly #finish: (exitCode: number) => void;
   readonly #aborter = new AbortController();
@@ -217,6 +218,16 @@ export class App {
     this.#runs = parts.runs;
     this.#daemonFile = parts.daemonFile;
     this.#holding = parts.holding;
+    this.#serviceManager = serviceManager(
+      {
+        clock: systemClock,
+        timezone: options.hostTimezone,
+        environment: options.environment,
+        microseconds: () => process.hrtime.bigint() / 1000n,
+        outlook: () => ({ jobs: this.#file.jobs.length, next: this.#engine.next() }),
+      },
+      (message) => this.#log.write('error', `the service manager cannot be told anything: ${message}`),
+    );
     this.#engine = new Engine(
       {
         clock: systemClock,
@@ -225,6 +236,7 @@ export class App {
         observer: { observe: (event) => this.#observe(event) },
         newRunId: runIds((bytes) => randomFillSync(bytes)),
         random: Math.random,
+        supervisor: this.#serviceManager,
       },
       { maxConcurrentRuns: options.maxConcurrentRuns, bootedAt: bootedAt() },
     );
@@ -254,14 +266,10 @@ export class App {
   reload(cause: string): Promise<ReloadResult> {
     this.#queued ??= this.#reloading.then(async () => {
       this.#queued = undefined;
-      try {
-        return await inSmallNursery(() => this.#reload(cause));
-      } catch (error) {
-        // A mistake of ours, or our own files exchanged under us. Silence would let people believe that it worked.
-        const reason = `the job file could not be loaded again (${String(error)}); the jobs loaded before stay`;
-        this.#log.write('crit', `${reason}; if tsched was upgraded, restart it`, { cause });
-        return { kind: 'kept', reason };
-      }
+      this.#serviceManager?.reloading();
+      const result = await this.#tryReload(cause);
+      this.#serviceManager?.reloaded(result.kind === 'kept' ? result.reason : undefined);
+      return result;
     });
     this.#reloading = this.#queued;
     return this.#queued;
@@ -305,10 +313,22 @@ export class App {
     await stopped;
     await this.#executor.close();
     await this.#store.close();
+    await this.#serviceManager?.close();
     await this.#log.close();
     this.#daemonFile.close();
     this.#holding.lock.release();
     this.#finish(0);
+  }
+
+  async #tryReload(cause: string): Promise<ReloadResult> {
+    try {
+      return await inSmallNursery(() => this.#reload(cause));
+    } catch (error) {
+      // A mistake of ours, or our own files exchanged under us. Silence would let people believe that it worked.
+      const reason = `the job file could not be loaded again (${String(error)}); the jobs loaded before stay`;
+      this.#log.write('crit', `${reason}; if tsched was upgraded, restart it`, { cause });
+      return { kind: 'kept', reason };
+    }
   }
 
   async #reload(cause: string): Promise<ReloadResult> {
@@ -366,6 +386,7 @@ export class App {
 
   #observe(event: EngineEvent): void {
     this.#log.observer.observe(event);
+    this.#serviceManager?.observe(event);
     if (event.kind === 'run_finished') this.#runs.finished(event.run, event.definition.output.keep);
   }
 }
@@ -380,15 +401,4 @@ function load(options: AppOptions, signal?: AbortSignal): Promise<LoadResult> {
     ...(uid === undefined ? {} : { uid }),
     ...(signal === undefined ? {} : { signal }),
   });
-}
-
-/** Linux tells the second; elsewhere it is reckoned back, and rounded so that it stays the same for every daemon. */
-function bootedAt(): Instant {
-  try {
-    const [, seconds] = /^btime (\d+)$/m.exec(readFileSync('/proc/stat', 'utf8')) ?? [];
-    if (seconds !== undefined) return Number(seconds) * 1000;
-  } catch {
-    // No /proc: not Linux.
-  }
-  return Math.round((Date.now() - uptime() * 1000) / 10_000) * 10_000;
 }

@@ -6,7 +6,7 @@ import { clockChangeNote } from '../schedule/notes.ts';
 import { compileSchedule } from '../schedule/trigger.ts';
 import { exit, Failure } from './exit.ts';
 import type { Session } from './session.ts';
-import { fromNow, localDateTime, localIso, rfc3339 } from './when.ts';
+import { fromNow, localDateTime, localIso, rfc3339 } from '../observe/when.ts';
 import { cronInWords } from './words.ts';
 
 export interface ExplainOptions {

@@ -3,7 +3,7 @@ import type { HistoryRow } from '../engine/ports.ts';
 import type { AttemptRecord, Instant, RunRecord, SkipRecord } from '../model.ts';
 import { outputSize } from './past.ts';
 import { lengthOf } from './results.ts';
-import { rfc3339 } from './when.ts';
+import { rfc3339 } from '../observe/when.ts';
 
 export function rowAsJson(row: HistoryRow, state: string): object {
   return 'run' in row ? runAsJson(row.run, state) : skipAsJson(row.skip);

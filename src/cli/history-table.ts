@@ -9,7 +9,7 @@ import { hasBegun, lengthOf, outcomeCell, resultCell } from './results.ts';
 import type { Session } from './session.ts';
 import { sizeInWords } from './sizes.ts';
 import { table, type Cell } from './table.ts';
-import { dayTime } from './when.ts';
+import { dayTime } from '../observe/when.ts';
 import { zoneOfJob } from './zones.ts';
 
 /** Characters of a run's id that are shown at least. */

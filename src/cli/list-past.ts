@@ -7,7 +7,7 @@ import { exit, isFailure } from './exit.ts';
 import { shownPath } from './find-file.ts';
 import { runningDaemon, withHistory } from './past.ts';
 import { pausesInForce } from './pauses.ts';
-import { roughly } from './when.ts';
+import { roughly } from '../observe/when.ts';
 
 export interface ListPast {
   readonly jobs: ReadonlyMap<JobId, JobHistory>;

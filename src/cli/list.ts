@@ -11,7 +11,7 @@ import { lengthOf, resultCell } from './results.ts';
 import type { Session } from './session.ts';
 import { stateDirectory } from './state-directory.ts';
 import { table, type Cell } from './table.ts';
-import { ago, fromNow, localIso, rfc3339, shortTime } from './when.ts';
+import { ago, fromNow, localIso, rfc3339, shortTime } from '../observe/when.ts';
 
 export interface ListOptions {
   readonly file?: string;

@@ -1,7 +1,7 @@
 /** A job as `tsched list` tells of it. */
 import type { Instant, JobDefinition, JobId, Schedule } from '../model.ts';
 import { compileSchedule } from '../schedule/trigger.ts';
-import { localIso, rfc3339 } from './when.ts';
+import { localIso, rfc3339 } from '../observe/when.ts';
 import { scheduleAsWritten, scheduleInWords } from './words.ts';
 
 /**

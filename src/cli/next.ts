@@ -8,7 +8,7 @@ import { formatDuration } from '../schedule/duration.ts';
 import { jobOf, loadJobs } from './job-file.ts';
 import type { Session } from './session.ts';
 import { table } from './table.ts';
-import { fromNow, localDateTime, localIso, rfc3339 } from './when.ts';
+import { fromNow, localDateTime, localIso, rfc3339 } from '../observe/when.ts';
 import { scheduleAsWritten, scheduleInWords } from './words.ts';
 import { momentOf } from './zones.ts';
 

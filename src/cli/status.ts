@@ -12,7 +12,7 @@ import type { Session, Style } from './session.ts';
 import { counted, sizeInWords } from './sizes.ts';
 import { stateDirectory } from './state-directory.ts';
 import { pausesInForce } from './pauses.ts';
-import { dayTime, rfc3339, roughly } from './when.ts';
+import { dayTime, rfc3339, roughly } from '../observe/when.ts';
 
 export interface StatusOptions {
   readonly stateDir?: string;

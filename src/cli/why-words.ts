@@ -4,7 +4,7 @@ import { elapsed, outcomeInWords } from '../observe/text.ts';
 import { formatDuration } from '../schedule/duration.ts';
 import type { SlotReason } from '../schedule/why.ts';
 import { lengthOf } from './results.ts';
-import { localDateTime, roughly } from './when.ts';
+import { localDateTime, roughly } from '../observe/when.ts';
 import type { Answer } from './why-answer.ts';
 
 /** A line for what happened, and perhaps some for what follows from it. Not yet escaped. */

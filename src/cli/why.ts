@@ -8,7 +8,7 @@ import { runAsJson, skipAsJson } from './history-row.ts';
 import { withHistory } from './past.ts';
 import type { Session } from './session.ts';
 import { stateDirectory } from './state-directory.ts';
-import { ago, fromNow, localDateTime, localIso, rfc3339 } from './when.ts';
+import { ago, fromNow, localDateTime, localIso, rfc3339 } from '../observe/when.ts';
 import { answerFor, gather, type Answer, type Known, type WhyOptions } from './why-answer.ts';
 import { whyInWords } from './why-words.ts';
 import { momentOf } from './zones.ts';

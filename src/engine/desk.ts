@@ -5,7 +5,7 @@ import type { Plan, TriggerFault } from '../schedule/plan.ts';
 import { Alarm } from './alarm.ts';
 import { Cohorts } from './cohort.ts';
 import type { ArmedJob, InLine, SlotDesk, TurnOf } from './job.ts';
-import type { AttemptReport, Clock, EngineEvent, Executor, Observer, Store } from './ports.ts';
+import type { AttemptReport, Clock, EngineEvent, Executor, Observer, Store, Supervisor } from './ports.ts';
 import { RunList } from './run-list.ts';
 import { ActiveRun, type RunSurroundings } from './run.ts';
 
@@ -19,6 +19,7 @@ export interface EnginePorts {
   readonly newRunId: (at: Instant) => RunId;
   /** Draws from [0, 1). */
   readonly random: () => number;
+  readonly supervisor?: Supervisor | undefined;
 }
 
 const NONE: readonly never[] = [];
@@ -64,7 +65,11 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
     this.random = ports.random;
     this.alarm = new Alarm(ports.clock, {
       stepped: (by) => this.onStep(by),
-      rung: () => this.#commit(),
+      rung: () => {
+        this.#commit();
+        ports.supervisor?.rung();
+      },
+      every: ports.supervisor?.every,
     });
     this.cohorts = new Cohorts(this.alarm);
   }

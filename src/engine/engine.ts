@@ -13,7 +13,7 @@ import type {
 import { changeOf, type JobChange } from '../schedule/diff.ts';
 import { fingerprint } from '../schedule/fingerprint.ts';
 import { Desk, type EnginePorts } from './desk.ts';
-import { ArmedJob } from './job.ts';
+import { ArmedJob, soonest, type NextSlot } from './job.ts';
 import { orphan } from './orphan.ts';
 import { Placing } from './placing.ts';
 import type { ActiveRun } from './run.ts';
@@ -166,6 +166,11 @@ export class Engine {
       const waiting = job.waiting.length + job.inLine.length;
       yield { definition, nextSlot, state: stateOf(job, this.#desk.clock.now()), active, waiting };
     }
+  }
+
+  /** The slot that comes first, of all jobs that are not paused then. */
+  next(): NextSlot | undefined {
+    return soonest(this.#jobs.values());
   }
 
   /**

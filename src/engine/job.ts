@@ -1,4 +1,4 @@
-import type { Arguments, Duration, Instant, JobDefinition, Pause, Place } from '../model.ts';
+import type { Arguments, Duration, Instant, JobDefinition, JobId, Pause, Place } from '../model.ts';
 import type { Due } from '../schedule/due-queue.ts';
 import { jitterOf } from '../schedule/jitter.ts';
 import { MOMENT, plan, slotAfter, TriggerFault, type Plan } from '../schedule/plan.ts';
@@ -25,6 +25,12 @@ export interface TurnOf {
 export interface InLine {
   readonly turn: TurnOf;
   readonly place: Due<TurnOf>;
+}
+
+/** When a job is due next. */
+export interface NextSlot {
+  readonly jobId: JobId;
+  readonly slot: Instant;
 }
 
 /** Who decides what becomes of the slots that an armed job yields. */
@@ -236,4 +242,17 @@ export class ArmedJob implements Member {
 
 function isIn(stretches: Place['decided'], slot: Instant): boolean {
   return stretches?.some(([from, through]) => from <= slot && slot <= through) === true;
+}
+
+/** The slot that comes first, of jobs that are not paused then. */
+export function soonest(jobs: Iterable<ArmedJob>): NextSlot | undefined {
+  let first: ArmedJob | undefined;
+  let slot = Number.POSITIVE_INFINITY;
+  for (const job of jobs) {
+    const { nextSlot = slot } = job;
+    if (nextSlot >= slot || job.isPaused(nextSlot)) continue;
+    slot = nextSlot;
+    first = job;
+  }
+  return first === undefined ? undefined : { jobId: first.definition.id, slot };
 }

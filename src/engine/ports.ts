@@ -228,3 +228,11 @@ export interface Observer {
   /** Must not throw and must not block. */
   observe(event: EngineEvent): void;
 }
+
+/** Somebody who wants to know that the loop turns. */
+export interface Supervisor {
+  /** The loop turns at least this often, though nothing be due. */
+  readonly every: Duration;
+  /** All that was due is done. Must not throw and must not block. */
+  rung(): void;
+}

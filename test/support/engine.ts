@@ -1,5 +1,5 @@
 import { Engine, type EngineSettings } from '../../src/engine/engine.ts';
-import type { AttemptSpec, EngineEvent, HistoryRow, Store } from '../../src/engine/ports.ts';
+import type { AttemptSpec, EngineEvent, HistoryRow, Store, Supervisor } from '../../src/engine/ports.ts';
 import type { SkipRecord } from '../../src/model.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { FakeClock } from './fake-clock.ts';
@@ -13,6 +13,7 @@ export interface RigOptions {
   readonly settings?: Partial<EngineSettings>;
   /** What its run ids begin with: of daemons that share a store, each has its own. */
   readonly ids?: string;
+  readonly supervisor?: Supervisor;
 }
 
 /** An engine on a fake clock, with a scripted executor and a memory store, and all it did laid open. */
@@ -30,6 +31,7 @@ export function rig(options: RigOptions = {}) {
       observer: { observe: (event) => events.push(event) },
       newRunId: () => `${options.ids ?? 'run'}-${(ids += 1)}`,
       random: () => 0.5,
+      supervisor: options.supervisor,
     },
     {
       maxConcurrentRuns: Number.POSITIVE_INFINITY,
