@@ -4,18 +4,20 @@
  */
 import { globSync } from 'node:fs';
 import { dirname, isAbsolute, join as joinPath, resolve } from 'node:path';
-import type { Instant, JobDefinition } from '../model.ts';
+import type { Instant, JobDefinition, Notifiers } from '../model.ts';
 import { isProblem, type Problem } from '../schedule/problem.ts';
 import { Builder, contradictions, withDefaults } from './build.ts';
 import { inLineOrder, type Diagnostic } from './diagnostic.ts';
 import { EnvFiles, type Variables } from './env-file.ts';
 import type { Environment } from './interpolate.ts';
+import { NotifierBook } from './notifiers.ts';
 import { Outline, type OutlinedJob } from './outline.ts';
 import { parsePlainYaml } from './plain-yaml.ts';
 import type { Values } from './read.ts';
 import {
   decode,
   distrust,
+  excerpt,
   MAX_FILE_SIZE,
   MISSING,
   readBytes,
@@ -48,6 +50,8 @@ export interface LoadedFile {
   /** Absolute. */
   readonly path: string;
   readonly jobs: readonly JobDefinition[];
+  /** Those of all files. Hold secrets. */
+  readonly notifiers: Notifiers;
   readonly warnings: readonly Diagnostic[];
   /** Absolute paths a change of which matters: job file, includes, directories of include globs, env files. */
   readonly watched: readonly string[];
@@ -102,6 +106,7 @@ class Loading {
   readonly #jobs: JobDefinition[] = [];
   readonly #first = new Map<string, { outline: Outline; job: OutlinedJob }>();
   readonly #builder = new Builder();
+  readonly #book = new NotifierBook();
   readonly #envFiles: EnvFiles;
   #missing = false;
 
@@ -122,8 +127,10 @@ class Loading {
     if (main === undefined) return this.#conclude(host.timezone);
     const scope = this.#scope(main, host);
     const included = await this.#include(main);
+    for (const outline of [main, ...included]) this.#book.add(outline);
     this.#addJobs(main, scope);
     for (const outline of included) this.#addJobs(outline, this.#scope(outline, scope));
+    this.#book.warnOfUnused();
     return this.#conclude(scope.timezone);
   }
 
@@ -143,6 +150,7 @@ class Loading {
     const file = {
       path: this.#path,
       jobs: this.#jobs,
+      notifiers: this.#book.notifiers,
       warnings,
       watched,
       stamps: this.#stamps,
@@ -258,6 +266,10 @@ class Loading {
   }
 
   #addJobs(outline: Outline, scope: Scope): void {
+    const { notify } = (outline.settings['defaults'] ?? {}) as Values;
+    this.#book.use(notify, (problem) =>
+      outline.reader.problem(outline.spanIn('defaults', 'notify'), 'defaults.notify', problem),
+    );
     const limit = this.#options.maxJobs ?? MAX_JOBS;
     for (const job of outline.jobs) {
       if (this.#jobs.length >= limit) {
@@ -287,6 +299,9 @@ class Loading {
     const { errors, warnings } = contradictions(values, job.values);
     for (const [key, problem] of errors) outline.say('error', job, { key, ...problem });
     for (const [key, problem] of warnings) outline.say('warning', job, { key, ...problem });
+    this.#book.use(job.values['notify'], (problem) =>
+      outline.say('error', job, { key: 'notify', ...problem }),
+    );
     const definition = this.#builder.build(
       {
         id: job.id,
@@ -375,22 +390,4 @@ function distinct(list: readonly Diagnostic[]): Diagnostic[] {
     if (!seen.has(key)) seen.set(key, diagnostic);
   }
   return [...seen.values()];
-}
-
-/**
- * The text with only those lines that frames need; the others are left empty. A 30 MiB file is not kept for the sake
- * of one warning.
- */
-function excerpt(source: Source, told: readonly Diagnostic[]): string {
-  const lines: string[] = [];
-  const places = told.flatMap((diagnostic) => [
-    diagnostic,
-    ...(diagnostic.related === undefined ? [] : [diagnostic.related]),
-  ]);
-  for (const { file, line } of places) {
-    if (file !== source.name) continue;
-    lines[line - 1] = source.lineText(line);
-    if (line > 1) lines[line - 2] = source.lineText(line - 1);
-  }
-  return Array.from(lines, (line) => line ?? '').join('\n');
 }

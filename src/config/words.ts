@@ -30,6 +30,10 @@ const FOREIGN_WORDS = {
   success_exit_codes: 'exit_codes success_codes ok_codes',
   description: 'desc comment about summary title',
   tags: 'labels groups',
+  notify: 'notifications alert alerts mailto mail_to on_failure onfailure email report_to',
+  ping: 'healthcheck healthchecks heartbeat check_url ping_url',
+  expect: 'sla expected deadline',
+  notifiers: 'receivers channels contacts notifier',
 };
 
 let foreignWords: ReadonlyMap<string, string> | undefined;
@@ -57,8 +61,7 @@ const ADVICE = new Map([
 ]);
 
 /** Keys of later versions. */
-const LATER =
-  'pool after only exclude notify ping http needs dependson depends notifiers pools calendars history';
+const LATER = 'pool after only exclude http needs dependson depends pools calendars history';
 
 export interface KeyProblem {
   readonly message: string;
