@@ -1,6 +1,6 @@
 /** What is to be recorded together: the decisions of a tick, and what became of runs meanwhile. */
-import type { Placement } from '../engine/ports.ts';
-import type { JobId, Pause, Place, RunId, RunRecord, SkipRecord } from '../model.ts';
+import type { Placement, Posting } from '../engine/ports.ts';
+import type { JobId, Message, Pause, Place, RunId, RunRecord, SkipRecord, Told } from '../model.ts';
 
 /** A batch as plain data, as it goes to who writes it. */
 export interface BatchData {
@@ -13,6 +13,10 @@ export interface BatchData {
   readonly gone: readonly JobId[];
   /** null: resumed */
   readonly pauses: readonly (readonly [JobId, Pause | null])[];
+  readonly messages: readonly Message[];
+  readonly settled: readonly string[];
+  /** null: forgotten */
+  readonly told: readonly (readonly [JobId, Told | null])[];
   /** Something may be started once this is recorded, so it must outlive a power cut. */
   readonly urgent: boolean;
 }
@@ -25,10 +29,14 @@ export class Batch {
   readonly #placed = new Map<JobId, Place>();
   readonly #gone = new Set<JobId>();
   readonly #pauses = new Map<JobId, Pause | null>();
+  readonly #messages = new Map<string, Message>();
+  readonly #settled = new Set<string>();
+  readonly #told = new Map<JobId, Told | null>();
   #urgent = false;
 
   get isEmpty(): boolean {
-    return this.size + this.#placed.size + this.#gone.size + this.#pauses.size === 0;
+    const rest = [this.#placed, this.#gone, this.#pauses, this.#messages, this.#settled, this.#told];
+    return this.size === 0 && rest.every(({ size }) => size === 0);
   }
 
   /** Rows of history in it. */
@@ -64,12 +72,28 @@ export class Batch {
     this.#pauses.set(jobId, pause ?? null);
   }
 
+  post({ messages, told }: Posting): void {
+    for (const message of messages) this.#messages.set(message.id, message);
+    for (const [jobId, known] of told) this.#told.set(jobId, known);
+    // A power cut that undid this after the message went out would have it sent again under another id.
+    if (messages.length > 0) this.#urgent = true;
+  }
+
+  settle(ids: readonly string[]): void {
+    for (const id of ids) {
+      this.#messages.delete(id);
+      this.#settled.add(id);
+    }
+  }
+
   /** Takes in what was decided after it. */
   append(later: Batch): void {
     this.claim([...later.#claims.values()], later.#skips);
     for (const run of later.#saves.values()) this.save(run);
     this.place({ placed: later.#placed, gone: [...later.#gone] });
     for (const [jobId, pause] of later.#pauses) this.#pauses.set(jobId, pause);
+    this.post({ messages: [...later.#messages.values()], told: later.#told });
+    this.settle([...later.#settled]);
   }
 
   /** Drops the oldest finished runs and skips beyond `most` rows. Gives how many. */
@@ -93,6 +117,9 @@ export class Batch {
       placed: [...this.#placed],
       gone: [...this.#gone],
       pauses: [...this.#pauses],
+      messages: [...this.#messages.values()],
+      settled: [...this.#settled],
+      told: [...this.#told],
       urgent: this.#urgent,
     };
   }

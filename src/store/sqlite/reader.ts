@@ -1,6 +1,17 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import type { HistoryRow } from '../../engine/ports.ts';
-import type { Duration, Instant, JobId, Outcome, Pause, Place, RunId, RunRecord } from '../../model.ts';
+import type {
+  Duration,
+  Instant,
+  JobId,
+  Message,
+  Outcome,
+  Pause,
+  Place,
+  RunId,
+  RunRecord,
+  Told,
+} from '../../model.ts';
 import type { HistoryReader, JobHistory, RowQuery, RunFigures, Status } from '../history.ts';
 import { openToRead } from './open.ts';
 import { pauseOf, RUN_COLUMNS, runOf, SKIP_COLUMNS, skipOf } from './rows.ts';
@@ -138,6 +149,16 @@ export class Reader implements HistoryReader {
   pauses(): Map<JobId, Pause> {
     const rows = this.#db.prepare('SELECT job_id, since, until, reason FROM pauses').all();
     return new Map(rows.map((row) => [row['job_id'] as string, pauseOf(row)]));
+  }
+
+  messages(): Message[] {
+    const rows = this.#db.prepare('SELECT message FROM messages ORDER BY id').all();
+    return rows.map(({ message }) => JSON.parse(message as string) as Message);
+  }
+
+  told(): Map<JobId, Told> {
+    const rows = this.#db.prepare('SELECT job_id, told FROM told').all();
+    return new Map(rows.map(({ job_id, told }) => [job_id as string, JSON.parse(told as string) as Told]));
   }
 
   successes(): Map<JobId, Instant> {

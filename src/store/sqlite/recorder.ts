@@ -45,7 +45,8 @@ export class Recorder {
     this.#synchronous = mode;
   }
 
-  #write({ claims, saves, skips, placed, gone, pauses }: BatchData): boolean[] {
+  #write(batch: BatchData): boolean[] {
+    const { claims, saves, skips, placed, gone, pauses } = batch;
     const decided = new Map<JobId, number>();
     const won = claims.map((run) => {
       if (run.cause !== 'manual') advance(decided, run.jobId, run.scheduledAt);
@@ -71,7 +72,18 @@ export class Recorder {
       if (pause === null) this.#run('DELETE FROM pauses WHERE job_id = ?', id);
       else this.#run(PAUSE, id, pause.since, pause.until ?? null, pause.reason ?? null);
     }
+    this.#tell(batch);
     return won;
+  }
+
+  #tell({ messages, settled, told }: BatchData): void {
+    for (const message of messages)
+      this.#run('INSERT OR REPLACE INTO messages VALUES (?, ?)', message.id, JSON.stringify(message));
+    for (const id of settled) this.#run('DELETE FROM messages WHERE id = ?', id);
+    for (const [id, known] of told) {
+      if (known === null) this.#run('DELETE FROM told WHERE job_id = ?', id);
+      else this.#run('INSERT OR REPLACE INTO told VALUES (?, ?)', id, JSON.stringify(known));
+    }
   }
 
   #claim(run: RunRecord): boolean {

@@ -10,6 +10,7 @@ export const APPLICATION_ID = 0x74_73_63_68;
  * jobs      `decided_to`: every slot up to there is decided; `schedule`: of which schedule, NULL while the job is not loaded
  * runs      a row for each run, which is a document that only grows: `attempts` and `outcome` are JSON, as model.ts has them.
  *           UNIQUE is the claim: one run for (job, scheduled_at). `manual` is 0 for slots, and counts runs by hand of one instant
+ * messages  what is still to be told, and `told` what is known of jobs by what was: JSON documents, as model.ts has them
  * skips     stretches of slots that did not become runs
  */
 const MIGRATIONS: readonly string[] = [
@@ -52,6 +53,14 @@ const MIGRATIONS: readonly string[] = [
     until        INTEGER,
     reason       TEXT
   ) STRICT;
+  CREATE TABLE messages (
+    id           TEXT NOT NULL PRIMARY KEY,
+    message      TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE told (
+    job_id       TEXT NOT NULL PRIMARY KEY,
+    told         TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
   `,
 ];
 

@@ -6,9 +6,21 @@
  * claimed by what is known there, and all of it is written when the disk can again. Only one daemon can be here (see
  * lock.ts), so memory knows every slot that was claimed.
  */
-import type { Clock, HistoryQuery, HistoryRow, Placement, Store } from '../../engine/ports.ts';
-import type { Duration, Instant, JobId, Pause, Place, RunId, RunRecord, SkipRecord } from '../../model.ts';
+import type { Clock, HistoryQuery, HistoryRow, Placement, Posting, Store } from '../../engine/ports.ts';
+import type {
+  Duration,
+  Instant,
+  JobId,
+  Message,
+  Pause,
+  Place,
+  RunId,
+  RunRecord,
+  SkipRecord,
+  Told,
+} from '../../model.ts';
 import { Batch } from '../batch.ts';
+import { Outbox } from '../outbox.ts';
 import { Places } from '../places.ts';
 import { Connection, StoreTrouble } from './connection.ts';
 import type { Contents } from './protocol.ts';
@@ -77,6 +89,7 @@ export class SqliteStore implements Store {
   readonly #places: Places;
   readonly #pauses: Map<JobId, Pause>;
   readonly #successes: Map<JobId, Instant>;
+  readonly #outbox: Outbox;
   readonly #unfinished: readonly RunRecord[];
   readonly #pruner: Pruner;
   #connection: Connection;
@@ -97,6 +110,7 @@ export class SqliteStore implements Store {
     this.#pauses = new Map(contents.pauses);
     this.#successes = new Map(contents.successes);
     this.#unfinished = contents.unfinished;
+    this.#outbox = new Outbox(contents.messages, contents.told);
     this.#pruner = new Pruner({
       clock: options.clock,
       retention: options.retention,
@@ -158,6 +172,26 @@ export class SqliteStore implements Store {
     if (pause === undefined) this.#pauses.delete(jobId);
     else this.#pauses.set(jobId, pause);
     this.#batch.pause(jobId, pause);
+    return this.#written();
+  }
+
+  async messages(): Promise<readonly Message[]> {
+    return this.#outbox.messages();
+  }
+
+  async told(): Promise<ReadonlyMap<JobId, Told>> {
+    return this.#outbox.told();
+  }
+
+  post(posting: Posting): Promise<void> {
+    this.#outbox.post(posting);
+    this.#batch.post(posting);
+    return this.#written();
+  }
+
+  settle(ids: readonly string[]): Promise<void> {
+    this.#outbox.settle(ids);
+    this.#batch.settle(ids);
     return this.#written();
   }
 
@@ -307,6 +341,7 @@ export class SqliteStore implements Store {
     this.#connection = new Connection(this.#options.path);
     this.#batch.place({ placed: this.#places.all(), gone: [] });
     for (const [jobId, pause] of this.#pauses) this.#batch.pause(jobId, pause);
+    this.#batch.post({ messages: this.#outbox.messages(), told: this.#outbox.told() });
   }
 
   #degrade(error: StoreTrouble): void {

@@ -61,6 +61,8 @@ class Holder {
       places: reader.places(),
       pauses: reader.pauses(),
       successes: reader.successes(),
+      messages: reader.messages(),
+      told: reader.told(),
     };
   }
 }
