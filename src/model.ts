@@ -152,6 +152,71 @@ export interface Policy {
   readonly priority: number;
 }
 
+/**
+ * What somebody may be told of a job.
+ * failure   a run did not succeed: at the first, or the `after`th in a row, not at each
+ * recovery  a run succeeded again, after a failure or a lateness that was told
+ * success   a run succeeded: each time
+ * late      what `expect` says has not come true
+ * missed    slots became no runs (misfire, overlap, limit)
+ */
+export type Notice = 'failure' | 'recovery' | 'success' | 'late' | 'missed';
+
+/** Who is told of what: names of notifiers. */
+export interface NotifyPolicy extends Readonly<Record<Notice, readonly string[]>> {
+  /** Failures in a row before the first word. */
+  readonly after: number;
+}
+
+/** An address of a check as healthchecks.io has them, that hears of each run's start and end. The address is a secret. */
+export interface PingPolicy {
+  readonly url: string;
+  /** Whether it hears of starts too. */
+  readonly start: boolean;
+  /** Whether it gets the end of the output. */
+  readonly output: boolean;
+}
+
+/** What is expected of a job, beside success. */
+export interface Expectation {
+  /** Longest time of a run. */
+  readonly duration?: Duration;
+  /** Time of day in the job's zone, `HH:MM`, by which what was due since the day before has succeeded. */
+  readonly finishedBy?: string;
+  /** Longest time from success to success. */
+  readonly every?: Duration;
+}
+
+/** Who hears of a job. Jobs written alike share one object. */
+export interface Telling {
+  readonly notify: NotifyPolicy;
+  readonly ping?: PingPolicy;
+  readonly expect?: Expectation;
+}
+
+/** How somebody is told. Holds secrets: never shown. */
+export type Notifier =
+  | {
+      readonly kind: 'mail';
+      readonly to: readonly string[];
+      /** Absent: tsched at this host. */
+      readonly from?: string;
+      /** `smtp:` or `smtps:`, with user and password if need be. */
+      readonly smtp: string;
+    }
+  | {
+      readonly kind: 'webhook';
+      readonly url: string;
+      readonly format: 'json' | 'slack' | 'discord' | 'teams' | 'ntfy';
+      /** Signs the body. */
+      readonly secret?: string;
+      readonly headers: Readonly<Record<string, string>>;
+    }
+  | { readonly kind: 'command'; readonly argv: readonly string[]; readonly cwd: string };
+
+/** By name. */
+export type Notifiers = Readonly<Record<string, Notifier>>;
+
 /** One job of the file: plain data, safe to send between processes. */
 export interface JobDefinition {
   readonly id: JobId;
@@ -164,6 +229,8 @@ export interface JobDefinition {
   readonly surroundings: Surroundings;
   readonly policy: Policy;
   readonly output: OutputPolicy;
+  /** Absent: nobody hears of it. */
+  readonly telling?: Telling;
 }
 
 export type Cause = 'schedule' | 'catch_up' | 'manual' | 'retry' | 'dependency';
@@ -294,3 +361,57 @@ export interface Pause {
   readonly until?: Instant;
   readonly reason?: string;
 }
+
+/** Which part of `expect` did not come true. */
+export type Lateness = keyof Expectation;
+
+/** What others were told of a job, and what that follows from. Outlives the daemon. */
+export interface Told {
+  /** What is expected of it counts from here. */
+  readonly since: Instant;
+  /** Runs in a row that did not succeed. */
+  readonly failures: number;
+  /** When the first of them ended. */
+  readonly failingSince?: Instant;
+  /** The failure was told, so its end will be. */
+  readonly failureTold?: boolean;
+  /** The lateness that was told and is not over. */
+  readonly late?: Lateness;
+  /** When slots were skipped last; gone after a run without any. */
+  readonly missedAt?: Instant;
+  /** End and scheduled time of the newest success. */
+  readonly succeededAt?: Instant;
+  readonly succeededSlot?: Instant;
+}
+
+interface MessageBase {
+  /** A UUIDv7, by which a receiver can tell a repetition. */
+  readonly id: string;
+  readonly jobId: JobId;
+  /** The moment of the decision. */
+  readonly at: Instant;
+}
+
+/** Something on its way to somebody. Names who, never how: addresses and secrets are looked up when it is delivered. */
+export type Message =
+  | (MessageBase & {
+      readonly kind: 'notice';
+      /** Name of a notifier. */
+      readonly to: string;
+      readonly notice: Notice | 'test';
+      readonly description?: string;
+      /** Zone of the job. */
+      readonly timezone: string;
+      readonly run?: RunRecord;
+      readonly skip?: SkipRecord;
+      /** `since`: the run's start, the time of day that has passed, or the last success. */
+      readonly late?: { readonly what: Lateness; readonly expect: Expectation; readonly since: Instant };
+      /** Failures in a row: until now, or until this success. */
+      readonly failures?: number;
+      readonly failingSince?: Instant;
+    })
+  | (MessageBase & {
+      readonly kind: 'ping';
+      /** With the attempts as far as they have come. */
+      readonly run: RunRecord;
+    });

@@ -1,12 +1,15 @@
 /** Checked values of one job to its definition: defaults filled in, and equal parts shared between jobs. */
 import type {
   Duration,
+  Expectation,
   Instant,
   JobDefinition,
   Json,
   MisfirePolicy,
+  NotifyPolicy,
   OutputPolicy,
   OverlapPolicy,
+  PingPolicy,
   Policy,
   ResourceLimits,
   Retention,
@@ -16,11 +19,13 @@ import type {
   SourceLocation,
   Surroundings,
   Task,
+  Telling,
   TriggerDefinition,
 } from '../model.ts';
 import { parseInstant } from '../schedule/at.ts';
 import { isProblem, type Problem } from '../schedule/problem.ts';
 import { ALLOWED_INSTANCES, FILE_FIELDS, JOB_FIELDS } from './fields.ts';
+import { NOBODY } from './notifiers.ts';
 import type { Values } from './read.ts';
 import { defaultsOf } from './shape.ts';
 
@@ -72,6 +77,9 @@ interface JobValues {
   description?: string;
   tags?: readonly string[];
   output?: { max_size?: number; keep?: number; log?: OutputPolicy['log'] };
+  notify?: { to?: readonly string[] } & Partial<NotifyPolicy>;
+  ping?: Partial<PingPolicy>;
+  expect?: { duration?: Duration; finished_by?: string; every?: Duration };
 }
 
 export interface JobInput {
@@ -106,6 +114,8 @@ type DefaultValues = Required<Pick<JobValues, WithDefault>> & {
   misfire: Required<MisfirePolicy>;
   retry: Omit<Required<NonNullable<JobValues['retry']>>, 'on'>;
   output: Required<NonNullable<JobValues['output']>>;
+  notify: Pick<NotifyPolicy, 'after'>;
+  ping: Omit<PingPolicy, 'url'>;
 };
 
 const DEFAULTS = defaultsOf(JOB_FIELDS) as DefaultValues;
@@ -118,6 +128,7 @@ export class Builder {
   /** `complain` gets what can be known only now, by the key at fault. */
   build(input: JobInput, complain: (key: string, problem: Problem) => void): JobDefinition {
     const values = input.values as JobValues;
+    const telling = tellingOf(values);
     return {
       id: input.id,
       source: input.source,
@@ -129,6 +140,7 @@ export class Builder {
       surroundings: this.#share('surroundings', surroundingsOf(values, input)),
       policy: this.#share('policy', policyOf(values)),
       output: this.#share('output', outputOf(values)),
+      ...(telling === undefined ? {} : { telling: this.#share('telling', telling) }),
     };
   }
 
@@ -288,6 +300,32 @@ export function retentionOf(own: { keep?: number; max_age?: Duration | 'none' } 
   return max_age === 'none' ? { keep } : { keep, maxAge: max_age };
 }
 
+/** Undefined when nobody would hear of anything. */
+function tellingOf({ notify = {}, ping, expect = {} }: JobValues): Telling | undefined {
+  const { to, after = DEFAULTS.notify.after } = notify;
+  const names = (list: readonly string[] = []): readonly string[] => list.filter((name) => name !== NOBODY);
+  const lists = {
+    failure: names(notify.failure ?? to),
+    recovery: names(notify.recovery ?? to),
+    late: names(notify.late ?? to),
+    missed: names(notify.missed),
+    success: names(notify.success),
+  };
+  const url = ping?.url;
+  if (url === undefined && Object.values(lists).every((list) => list.length === 0)) return undefined;
+  const { duration, finished_by: finishedBy, every } = expect;
+  const expected: Expectation = {
+    ...(duration === undefined ? {} : { duration }),
+    ...(finishedBy === undefined ? {} : { finishedBy }),
+    ...(every === undefined ? {} : { every }),
+  };
+  return {
+    notify: { ...lists, after },
+    ...(url === undefined ? {} : { ping: { ...DEFAULTS.ping, ...ping, url } }),
+    ...(Object.keys(expected).length === 0 || lists.late.length === 0 ? {} : { expect: expected }),
+  };
+}
+
 const TRIGGERS = ['cron', 'every', 'at', 'startup'];
 const TASKS = ['run', 'command', 'module'];
 
@@ -337,6 +375,12 @@ export function contradictions(
   for (const key of ['with', 'export', 'isolation']) idle(key, 'module');
   idle('shell', 'run');
   idle('dst', 'cron');
+  if ('expect' in own && !('notify' in values)) {
+    warnings.push(['expect', { message: 'nobody would be told', hint: 'add notify:' }]);
+  }
+  if (typeof own['ping'] === 'object' && !('url' in (values['ping'] as Values))) {
+    errors.push(['ping', { message: 'nothing says which check', hint: 'add url:' }]);
+  }
   if (Number(own['max_instances'] ?? 1) > 1 && values['overlap'] !== 'allow') {
     warnings.push(['max_instances', { message: 'has no effect without "overlap: allow"' }]);
   }

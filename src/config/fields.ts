@@ -1,4 +1,5 @@
 /** Every key of the job file: the one table behind validation, defaults, `tsched schema` and the reference page. */
+import { expect, NOTIFIER, NOTIFIER_FIELDS, notify, ping } from './notify-fields.ts';
 import * as is from './scalars.ts';
 import { list, map, oneOrMany, type Fields, type MapShape } from './shape.ts';
 
@@ -318,6 +319,24 @@ export const JOB_FIELDS = {
   description: { group: 'seen', shape: is.text, about: 'For people.' },
   tags: { group: 'seen', shape: oneOrMany(is.word), about: 'Words to select jobs by.' },
   output: { group: 'seen', shape: output, about: 'What is kept of the output.' },
+  notify: {
+    group: 'seen',
+    shape: notify,
+    about: 'Who is told what becomes of it, by names of `notifiers`. A name or a list is `to`.',
+    examples: ['ops', { to: 'ops', after: 3, missed: ['ops', 'chat'] }],
+  },
+  ping: {
+    group: 'seen',
+    shape: ping,
+    about: 'A check, as healthchecks.io has them, that hears of each start and end.',
+    examples: ['https://hc.example.com/ping/your-uuid', { url: '${PING_URL}', output: false }],
+  },
+  expect: {
+    group: 'seen',
+    shape: expect,
+    about: 'What is expected beside success; when it does not come true, `notify: late` is told.',
+    examples: [{ duration: '30m', finished_by: '06:00', every: '25h' }],
+  },
 } as const satisfies Fields;
 
 const jobs = {
@@ -337,6 +356,11 @@ export const FILE_FIELDS = {
     shape: map(JOB_FIELDS),
     about:
       "Any job key, for every job. A job's own key wins; maps merge, lists replace; its own trigger or task replaces the default one.",
+  },
+  notifiers: {
+    shape: { kind: 'record', key: NOTIFIER, keyIs: 'notifier name', of: map(NOTIFIER_FIELDS) },
+    about: 'Ways to tell people, by the names that `notify` uses. Write secrets as ${NAME}.',
+    examples: [{ ops: { mail: 'ops@example.com' }, chat: { webhook: '${SLACK_URL}', format: 'slack' } }],
   },
   jobs,
   history: {

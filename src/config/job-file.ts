@@ -4,12 +4,13 @@
  */
 import { globSync } from 'node:fs';
 import { dirname, isAbsolute, join as joinPath, resolve } from 'node:path';
-import type { Instant, JobDefinition, Retention } from '../model.ts';
+import type { Instant, JobDefinition, Notifiers, Retention } from '../model.ts';
 import { isProblem, type Problem } from '../schedule/problem.ts';
 import { Builder, contradictions, retentionOf, withDefaults } from './build.ts';
 import { distinct, inLineOrder, type Diagnostic } from './diagnostic.ts';
 import { EnvFiles, type Variables } from './env-file.ts';
 import type { Environment } from './interpolate.ts';
+import { NotifierBook } from './notifiers.ts';
 import { Outline, type OutlinedJob } from './outline.ts';
 import { parsePlainYaml } from './plain-yaml.ts';
 import type { Values } from './read.ts';
@@ -49,6 +50,8 @@ export interface LoadedFile {
   /** Absolute. */
   readonly path: string;
   readonly jobs: readonly JobDefinition[];
+  /** Those of all files. Hold secrets. */
+  readonly notifiers: Notifiers;
   readonly warnings: readonly Diagnostic[];
   /** Absolute paths a change of which matters: job file, includes, directories of include globs, env files. */
   readonly watched: readonly string[];
@@ -104,6 +107,7 @@ class Loading {
   readonly #jobs: JobDefinition[] = [];
   readonly #first = new Map<string, { outline: Outline; job: OutlinedJob }>();
   readonly #builder = new Builder();
+  readonly #book = new NotifierBook();
   readonly #envFiles: EnvFiles;
   #missing = false;
 
@@ -124,8 +128,10 @@ class Loading {
     if (main === undefined) return this.#conclude(host.timezone, {});
     const scope = this.#scope(main, host);
     const included = await this.#include(main);
+    for (const outline of [main, ...included]) this.#book.add(outline);
     this.#addJobs(main, scope);
     for (const outline of included) this.#addJobs(outline, this.#scope(outline, scope));
+    this.#book.warnOfUnused();
     return this.#conclude(scope.timezone, main.settings);
   }
 
@@ -145,6 +151,7 @@ class Loading {
     const file = {
       path: this.#path,
       jobs: this.#jobs,
+      notifiers: this.#book.notifiers,
       warnings,
       watched,
       stamps: this.#stamps,
@@ -263,6 +270,10 @@ class Loading {
   }
 
   #addJobs(outline: Outline, scope: Scope): void {
+    const { notify } = (outline.settings['defaults'] ?? {}) as Values;
+    this.#book.use(notify, (problem) =>
+      outline.reader.problem(outline.spanIn('defaults', 'notify'), 'defaults.notify', problem),
+    );
     const limit = this.#options.maxJobs ?? MAX_JOBS;
     for (const job of outline.jobs) {
       if (this.#jobs.length >= limit) {
@@ -292,6 +303,9 @@ class Loading {
     const { errors, warnings } = contradictions(values, job.values);
     for (const [key, problem] of errors) outline.say('error', job, { key, ...problem });
     for (const [key, problem] of warnings) outline.say('warning', job, { key, ...problem });
+    this.#book.use(job.values['notify'], (problem) =>
+      outline.say('error', job, { key: 'notify', ...problem }),
+    );
     const definition = this.#builder.build(
       {
         id: job.id,

@@ -18,7 +18,7 @@ export interface OutlinedJob {
 export class Outline {
   readonly source: Source;
   readonly reader: Reader;
-  /** `timezone`, `env`, `env_file`, `defaults`, `include`. */
+  /** `timezone`, `env`, `env_file`, `defaults`, `notifiers`, `include`. */
   readonly settings: Values = {};
   readonly jobs: OutlinedJob[] = [];
   readonly #found: { diagnostic: Diagnostic; offset: number }[] = [];
@@ -40,15 +40,32 @@ export class Outline {
     for (const problem of problems) {
       this.reader.problem({ start: problem.at, end: problem.at + problem.length }, '', problem);
     }
+    source.broken = problems.length > 0;
     this.#syntax = this.#found.map(({ offset }) => offset);
     this.#readTop(tree);
     this.reader.finish();
   }
 
-  /** The span of a top-level key, or of the whole file. */
+  /** The span of a top-level key's value, or of the whole file. */
   spanOf(key: string): Span {
+    return this.#entry(key)?.value ?? { start: 0, end: 1 };
+  }
+
+  /** The span of the name of a notifier, or of the key `notify` in `defaults`. */
+  spanIn(key: 'notifiers' | 'defaults', name: string): Span {
+    const value = this.#entry(key)?.value;
+    const entries = value?.kind === 'map' ? value.entries : [];
+    return entries.find((entry) => entry.key === name) ?? this.spanOf(key);
+  }
+
+  namesIn(key: 'notifiers'): string[] {
+    const value = this.#entry(key)?.value;
+    return value?.kind === 'map' ? value.entries.map((entry) => entry.key) : [];
+  }
+
+  #entry(key: string): Entry | undefined {
     const entries = this.#tree?.kind === 'map' ? this.#tree.entries : [];
-    return entries.find((entry) => entry.key === key)?.value ?? { start: 0, end: 1 };
+    return entries.find((entry) => entry.key === key);
   }
 
   /** Reports at a key of a job, or at its id. */

@@ -2,13 +2,13 @@
  * A load result on its way between two processes: lines of JSON, small enough that reading one never holds up a loop.
  * What jobs share crosses once and is shared again on the other side.
  */
-import type { JobDefinition, Schedule, Policy, OutputPolicy, Surroundings, Task } from '../model.ts';
+import type { JobDefinition, Schedule, Policy, OutputPolicy, Surroundings, Task, Telling } from '../model.ts';
 import type { LoadedFile, LoadResult } from './job-file.ts';
 
 /** Jobs on one line: about 50 kB, half a millisecond of reading. */
 const ROWS = 250;
 
-/** `[id, file, line, enabled, tags, schedule, task, surroundings, policy, output, description]`; numbers are parts. */
+/** `[id, file, line, enabled, tags, schedule, task, surroundings, policy, output, description, telling]`; numbers are parts. */
 type Row = readonly [
   id: string,
   file: number,
@@ -21,6 +21,7 @@ type Row = readonly [
   policy: number,
   output: number,
   description: string | null,
+  telling: number | null,
 ];
 
 /** A shell line with its shell as a part; any other task as it is. */
@@ -40,7 +41,7 @@ export function* pack(result: LoadResult): Generator<string> {
     yield line({ end, texts: [...texts] });
     return;
   }
-  const { jobs, path, warnings, watched, stamps, hash, timezone, history, texts } = result.file;
+  const { jobs, notifiers, path, warnings, watched, stamps, hash, timezone, history, texts } = result.file;
   const numbers = new Map<unknown, number>();
   for (let from = 0; from < jobs.length; from += ROWS) {
     const parts: unknown[] = [];
@@ -54,7 +55,8 @@ export function* pack(result: LoadResult): Generator<string> {
     const rows = jobs.slice(from, from + ROWS).map((job) => rowOf(job, part));
     yield line({ parts, rows });
   }
-  yield line({ end: { path, warnings, watched, stamps, hash, timezone, history }, texts: [...texts] });
+  const end = { notifiers, path, warnings, watched, stamps, hash, timezone, history };
+  yield line({ end, texts: [...texts] });
 }
 
 function line(value: Line): string {
@@ -62,7 +64,8 @@ function line(value: Line): string {
 }
 
 function rowOf(job: JobDefinition, part: (value: unknown) => number): Row {
-  const { id, source, enabled, tags, schedule, task, surroundings, policy, output, description } = job;
+  const { id, source, enabled, tags, schedule, task, surroundings, policy, output, description, telling } =
+    job;
   return [
     id,
     part(source.file),
@@ -75,6 +78,7 @@ function rowOf(job: JobDefinition, part: (value: unknown) => number): Row {
     part(policy),
     part(output),
     description ?? null,
+    telling === undefined ? null : part(telling),
   ];
 }
 
@@ -101,7 +105,20 @@ export class Unpacker {
   }
 
   #job(row: Row): JobDefinition {
-    const [id, file, number, enabled, tags, schedule, task, surroundings, policy, output, description] = row;
+    const [
+      id,
+      file,
+      number,
+      enabled,
+      tags,
+      schedule,
+      task,
+      surroundings,
+      policy,
+      output,
+      description,
+      telling,
+    ] = row;
     return {
       id,
       source: { file: this.#parts[file] as string, line: number },
@@ -113,6 +130,7 @@ export class Unpacker {
       surroundings: this.#parts[surroundings] as Surroundings,
       policy: this.#parts[policy] as Policy,
       output: this.#parts[output] as OutputPolicy,
+      ...(telling === null ? {} : { telling: this.#parts[telling] as Telling }),
     };
   }
 

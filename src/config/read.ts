@@ -89,6 +89,7 @@ export class Reader {
   }
 
   read(tree: Tree, shape: Shape, path: string): unknown {
+    if (shape.kind === 'scalar' && shape.secret === true) this.#hide(tree);
     if (this.#isReported(tree, path)) return undefined;
     switch (shape.kind) {
       case 'scalar':
@@ -106,11 +107,13 @@ export class Reader {
 
   readMap(tree: Tree, shape: MapShape, path: string): Values | undefined {
     const { short, fields } = shape;
-    if (short !== undefined && tree.kind === 'scalar') {
-      const field = fields[short];
+    const field = short === undefined ? undefined : fields[short];
+    const isShort = tree.kind === 'scalar' || (tree.kind === 'list' && field?.shape.kind === 'list');
+    if (short !== undefined && isShort) {
       const value = field === undefined ? undefined : this.read(tree, field.shape, path);
       return value === undefined ? undefined : { [short]: value };
     }
+    if (holdsSecrets(shape)) this.#hideAllBut(tree, fields);
     const entries = this.entries(tree, path);
     if (entries === undefined) return undefined;
     const values: Values = {};
@@ -120,7 +123,11 @@ export class Reader {
       if (field === undefined) {
         const { meant, ...problem } = unknownKey(entry.key, Object.keys(fields), isJobOrFile(fields));
         this.problem(entry, at, problem);
-        if (meant !== undefined) values[meant] ??= undefined;
+        if (meant !== undefined) {
+          values[meant] ??= undefined;
+          const known = fields[meant];
+          if (known !== undefined && holdsSecrets(known.shape)) this.#hide(entry.value);
+        }
         continue;
       }
       values[entry.key] = this.read(entry.value, field.shape, at);
@@ -241,6 +248,27 @@ export class Reader {
     return { start: start + at, end: start + at + Math.max(1, length ?? 1) };
   }
 
+  /** A secret that is a variable is none; its name helps. */
+  #hide(tree: Tree): void {
+    if (tree.kind === 'list') for (const item of tree.items) this.#hide(item);
+    else if (tree.kind === 'map') {
+      for (const entry of tree.entries) {
+        this.source.hide(entry);
+        this.#hide(entry.value);
+      }
+    } else if (!/^\$\{\w+\}$/.test(String(tree.value))) this.source.hide(tree);
+  }
+
+  /** In a place of secrets, what stands under a mistyped or repeated key may be one. */
+  #hideAllBut(tree: Tree, fields: Fields): void {
+    if (tree.kind !== 'map') return;
+    for (const { key, value } of tree.entries) {
+      const known = Object.hasOwn(fields, key) ? fields[key] : undefined;
+      if (known === undefined || (known.shape.kind === 'scalar' && known.shape.secret === true))
+        this.#hide(value);
+    }
+  }
+
   #readList(tree: Tree, shape: ListShape, path: string): unknown[] | undefined {
     if (tree.kind === 'scalar' && shape.orOne && tree.value !== null) {
       const value = this.read(tree, shape.of, path);
@@ -291,6 +319,26 @@ export class Reader {
 /** Foreign words and words of later versions are looked up for the keys of jobs and of the file only. */
 function isJobOrFile(fields: Fields): boolean {
   return 'timezone' in fields;
+}
+
+/** Whether a value of the shape is a secret, or has one right under it. */
+function holdsSecrets(shape: Shape): boolean {
+  switch (shape.kind) {
+    case 'scalar':
+      return shape.secret === true;
+    case 'map':
+      return (
+        !isJobOrFile(shape.fields) &&
+        Object.values(shape.fields).some(
+          (field) => field.shape.kind === 'scalar' && field.shape.secret === true,
+        )
+      );
+    case 'record':
+      return holdsSecrets(shape.of);
+    case 'list':
+    case 'json':
+      return false;
+  }
 }
 
 /** The start of a collection: carets under all of it would only be noise. */

@@ -9,7 +9,7 @@ import { checkZone } from '../schedule/zone-name.ts';
 import type { JsonSchema, ScalarInput, ScalarType } from './shape.ts';
 
 /** A value that YAML gives as text. Numbers and booleans are refused with the advice to quote them. */
-function textual(
+export function textual(
   expects: string,
   schema: JsonSchema,
   read: (text: string, input: ScalarInput) => unknown,
@@ -286,6 +286,18 @@ function unknownSignal(input: ScalarInput, name: string): Problem {
   const hint = near === undefined ? 'write e.g. TERM, INT or HUP' : `did you mean "${near}"?`;
   return { message: `expected a signal, got ${quoted(input)}`, hint };
 }
+
+export const timeOfDay: ScalarType = textual(
+  'a time of day such as "06:00"',
+  { pattern: '^([01]\\d|2[0-3]):[0-5]\\d$' },
+  (value, input) =>
+    /^(?:[01]\d|2[0-3]):[0-5]\d$/.test(value)
+      ? value
+      : input.error({
+          message: `expected a time of day, got "${value}"`,
+          hint: 'write hours and minutes: "06:00"',
+        }),
+);
 
 /** Octal, with or without a leading zero, quoted or not; becomes a number. */
 export const umask: ScalarType = {

@@ -67,8 +67,11 @@ function references(fields: Fields, prefix: string, group: Group | 'file' | unde
       ...(field.default === undefined ? {} : { default: JSON.stringify(field.default) }),
       examples: (field.examples ?? []).map((example) => JSON.stringify(example)),
     };
-    const nested = field.shape.kind === 'map' && field.shape.fields !== JOB_FIELDS;
-    return nested ? [reference].concat(references(field.shape.fields, `${key}.`, own)) : [reference];
+    const { shape } = field;
+    if (shape.kind === 'record' && shape.of.kind === 'map' && shape.of.fields !== JOB_FIELDS)
+      return [reference].concat(references(shape.of.fields, `${key}.NAME.`, own));
+    const nested = shape.kind === 'map' && shape.fields !== JOB_FIELDS;
+    return nested ? [reference].concat(references(shape.fields, `${key}.`, own)) : [reference];
   });
 }
 

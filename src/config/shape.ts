@@ -32,6 +32,8 @@ export interface ScalarType {
   readonly schema: JsonSchema;
   /** False for text in which `${NAME}` belongs to somebody else, e.g. the shell. */
   readonly interpolated: boolean;
+  /** Whether the value is kept out of code frames. */
+  readonly secret?: boolean;
   /** The value as definitions hold it; undefined after a complaint. */
   read(input: ScalarInput): unknown;
 }

@@ -25,6 +25,9 @@ export class Source {
   readonly name: string;
   readonly text: string;
   readonly #lineStarts: number[];
+  readonly #hidden: { readonly start: number; readonly end: number }[] = [];
+  /** Its YAML could not be read as a whole, so nobody knows for sure where its secrets stand. */
+  broken = false;
 
   constructor(path: string, name: string, text: string) {
     this.path = path;
@@ -72,6 +75,49 @@ export class Source {
     const end = this.#lineStarts[line] ?? this.text.length + 1;
     return this.text.slice(this.lineStart(line), end - 1).replace(/\r$/, '');
   }
+
+  /** What stands there is shown to nobody. */
+  hide({ start, end }: { readonly start: number; readonly end: number }): void {
+    this.#hidden.push({ start, end });
+  }
+
+  /** As `lineText`, with what is secret made unreadable; as long as it was, so that columns stay. */
+  shownLine(line: number): string {
+    const from = this.lineStart(line);
+    let text = this.lineText(line);
+    for (const { start, end } of this.#hidden) {
+      const [first, last] = [Math.max(start - from, 0), Math.min(end - from, text.length)];
+      if (first < last) text = text.slice(0, first) + '*'.repeat(last - first) + text.slice(last);
+    }
+    text = masked(text, PASSWORD);
+    return this.broken ? masked(text, SECRET_KEY) : text;
+  }
+}
+
+/** What precedes a secret, and the secret. */
+const PASSWORD = /(:\/\/[^\s/@:]*:)([^\s@]+)(?=@)/g;
+const SECRET_KEY = /((?:webhook|smtp|secret|ping|url|authorization)["']?\s*:\s*)(\S.*)/i;
+
+function masked(text: string, pattern: RegExp): string {
+  return text.replace(pattern, (_, lead: string, secret: string) => lead + '*'.repeat(secret.length));
+}
+
+/**
+ * The text with only those lines that frames need; the others are left empty. A 30 MiB file is not kept for the sake
+ * of one warning.
+ */
+export function excerpt(source: Source, told: readonly Diagnostic[]): string {
+  const lines: string[] = [];
+  const places = told.flatMap((diagnostic) => [
+    diagnostic,
+    ...(diagnostic.related === undefined ? [] : [diagnostic.related]),
+  ]);
+  for (const { file, line } of places) {
+    if (file !== source.name) continue;
+    lines[line - 1] = source.shownLine(line);
+    if (line > 1) lines[line - 2] = source.shownLine(line - 1);
+  }
+  return Array.from(lines, (line) => line ?? '').join('\n');
 }
 
 /** The stamp of what is not there. */
@@ -223,22 +269,4 @@ function openDirectory(path: string): string | undefined {
   } catch {
     return undefined; // moved while we looked: the next reading judges it
   }
-}
-
-/**
- * The text with only those lines that frames need; the others are left empty. A 30 MiB file is not kept for the sake
- * of one warning.
- */
-export function excerpt(source: Source, told: readonly Diagnostic[]): string {
-  const lines: string[] = [];
-  const places = told.flatMap((diagnostic) => [
-    diagnostic,
-    ...(diagnostic.related === undefined ? [] : [diagnostic.related]),
-  ]);
-  for (const { file, line } of places) {
-    if (file !== source.name) continue;
-    lines[line - 1] = source.lineText(line);
-    if (line > 1) lines[line - 2] = source.lineText(line - 1);
-  }
-  return Array.from(lines, (line) => line ?? '').join('\n');
 }

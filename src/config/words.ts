@@ -31,6 +31,10 @@ const FOREIGN_WORDS = {
   description: 'desc comment about summary title',
   tags: 'labels groups',
   history: 'retention history_limit log_retention keep_history',
+  notify: 'notifications alert alerts mailto mail_to on_failure onfailure email report_to',
+  ping: 'healthcheck healthchecks heartbeat check_url ping_url',
+  expect: 'sla expected deadline',
+  notifiers: 'receivers channels contacts notifier',
 };
 
 let foreignWords: ReadonlyMap<string, string> | undefined;
@@ -59,7 +63,7 @@ const ADVICE = new Map([
 ]);
 
 /** Keys of later versions. */
-const LATER = 'pool after only exclude notify ping http needs dependson depends notifiers pools calendars';
+const LATER = 'pool after only exclude http needs dependson depends pools calendars';
 
 export interface KeyProblem {
   readonly message: string;

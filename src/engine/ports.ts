@@ -11,6 +11,8 @@ import type {
   Instant,
   JobDefinition,
   JobId,
+  Message,
+  Notice,
   Outcome,
   OutputPolicy,
   Pause,
@@ -20,6 +22,7 @@ import type {
   SkipRecord,
   Surroundings,
   Task,
+  Told,
 } from '../model.ts';
 
 /** Time, as the engine and the adapters see it. The only source of it. */
@@ -120,6 +123,12 @@ export interface Placement {
   readonly gone: readonly JobId[];
 }
 
+/** What is to be told from now on, and what is known of jobs by that; null: nothing any more. */
+export interface Posting {
+  readonly messages: readonly Message[];
+  readonly told: ReadonlyMap<JobId, Told | null>;
+}
+
 /** Where slots are claimed and history is kept. */
 export interface Store {
   /** Whether what it holds is there for the next daemon: runs to be adopted, retries that wait. */
@@ -148,6 +157,14 @@ export interface Store {
   added(): Promise<ReadonlyMap<JobId, AddedJob>>;
   /** Undefined: it is removed again. */
   setAdded(jobId: JobId, job: AddedJob | undefined): Promise<void>;
+  /** Messages that nobody has settled, oldest first. Asked once, at the start. */
+  messages(): Promise<readonly Message[]>;
+  /** Asked once, at the start. */
+  told(): Promise<ReadonlyMap<JobId, Told>>;
+  /** Records together, or not at all, with what was saved in the same turn of the loop. Resolves when a message may be delivered. */
+  post(posting: Posting): Promise<void>;
+  /** Messages that were delivered, or never will be. */
+  settle(ids: readonly string[]): Promise<void>;
   /** Newest first: of one job by scheduled time, of all by the moment of decision. */
   history(query: HistoryQuery): Promise<readonly HistoryRow[]>;
   /** Scheduled time of the job's newest run that succeeded. */
@@ -220,6 +237,29 @@ export type EngineEvent =
       readonly since: Instant;
       readonly message: string;
       readonly hint?: string;
+    }
+  | {
+      readonly kind: 'message_delivered';
+      readonly to: string;
+      readonly jobId: JobId;
+      readonly notice: Notice | 'test' | 'ping';
+      /** From the decision to the receiver's answer. */
+      readonly after: Duration;
+    }
+  /** Told once for each reason until it is over; further tries follow by themselves. */
+  | {
+      readonly kind: 'delivery_failed';
+      readonly to: string;
+      readonly message: string;
+      readonly again: Duration;
+    }
+  /** Nobody will hear of it. */
+  | {
+      readonly kind: 'message_dropped';
+      readonly to: string;
+      readonly jobId: JobId;
+      readonly notice: Notice | 'test' | 'ping';
+      readonly message: string;
     }
   /** `caughtUp` rows that had waited are recorded; `dropped` were too many to wait. */
   | { readonly kind: 'store_healed'; readonly caughtUp: number; readonly dropped: number };

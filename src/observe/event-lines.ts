@@ -94,6 +94,10 @@ export function eventLine(event: EngineEvent, telling: Telling): LogLine {
       return degraded(event);
     case 'store_healed':
       return healed(event);
+    case 'message_delivered':
+    case 'delivery_failed':
+    case 'message_dropped':
+      return deliveryLine(event);
     case 'run_waiting':
       return line('info', `waits for ${event.reason === 'overlap' ? 'the run before it' : 'a free place'}`, {
         event: event.kind,
@@ -123,6 +127,31 @@ function healed({ kind, caughtUp, dropped }: Extract<EngineEvent, { kind: 'store
       dropped,
     },
   );
+}
+
+type DeliveryEvent = Extract<
+  EngineEvent,
+  { readonly kind: 'message_delivered' | 'delivery_failed' | 'message_dropped' }
+>;
+
+function deliveryLine(event: DeliveryEvent): LogLine {
+  const { to } = event;
+  if (event.kind === 'delivery_failed') {
+    const text = `${to} cannot be told: ${event.message}; tried again in ${elapsed(event.again)}, and then ever more rarely for a day`;
+    return line('warning', text, { event: event.kind, to, reason: event.message });
+  }
+  const { kind, jobId, notice } = event;
+  const fields = { event: kind, job: jobId, to, notice };
+  if (kind === 'message_dropped')
+    return line('error', `${to} will not hear of this ${notice}: ${event.message}`, {
+      ...fields,
+      reason: event.message,
+    });
+  const late = event.after < 10_000 ? '' : ` ${elapsed(event.after)} late`;
+  return line('info', `told ${to} of this ${notice}${late}`, {
+    ...fields,
+    afterMs: Math.round(event.after),
+  });
 }
 
 type RunEvent = Extract<EngineEvent, { readonly run: RunRecord }>;

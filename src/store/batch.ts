@@ -1,6 +1,17 @@
 /** What is to be recorded together: the decisions of a tick, and what became of runs meanwhile. */
-import type { Placement } from '../engine/ports.ts';
-import type { AddedJob, Instant, JobId, Pause, Place, RunId, RunRecord, SkipRecord } from '../model.ts';
+import type { Placement, Posting } from '../engine/ports.ts';
+import type {
+  AddedJob,
+  Instant,
+  JobId,
+  Message,
+  Pause,
+  Place,
+  RunId,
+  RunRecord,
+  SkipRecord,
+  Told,
+} from '../model.ts';
 
 /** A batch as plain data, as it goes to who writes it. */
 export interface BatchData {
@@ -17,6 +28,10 @@ export interface BatchData {
   readonly pauses: readonly (readonly [JobId, Pause | null])[];
   /** null: removed */
   readonly added: readonly (readonly [JobId, AddedJob | null])[];
+  readonly messages: readonly Message[];
+  readonly settled: readonly string[];
+  /** null: forgotten */
+  readonly told: readonly (readonly [JobId, Told | null])[];
   /** Something may be started once this is recorded, so it must outlive a power cut. */
   readonly urgent: boolean;
 }
@@ -33,10 +48,15 @@ export class Batch {
   readonly #gone = new Set<JobId>();
   readonly #pauses = new Map<JobId, Pause | null>();
   readonly #added = new Map<JobId, AddedJob | null>();
+  readonly #messages = new Map<string, Message>();
+  readonly #settled = new Set<string>();
+  readonly #told = new Map<JobId, Told | null>();
   #urgent = false;
 
   get isEmpty(): boolean {
-    return this.size + this.#placed.size + this.#gone.size + this.#pauses.size + this.#added.size === 0;
+    const kept = [this.#placed, this.#gone, this.#pauses, this.#added];
+    const rest = [...kept, this.#messages, this.#settled, this.#told];
+    return this.size === 0 && rest.every(({ size }) => size === 0);
   }
 
   /** Rows of history in it. */
@@ -89,6 +109,20 @@ export class Batch {
     this.#urgent = true;
   }
 
+  post({ messages, told }: Posting): void {
+    for (const message of messages) this.#messages.set(message.id, message);
+    for (const [jobId, known] of told) this.#told.set(jobId, known);
+    // A power cut that undid this after the message went out would have it sent again under another id.
+    if (messages.length > 0) this.#urgent = true;
+  }
+
+  settle(ids: readonly string[]): void {
+    for (const id of ids) {
+      this.#messages.delete(id);
+      this.#settled.add(id);
+    }
+  }
+
   /** Takes in what was decided after it. */
   append(later: Batch): void {
     this.claim([...later.#claims.values()], later.#skips, later.#undecided);
@@ -96,6 +130,8 @@ export class Batch {
     this.place({ placed: later.#placed, gone: [...later.#gone] });
     for (const [jobId, pause] of later.#pauses) this.#pauses.set(jobId, pause);
     for (const [jobId, job] of later.#added) this.setAdded(jobId, job ?? undefined);
+    this.post({ messages: [...later.#messages.values()], told: later.#told });
+    this.settle([...later.#settled]);
   }
 
   /** Drops the oldest finished runs and skips beyond `most` rows. Gives how many. */
@@ -121,13 +157,27 @@ export class Batch {
       gone: [...this.#gone],
       pauses: [...this.#pauses],
       added: [...this.#added],
+      messages: [...this.#messages.values()],
+      settled: [...this.#settled],
+      told: [...this.#told],
       urgent: this.#urgent,
     };
   }
 }
 
 /** What `halves` deals out, in the order of its writing. */
-const LISTS = ['claims', 'saves', 'skips', 'gone', 'placed', 'pauses', 'added'] as const;
+const LISTS = [
+  'claims',
+  'saves',
+  'skips',
+  'gone',
+  'placed',
+  'pauses',
+  'added',
+  'messages',
+  'settled',
+  'told',
+] as const;
 
 /** The same in two batches, one to be recorded after the other; undefined when there is nothing to part. */
 export function halves(data: BatchData): readonly [BatchData, BatchData] | undefined {

@@ -1,5 +1,17 @@
-import type { HistoryQuery, HistoryRow, Placement, Store } from '../engine/ports.ts';
-import type { AddedJob, Instant, JobId, Pause, Place, RunId, RunRecord, SkipRecord } from '../model.ts';
+import type { HistoryQuery, HistoryRow, Placement, Posting, Store } from '../engine/ports.ts';
+import type {
+  AddedJob,
+  Instant,
+  JobId,
+  Message,
+  Pause,
+  Place,
+  RunId,
+  RunRecord,
+  SkipRecord,
+  Told,
+} from '../model.ts';
+import { Outbox } from './outbox.ts';
 import { Places } from './places.ts';
 
 /** Rows kept of each kind; the oldest go first, runs that are not finished never. */
@@ -14,6 +26,7 @@ export class MemoryStore implements Store {
   readonly #places = new Places();
   readonly #pauses = new Map<JobId, Pause>();
   readonly #added = new Map<JobId, AddedJob>();
+  readonly #outbox = new Outbox();
   readonly #successes = new Map<JobId, Instant>();
   #skips: SkipRecord[] = [];
   readonly #rows: number;
@@ -87,6 +100,22 @@ export class MemoryStore implements Store {
   async setAdded(jobId: JobId, job: AddedJob | undefined): Promise<void> {
     if (job === undefined) this.#added.delete(jobId);
     else this.#added.set(jobId, job);
+  }
+
+  async messages(): Promise<readonly Message[]> {
+    return this.#outbox.messages();
+  }
+
+  async told(): Promise<ReadonlyMap<JobId, Told>> {
+    return this.#outbox.told();
+  }
+
+  async post(posting: Posting): Promise<void> {
+    this.#outbox.post(posting);
+  }
+
+  async settle(ids: readonly string[]): Promise<void> {
+    this.#outbox.settle(ids);
   }
 
   async history({ jobId, limit = Number.POSITIVE_INFINITY }: HistoryQuery): Promise<readonly HistoryRow[]> {

@@ -16,7 +16,7 @@ function job(key: string): string {
   return `jobs:\n  j:\n    every: 1h\n    run: x\n    ${key}\n`;
 }
 
-const ENVIRONMENT = { NAME: '5' };
+const ENVIRONMENT = { NAME: '5', PING_URL: 'https://hc.example.com/ping/1' };
 
 /** Both the schema and the loader's errors (not its warnings). */
 async function verdicts(text: string): Promise<{ schema: boolean; load: boolean; said: string }> {
@@ -49,7 +49,8 @@ describe('the JSON schema', () => {
     const trigger = ['cron', 'every', 'at', 'startup'].includes(key) ? '' : '    every: 1h\n';
     const task = ['run', 'command', 'module'].includes(key) ? '' : '    run: x\n';
     const optional = key === 'env_file' ? example.replace('".env"', '"?.env"') : example;
-    const verdict = await verdicts(`jobs:\n  j:\n${trigger}${task}    ${key}: ${optional}\n`);
+    const notifiers = key === 'notify' ? 'notifiers: { ops: { mail: a@b }, chat: { mail: a@b } }\n' : '';
+    const verdict = await verdicts(`${notifiers}jobs:\n  j:\n${trigger}${task}    ${key}: ${optional}\n`);
     expect(verdict, verdict.said).toMatchObject({ schema: true, load: true });
   });
 
@@ -71,6 +72,11 @@ describe('the JSON schema', () => {
     job('kill_signal: SIGTERM'),
     job('user: 1000'),
     job('output: { max_size: 1MB, keep: 0, log: all }'),
+    `notifiers: { ops: { mail: [a@b, c@d] }, hook: { webhook: "https://x/y", headers: { A: b }, secret: s } }\n${job('notify: [ops, hook]')}`,
+    `notifiers: { ops: { command: [cat] } }\n${job('notify: { to: none, after: 2, success: [ops] }')}`,
+    job('ping: "${PING_URL}"'),
+    job('ping: { url: "http://x/y", start: false }'),
+    job('expect: { finished_by: 06:00 }'),
   ])('accepts what the loader accepts: %j', async (text) => {
     const verdict = await verdicts(text);
     expect(verdict, verdict.said).toMatchObject({ schema: true, load: true });
@@ -81,7 +87,15 @@ describe('the JSON schema', () => {
     'jobs: []\n',
     'jobs: { "a b": {} }\n',
     'timezone: 5\njobs: {}\n',
-    'notifiers: {}\njobs: {}\n',
+    'pools: {}\njobs: {}\n',
+    'notifiers: { ops: { webhook: x } }\njobs: {}\n',
+    'notifiers: { none: { mail: a@b } }\njobs: {}\n',
+    'notifiers: { ops: { mail: { to: nobody } } }\njobs: {}\n',
+    'notifiers: { ops: { webhook: "https://x", format: msteams } }\njobs: {}\n',
+    job('notify: { failures: ops }'),
+    job('ping: example.com'),
+    job('expect: { finished_by: 6am }'),
+    job('expect: 30m'),
     job('retires: 3'),
     job('schedule: x'),
     job('enabled: yes'),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Store } from '../../src/engine/ports.ts';
-import type { RunRecord, SkipRecord } from '../../src/model.ts';
+import type { Message, RunRecord, SkipRecord } from '../../src/model.ts';
 
 /** A run of job `a` whose slot is `scheduledAt`. */
 export function runOf(id: string, scheduledAt: number, change: Partial<RunRecord> = {}): RunRecord {
@@ -26,6 +26,10 @@ export function skipOf(scheduledAt: number, change: Partial<SkipRecord> = {}): S
     at: scheduledAt,
     ...change,
   };
+}
+
+export function messageOf(id: string, change: Partial<Extract<Message, { kind: 'notice' }>> = {}): Message {
+  return { kind: 'notice', id, jobId: 'a', at: 9, to: 'ops', notice: 'failure', timezone: 'UTC', ...change };
 }
 
 /** How a driver is opened anew. `again` gives what the next daemon would find of what a store was told; it closes it. */
@@ -185,6 +189,38 @@ export function conformance(name: string, { open, again }: Driver): void {
       expect(await store.added()).toEqual(added);
       const next = await again(store);
       expect(await next.added()).toEqual(added);
+      await next.close();
+    });
+
+    it('keeps what is to be told until it is settled, and what is known by that', async () => {
+      const store = await open();
+      const told = { since: 5, failures: 2, failingSince: 7, failureTold: true, late: 'every' } as const;
+      const [first, second, third] = [
+        messageOf('1'),
+        messageOf('2', { run: runOf('x', 100) }),
+        messageOf('3'),
+      ];
+      await store.post({ messages: [second, first], told: new Map([['a', told]]) });
+      await store.post({
+        messages: [third],
+        told: new Map([
+          ['b', { since: 6, failures: 0 }],
+          ['c', { since: 6, failures: 0 }],
+        ]),
+      });
+      await store.settle(['1', 'unknown']);
+      await store.post({ messages: [], told: new Map([['c', null]]) });
+      // In one turn of the loop, so in one batch.
+      const both = [store.post({ messages: [messageOf('4')], told: new Map() }), store.settle(['4'])];
+      await Promise.all(both);
+      const next = await again(store);
+      expect(new Set(await next.messages())).toEqual(new Set([second, third]));
+      expect(await next.told()).toEqual(
+        new Map<string, object>([
+          ['a', told],
+          ['b', { since: 6, failures: 0 }],
+        ]),
+      );
       await next.close();
     });
 

@@ -1,6 +1,6 @@
 /** What the daemon and the thread that holds its database say to each other. */
 import type { HistoryRow } from '../../engine/ports.ts';
-import type { AddedJob, Instant, JobId, Pause, Place, RunRecord } from '../../model.ts';
+import type { AddedJob, Instant, JobId, Message, Pause, Place, RunRecord, Told } from '../../model.ts';
 import type { RowQuery } from '../history.ts';
 import type { PruneRequest, Pruned } from './retention.ts';
 
@@ -19,6 +19,8 @@ export interface Contents {
   readonly pauses: ReadonlyMap<JobId, Pause>;
   readonly added: ReadonlyMap<JobId, AddedJob>;
   readonly successes: ReadonlyMap<JobId, Instant>;
+  readonly messages: readonly Message[];
+  readonly told: ReadonlyMap<JobId, Told>;
 }
 
 export interface Answers {

@@ -5,11 +5,13 @@ import type {
   Duration,
   Instant,
   JobId,
+  Message,
   Outcome,
   Pause,
   Place,
   RunId,
   RunRecord,
+  Told,
 } from '../../model.ts';
 import type { HistoryReader, JobHistory, Kept, RowQuery, RunFigures, Status } from '../history.ts';
 import { openToRead } from './open.ts';
@@ -198,6 +200,16 @@ export class Reader implements HistoryReader {
         { document: document as string, directory: directory as string, addedAt: added_at as number },
       ]),
     );
+  }
+
+  messages(): Message[] {
+    const rows = this.#db.prepare('SELECT message FROM messages ORDER BY id').all();
+    return rows.map(({ message }) => JSON.parse(message as string) as Message);
+  }
+
+  told(): Map<JobId, Told> {
+    const rows = this.#db.prepare('SELECT job_id, told FROM told').all();
+    return new Map(rows.map(({ job_id, told }) => [job_id as string, JSON.parse(told as string) as Told]));
   }
 
   successes(): Map<JobId, Instant> {

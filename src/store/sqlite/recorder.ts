@@ -45,7 +45,8 @@ export class Recorder {
     this.#synchronous = mode;
   }
 
-  #write({ claims, saves, skips, undecided, placed, gone, pauses, added }: BatchData): boolean[] {
+  #write(batch: BatchData): boolean[] {
+    const { claims, saves, skips, undecided, placed, gone, pauses, added } = batch;
     const decided = new Map<JobId, number>();
     const succeeded = new Map<JobId, number>();
     const waiting = new Map(undecided);
@@ -78,7 +79,18 @@ export class Recorder {
       if (job === null) this.#run('DELETE FROM added_jobs WHERE id = ?', id);
       else this.#run(ADDED, id, job.document, job.directory, job.addedAt);
     }
+    this.#tell(batch);
     return won;
+  }
+
+  #tell({ messages, settled, told }: BatchData): void {
+    for (const message of messages)
+      this.#run('INSERT OR REPLACE INTO messages VALUES (?, ?)', message.id, JSON.stringify(message));
+    for (const id of settled) this.#run('DELETE FROM messages WHERE id = ?', id);
+    for (const [id, known] of told) {
+      if (known === null) this.#run('DELETE FROM told WHERE job_id = ?', id);
+      else this.#run('INSERT OR REPLACE INTO told VALUES (?, ?)', id, JSON.stringify(known));
+    }
   }
 
   #claim(run: RunRecord): boolean {

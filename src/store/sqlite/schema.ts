@@ -11,6 +11,7 @@ export const APPLICATION_ID = 0x74_73_63_68;
  * runs      a row for each run, which is a document that only grows: `attempts`, `outcome` and `arguments` are JSON, as model.ts has them.
  *           UNIQUE is the claim: one run for (job, scheduled_at). `manual` is 0 for slots, and counts runs by hand of one instant.
  *           Rows are too long for WITHOUT ROWID: they would stand in the tree's inner pages too, and the key of every index be the id
+ * messages  what is still to be told, and `told` what is known of jobs by what was: JSON documents, as model.ts has them
  * skips     stretches of slots that did not become runs
  */
 const MIGRATIONS: readonly string[] = [
@@ -60,6 +61,14 @@ const MIGRATIONS: readonly string[] = [
     directory    TEXT NOT NULL,
     added_at     INTEGER NOT NULL
   ) STRICT;
+  CREATE TABLE messages (
+    id           TEXT NOT NULL PRIMARY KEY,
+    message      TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE told (
+    job_id       TEXT NOT NULL PRIMARY KEY,
+    told         TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
   `,
 ];
 

@@ -6,20 +6,23 @@
  * claimed by what is known there, and all of it is written when the disk can again. Only one daemon can be here (see
  * lock.ts), so memory knows every slot that was claimed.
  */
-import type { Clock, HistoryQuery, HistoryRow, Placement, Store } from '../../engine/ports.ts';
+import type { Clock, HistoryQuery, HistoryRow, Placement, Posting, Store } from '../../engine/ports.ts';
 import type {
   AddedJob,
   Duration,
   Instant,
   JobId,
+  Message,
   Pause,
   Place,
   Retention,
   RunId,
   RunRecord,
   SkipRecord,
+  Told,
 } from '../../model.ts';
 import { Batch, halves, type BatchData } from '../batch.ts';
+import { Outbox } from '../outbox.ts';
 import { Places } from '../places.ts';
 import { Connection, StoreTrouble } from './connection.ts';
 import type { Contents } from './protocol.ts';
@@ -93,6 +96,7 @@ export class SqliteStore implements Store {
   readonly #pauses: Map<JobId, Pause>;
   readonly #added: Map<JobId, AddedJob>;
   readonly #successes: Map<JobId, Instant>;
+  readonly #outbox: Outbox;
   readonly #unfinished: readonly RunRecord[];
   readonly #pruner: Pruner;
   #connection: Connection;
@@ -116,6 +120,7 @@ export class SqliteStore implements Store {
     this.#added = new Map(contents.added);
     this.#successes = new Map(contents.successes);
     this.#unfinished = contents.unfinished;
+    this.#outbox = new Outbox(contents.messages, contents.told);
     this.#pruner = new Pruner({
       clock: options.clock,
       retention: options.retention,
@@ -186,6 +191,26 @@ export class SqliteStore implements Store {
     if (job === undefined) this.#added.delete(jobId);
     else this.#added.set(jobId, job);
     this.#batch.setAdded(jobId, job);
+    return this.#written();
+  }
+
+  async messages(): Promise<readonly Message[]> {
+    return this.#outbox.messages();
+  }
+
+  async told(): Promise<ReadonlyMap<JobId, Told>> {
+    return this.#outbox.told();
+  }
+
+  post(posting: Posting): Promise<void> {
+    this.#outbox.post(posting);
+    this.#batch.post(posting);
+    return this.#written();
+  }
+
+  settle(ids: readonly string[]): Promise<void> {
+    this.#outbox.settle(ids);
+    this.#batch.settle(ids);
     return this.#written();
   }
 
@@ -352,6 +377,7 @@ export class SqliteStore implements Store {
     this.#batch.place({ placed: this.#places.allDecided(), gone: [] });
     for (const [jobId, pause] of this.#pauses) this.#batch.pause(jobId, pause);
     for (const [jobId, job] of this.#added) this.#batch.setAdded(jobId, job);
+    this.#batch.post({ messages: this.#outbox.messages(), told: this.#outbox.told() });
   }
 
   #degrade(error: StoreTrouble): void {

@@ -77,6 +77,8 @@ class Holder {
       pauses: reader.pauses(),
       added: reader.added(),
       successes: reader.successes(),
+      messages: reader.messages(),
+      told: reader.told(),
     };
   }
 }
