@@ -32,6 +32,8 @@ export interface LoadOptions {
   /** Zone of jobs for which the file names none. */
   readonly hostTimezone: string;
   readonly now: Instant;
+  /** Read in place of what the file holds. */
+  readonly text?: string;
   /** Effective user of the process; for 0 an unsafe file is an error instead of a warning. Absent: not judged. */
   readonly uid?: number;
   /** Longest file, in bytes. Default 32 MiB. */
@@ -161,6 +163,8 @@ class Loading {
   }
 
   async #outline(path: string, name: string): Promise<Outline | undefined> {
+    const { text } = this.#options;
+    if (text !== undefined && path === this.#path) return this.#outlineOf(new Source(path, name, text));
     const file = readBytes(path, this.#options.maxFileSize ?? MAX_FILE_SIZE);
     this.#saw(path, file);
     if (!file.ok) {
@@ -170,8 +174,12 @@ class Loading {
     const decoded = decode(file.bytes);
     if (!decoded.ok) return this.#refuse(name, decoded);
     const source = new Source(path, name, decoded.text);
-    this.#sources.push(source);
     this.#loose.push(...distrust(source, file.stat, this.#options.uid));
+    return this.#outlineOf(source);
+  }
+
+  async #outlineOf(source: Source): Promise<Outline> {
+    this.#sources.push(source);
     const outline = new Outline(source, await parse(source), this.#options.environment);
     this.#outlines.push(outline);
     return outline;
