@@ -5,20 +5,23 @@
 import { randomFillSync } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
+import type { AppOptions, OperatingSettings } from './app-options.ts';
+import { bootedAt } from './boot-time.ts';
 import { loadJobFileApart } from './config/apart.ts';
 import { formatDiagnostics } from './config/diagnostic.ts';
 import type { LoadedFile, LoadResult } from './config/load.ts';
 import { decideReload } from './config/reload.ts';
 import { watchFiles, type FileWatch } from './config/watch.ts';
 import { zoneDataWarning, ZONEINFO } from './config/zone-data.ts';
-import { bootedAt, systemClock } from './engine/clock.ts';
-import { Engine, type ApplySummary } from './engine/engine.ts';
-import type { EngineEvent, Executor, Store } from './engine/ports.ts';
+import { systemClock } from './engine/clock.ts';
+import { Engine } from './engine/engine.ts';
+import type { EngineEvent, Executor, Observer, Store } from './engine/ports.ts';
 import { runIds } from './engine/run-id.ts';
 import { inSmallNursery, shrinkSoon } from './heap.ts';
-import type { Duration } from './model.ts';
-import { createLog, type Log, type LogOptions } from './observe/log.ts';
+import { createLog, type Log } from './observe/log.ts';
 import { serviceManager, type ServiceManager } from './observe/service-manager.ts';
+import { Operating } from './operating.ts';
+import type { ReloadResult } from './operator/reload-result.ts';
 import { DaemonFile } from './store/daemon-file.ts';
 import type { Lock } from './store/lock.ts';
 import { MemoryStore } from './store/memory.ts';
@@ -28,24 +31,8 @@ import { createExecutor } from './tasks/executor.ts';
 import { processStartTime } from './tasks/process-group.ts';
 import { RunDirectories } from './tasks/run-directories.ts';
 
-export interface AppOptions {
-  readonly file: string;
-  /** Made, with what is missing above it, if it does not exist. */
-  readonly stateDirectory: string;
-  /** History is kept in memory, and forgotten at the end. */
-  readonly ephemeral: boolean;
-  readonly version: string;
-  /** Infinity: no bound. */
-  readonly maxConcurrentRuns: number;
-  /** How long jobs that are waited for may go on after a request to stop. */
-  readonly drain: Duration;
-  /** Whether changes of the job file take effect by themselves. */
-  readonly watch: boolean;
-  readonly log: Pick<LogOptions, 'level' | 'format' | 'color' | 'file'>;
-  /** As the user set it; `process.env` may differ. */
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  readonly hostTimezone: string;
-}
+export type { AppOptions } from './app-options.ts';
+export type { ReloadResult } from './operator/reload-result.ts';
 
 /** The job file was refused when the daemon was to start. */
 export class JobFileRefused extends Error {
@@ -60,12 +47,6 @@ export class JobFileRefused extends Error {
 
 /** Most errors and warnings of one reading that are written to the log: of a broken template there are thousands. */
 const MOST_SAID = 20;
-
-/** What came of a request to reload. */
-export type ReloadResult =
-  | { readonly kind: 'unchanged' }
-  | { readonly kind: 'applied'; readonly summary: ApplySummary }
-  | { readonly kind: 'kept'; readonly reason: string };
 
 /** What tests put around the ports, to make something fail at a certain step. */
 export interface Surround {
@@ -199,6 +180,9 @@ export class App {
   readonly #holding: Holding;
   readonly #serviceManager: ServiceManager | undefined;
   readonly #engine: Engine;
+  /** Everybody who hears of what happens, in this order. */
+  readonly #observers: Observer[];
+  readonly #operating: Operating | undefined;
   readonly #finish: (exitCode: number) => void;
   readonly #aborter = new AbortController();
   #file: LoadedFile;
@@ -238,8 +222,15 @@ export class App {
         random: Math.random,
         supervisor: this.#serviceManager,
       },
-      { maxConcurrentRuns: options.maxConcurrentRuns, bootedAt: bootedAt() },
+      { maxConcurrentRuns: options.maxConcurrentRuns, bootedAt: bootedAt(systemClock.now()) },
     );
+    this.#operating = options.serve && this.#operate(options.serve);
+    this.#observers = [
+      parts.log.observer,
+      { observe: (event) => this.#tidy(event) },
+      ...(this.#serviceManager === undefined ? [] : [this.#serviceManager]),
+      ...(this.#operating === undefined ? [] : [this.#operating.operator]),
+    ];
     const { promise, resolve } = Promise.withResolvers<number>();
     this.done = promise;
     this.#finish = resolve;
@@ -259,6 +250,7 @@ export class App {
       });
       this.#watch.watch(this.#file.watched, this.#file.stamps);
     }
+    if (this.#stopping === undefined) await this.#operating?.open();
     await this.#warnOfZoneData();
   }
 
@@ -269,6 +261,7 @@ export class App {
       this.#serviceManager?.reloading();
       const result = await this.#tryReload(cause);
       this.#serviceManager?.reloaded(result.kind === 'kept' ? result.reason : undefined);
+      this.#operating?.operator.reloaded(cause, result);
       return result;
     });
     this.#reloading = this.#queued;
@@ -311,6 +304,7 @@ export class App {
     const stopped = this.#engine.stop({ drain: this.#options.drain });
     await this.#watch?.close();
     await stopped;
+    await this.#operating?.close();
     await this.#executor.close();
     await this.#store.close();
     await this.#serviceManager?.close();
@@ -333,7 +327,7 @@ export class App {
 
   async #reload(cause: string): Promise<ReloadResult> {
     if (this.#stopping !== undefined) return { kind: 'kept', reason: 'the daemon is stopping' };
-    const result = await load(this.#options, this.#aborter.signal);
+    const result = await load(this.#options, { signal: this.#aborter.signal });
     if (this.#aborter.signal.aborted) return { kind: 'kept', reason: 'the daemon is stopping' };
     const decision = decideReload(this.#file, result);
     this.#daemonFile.update({
@@ -346,14 +340,15 @@ export class App {
     this.#say(result.ok ? warnings : [...result.errors, ...warnings], texts);
     if (decision.kind === 'keep') {
       this.#log.write('error', decision.reason, { cause });
-      return { kind: 'kept', reason: decision.reason };
+      const problems = result.ok ? warnings : [...result.errors, ...warnings];
+      return { kind: 'kept', reason: decision.reason, problems };
     }
     if (decision.alarm !== undefined) this.#log.write('warning', decision.alarm, { cause });
     const summary = await this.#engine.apply(decision.file.jobs);
     this.#file = decision.file;
     this.#daemonFile.update({ jobs: decision.file.jobs.length, loadedAt: systemClock.now() });
     this.#shrink();
-    return { kind: 'applied', summary };
+    return { kind: 'applied', summary, warnings };
   }
 
   #shrink(): void {
@@ -385,13 +380,35 @@ export class App {
   }
 
   #observe(event: EngineEvent): void {
-    this.#log.observer.observe(event);
-    this.#serviceManager?.observe(event);
+    for (const observer of this.#observers) observer.observe(event);
+  }
+
+  #tidy(event: EngineEvent): void {
     if (event.kind === 'run_finished') this.#runs.finished(event.run, event.definition.output.keep);
+  }
+
+  #operate(settings: OperatingSettings): Operating {
+    const { stateDirectory, version, ephemeral } = this.#options;
+    return new Operating(settings, {
+      app: this,
+      paths: statePaths(stateDirectory),
+      clock: systemClock,
+      engine: this.#engine,
+      store: this.#store,
+      daemonFile: this.#daemonFile,
+      log: this.#log,
+      version,
+      ephemeral,
+      load: (text) =>
+        load(this.#options, { signal: this.#aborter.signal, ...(text !== undefined && { text }) }),
+    });
   }
 }
 
-function load(options: AppOptions, signal?: AbortSignal): Promise<LoadResult> {
+function load(
+  options: AppOptions,
+  more: { readonly signal?: AbortSignal; readonly text?: string } = {},
+): Promise<LoadResult> {
   const { environment, hostTimezone } = options;
   const uid = process.geteuid?.();
   return loadJobFileApart(options.file, {
@@ -399,6 +416,6 @@ function load(options: AppOptions, signal?: AbortSignal): Promise<LoadResult> {
     hostTimezone,
     now: systemClock.now(),
     ...(uid === undefined ? {} : { uid }),
-    ...(signal === undefined ? {} : { signal }),
+    ...more,
   });
 }

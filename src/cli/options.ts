@@ -86,6 +86,30 @@ export function daemonOptions(): readonly Option[] {
   ];
 }
 
+/** Where the running daemon can be asked. */
+export function apiOptions(): readonly Option[] {
+  return [
+    new Option(
+      '--socket <path>',
+      'the Unix socket of the API (default: tsched.sock in $RUNTIME_DIRECTORY, else in the state directory)',
+    ).env('TSCHED_SOCKET'),
+    new Option('--no-socket', 'no socket').env('TSCHED_NO_SOCKET'),
+    new Option('--socket-mode <mode>', 'who may connect to it: 0600, its owner, or 0660, its group too')
+      .env('TSCHED_SOCKET_MODE')
+      .choices(['0600', '0660'])
+      .default('0600'),
+    new Option('--listen <address>', 'the API over TCP too, for those with a token, e.g. 127.0.0.1:9470').env(
+      'TSCHED_LISTEN',
+    ),
+    new Option('--listen-anywhere', 'let --listen be an address that others reach, without TLS').env(
+      'TSCHED_LISTEN_ANYWHERE',
+    ),
+    new Option('--allow-host <name...>', 'other names that requests may come by, e.g. that of a proxy').env(
+      'TSCHED_ALLOW_HOST',
+    ),
+  ];
+}
+
 export function logOptions(): readonly Option[] {
   return [
     new Option('--log-level <level>', 'the least severe level that is logged')
@@ -101,6 +125,11 @@ export function logOptions(): readonly Option[] {
     ),
   ];
 }
+
+export const scopeOption = (): Option =>
+  new Option('--scope <scope>', 'read: look; run: also run, cancel, pause; admin: also reload, stop')
+    .choices(['read', 'run', 'admin'])
+    .default('read');
 
 function wholeNumber(least: number, most: number): (text: string) => number {
   return (text) => {

@@ -2,6 +2,7 @@
 import { printable } from '../observe/text.ts';
 import { exit } from './exit.ts';
 import {
+  apiOptions,
   Command,
   CommanderError,
   countOption,
@@ -9,6 +10,7 @@ import {
   fileOption,
   jsonOption,
   logOptions,
+  scopeOption,
   stateOption,
   zoneOption,
 } from './options.ts';
@@ -67,6 +69,8 @@ function build(session: Session, end: Seen['end']): Command {
   addInit(program, seen);
   addValidate(program, seen);
   addSchema(program, seen);
+  program.commandsGroup('Operate:');
+  addToken(program, seen);
   for (const command of program.commands) finish(command, session);
   for (const command of program.commands.flatMap(({ commands }) => commands)) finish(command, session);
   return program;
@@ -122,6 +126,8 @@ function addStart(program: Command, { session, end }: Seen): void {
     .description('run the daemon, in the foreground')
     .addOption(fileOption());
   for (const option of daemonOptions()) start.addOption(option);
+  start.optionsGroup('API:');
+  for (const option of apiOptions()) start.addOption(option);
   start.optionsGroup('Log:');
   for (const option of logOptions()) start.addOption(option);
   start
@@ -254,6 +260,31 @@ function addValidate(program: Command, { session, end }: Seen): void {
     .action(async (files, options) => {
       const { validate } = await import('./validate.ts');
       end(await validate(files, options, session));
+    });
+}
+
+function addToken(program: Command, { session, end }: Seen): void {
+  program
+    .command('token')
+    .argument('<action>', 'create, list or revoke')
+    .argument('[name]', 'whom or what it is for')
+    .description('tokens that open the API over TCP (start --listen)')
+    .addOption(scopeOption())
+    .addOption(stateOption())
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      `
+A token is shown once, when it is made; only its hash is kept. A revoked one is refused within a second.
+
+Examples:
+  tsched token create grafana                      may look
+  tsched token create deploy --scope admin         may do everything
+  tsched token revoke deploy`,
+    )
+    .action(async (action, name, options) => {
+      const { token } = await import('./token.ts');
+      end(token({ action, name }, options, session));
     });
 }
 

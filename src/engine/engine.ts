@@ -14,11 +14,13 @@ import { changeOf, type JobChange } from '../schedule/diff.ts';
 import { fingerprint } from '../schedule/fingerprint.ts';
 import { Desk, type EnginePorts } from './desk.ts';
 import { ArmedJob, soonest, type NextSlot } from './job.ts';
+import { statusOf, type JobStatus } from './job-status.ts';
 import { orphan } from './orphan.ts';
 import { Placing } from './placing.ts';
 import type { ActiveRun } from './run.ts';
 
 export type { EnginePorts } from './desk.ts';
+export type { JobStatus } from './job-status.ts';
 
 export interface EngineSettings {
   /** Most runs of the whole daemon at once; Infinity: no bound. */
@@ -33,15 +35,6 @@ export interface ApplySummary {
   readonly changed: readonly JobId[];
   readonly removed: readonly JobId[];
   readonly unchanged: number;
-}
-
-/** A job as it stands now. */
-export interface JobStatus {
-  readonly definition: JobDefinition;
-  readonly nextSlot: Instant | undefined;
-  readonly state: 'enabled' | 'disabled' | 'paused' | 'faulted';
-  readonly active: readonly RunRecord[];
-  readonly waiting: number;
 }
 
 /** How the engine is asked to stop. */
@@ -159,13 +152,29 @@ export class Engine {
 
   /** Every loaded job as it stands now. */
   *jobs(): Generator<JobStatus> {
-    for (const job of this.#jobs.values()) {
-      if (!job.loaded) continue;
-      const { definition, nextSlot } = job;
-      const active = job.active.map(({ record }) => record);
-      const waiting = job.waiting.length + job.inLine.length;
-      yield { definition, nextSlot, state: stateOf(job, this.#desk.clock.now()), active, waiting };
-    }
+    const now = this.#desk.clock.now();
+    for (const job of this.#jobs.values()) if (job.loaded) yield statusOf(job, now);
+  }
+
+  /** One loaded job as it stands now. */
+  job(jobId: JobId): JobStatus | undefined {
+    const job = this.#jobs.get(jobId);
+    return job?.loaded === true ? statusOf(job, this.#desk.clock.now()) : undefined;
+  }
+
+  /** A run that is not finished, as it stands now. */
+  run(runId: RunId): RunRecord | undefined {
+    return this.#desk.runs.get(runId)?.record;
+  }
+
+  /** Runs that are not finished. */
+  get active(): number {
+    return this.#desk.runs.size;
+  }
+
+  /** Nothing starts any more. */
+  get stopping(): boolean {
+    return this.#desk.closing;
   }
 
   /** The slot that comes first, of all jobs that are not paused then. */
@@ -374,10 +383,4 @@ export class Engine {
 /** A place far ahead of now was taken under a clock that was wrong: it would keep the job mute until then. */
 function believed(from: Instant, now: Instant): Instant | undefined {
   return from - now > REANCHOR ? undefined : from;
-}
-
-function stateOf(job: ArmedJob, now: Instant): JobStatus['state'] {
-  if (job.fault !== undefined) return 'faulted';
-  if (!job.definition.enabled) return 'disabled';
-  return job.isPaused(now) ? 'paused' : 'enabled';
 }

@@ -1,6 +1,7 @@
 /** Questions about what was, and the shape of their answers; who asks need not know where history is kept. */
 import type { Duration, Instant, JobId, Outcome, Pause, Place, RunRecord, RunId } from '../model.ts';
 import type { HistoryRow } from '../engine/ports.ts';
+import type { RunPage, RunQuery } from '../engine/ports-operator.ts';
 
 /** What a row can be asked for by: `failed` is every unsuccessful end but `cancelled`, `active` what is not over. */
 export const STATUSES = [
@@ -86,3 +87,25 @@ export interface HistoryReader {
   durations(jobId: JobId, count: number): Duration[];
   close(): void;
 }
+
+/** What the API of a daemon asks of the history. Answers come from elsewhere than the loop that starts jobs. */
+export interface HistorySource {
+  /** Newest first: of one job by scheduled time, of all by the moment of decision. Undefined: the cursor is not one of ours. */
+  page(query: RunQuery): Promise<RunPage | undefined>;
+  run(id: RunId): Promise<RunRecord | undefined>;
+  /** The newest runs of each job. */
+  jobs(ids: readonly JobId[], runs: number): Promise<ReadonlyMap<JobId, JobHistory>>;
+  /** Loaded jobs whose newest run ended unsuccessfully. */
+  failing(): Promise<readonly JobId[]>;
+  close(): Promise<void>;
+}
+
+/** Ends that are neither success nor an operator's or the daemon's own wish. */
+export const FAILED: ReadonlySet<string> = new Set([
+  'failed',
+  'killed',
+  'timed_out',
+  'threw',
+  'not_started',
+  'lost',
+]);

@@ -1,5 +1,6 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import type { HistoryRow } from '../../engine/ports.ts';
+import type { RunPage, RunQuery } from '../../engine/ports-operator.ts';
 import type {
   AddedJob,
   Duration,
@@ -13,8 +14,17 @@ import type {
   RunRecord,
   Told,
 } from '../../model.ts';
-import type { HistoryReader, JobHistory, Kept, RowQuery, RunFigures, Status } from '../history.ts';
+import {
+  FAILED,
+  type HistoryReader,
+  type JobHistory,
+  type Kept,
+  type RowQuery,
+  type RunFigures,
+} from '../history.ts';
 import { openToRead } from './open.ts';
+import { page } from './page.ts';
+import { statusCondition } from './statuses.ts';
 import { firstIdAt, pauseOf, RUN_COLUMNS, runOf, SKIP_COLUMNS, skipOf } from './rows.ts';
 
 /**
@@ -24,16 +34,6 @@ import { firstIdAt, pauseOf, RUN_COLUMNS, runOf, SKIP_COLUMNS, skipOf } from './
 export function readHistory(path: string): HistoryReader {
   return new Reader(openToRead(path));
 }
-
-/** Ends that are neither success nor an operator's or the daemon's own wish. */
-const FAILED: ReadonlySet<string> = new Set([
-  'failed',
-  'killed',
-  'timed_out',
-  'threw',
-  'not_started',
-  'lost',
-]);
 
 export class Reader implements HistoryReader {
   readonly #db: DatabaseSync;
@@ -49,6 +49,11 @@ export class Reader implements HistoryReader {
         ? (row: HistoryRow) => ('run' in row ? row.run.claimedAt : row.skip.at)
         : (row: HistoryRow) => ('run' in row ? row.run.scheduledAt : row.skip.scheduledAt);
     return rows.sort((a, b) => order(b) - order(a)).slice(0, query.limit);
+  }
+
+  /** Undefined: the cursor is not one of ours. */
+  page(query: RunQuery): RunPage | undefined {
+    return page(this.#db, query);
   }
 
   run(idOrPrefix: RunId): RunRecord | 'ambiguous' | undefined {
@@ -309,17 +314,4 @@ class Where {
     this.#conditions.push(condition);
     this.values.push(...values);
   }
-}
-
-/** Undefined: no run can be asked for so. The words are ours, never a user's. */
-function statusCondition(statuses: readonly Status[]): string | undefined {
-  const kinds = statuses.flatMap((status) => (status === 'failed' ? [...FAILED] : [status as string]));
-  const outcomes = kinds.filter((kind): kind is Outcome['kind'] => kind !== 'active' && kind !== 'skipped');
-  const conditions = [
-    ...(outcomes.length > 0
-      ? [`r.outcome ->> 'kind' IN (${outcomes.map((kind) => `'${kind}'`).join(', ')})`]
-      : []),
-    ...(statuses.includes('active') ? ["r.state <> 'finished'"] : []),
-  ];
-  return conditions.length === 0 ? undefined : `(${conditions.join(' OR ')})`;
 }
