@@ -7,7 +7,7 @@ import { directory } from '../support/daemon.ts';
 import { canMount, namespace, type Namespace } from '../support/namespace.ts';
 import { contentsOf, StoreProcess } from '../support/store-process.ts';
 import { runOf, skipOf } from './conformance.ts';
-import { ALL_WON, database, expectComplete, finished, history, idOf, later } from './fault.ts';
+import { database, expectComplete, finished, history, idOf, later } from './fault.ts';
 
 const FILL = 'dd if=/dev/zero of=ballast bs=4k 2>/dev/null';
 
@@ -28,17 +28,17 @@ describe.runIf(canMount)('a file system of 2 MB', () => {
   it('that fills up: the history waits, and is complete when there is room again', async () => {
     const { disk, start } = await small();
     const store = await start().opened();
-    expect(await history(store, 100, 5)).toEqual(ALL_WON);
+    expect(await history(store, 100, 5)).not.toContain(false);
     disk.run(`${FILL}; :`);
     expect(disk.run('df --output=avail . | tail -1').trim()).toBe('0');
     let slot = 1000;
     while (store.isDegraded() === undefined) {
-      expect(await history(store, slot, 10)).toEqual(ALL_WON);
+      expect(await history(store, slot, 10)).not.toContain(false);
       slot += 20;
       expect(slot).toBeLessThan(100_000);
     }
     expect(store.health[0]).toMatchObject({ message: 'database or disk is full' });
-    expect(await history(store, 200_000, 200)).toEqual(ALL_WON);
+    expect(await history(store, 200_000, 200)).not.toContain(false);
     disk.run('rm ballast');
     expect(await store.healed()).toMatchObject({ dropped: 0 });
     await history(store, 300_000, 1);
@@ -56,7 +56,7 @@ describe.runIf(canMount)('a file system of 2 MB', () => {
     }
     disk.run('rm ballast');
     const store = await start().opened();
-    expect(await history(store, 100, 5)).toEqual(ALL_WON);
+    expect(await history(store, 100, 5)).not.toContain(false);
     await store.close();
     expectComplete(store, copyOf(disk));
   });
@@ -93,7 +93,7 @@ describe('the thread that writes', () => {
       expect(await won).toEqual([true]);
       await ended;
       await store.save(finished(slot));
-      expect(await history(store, slot + 2, 3)).toEqual(ALL_WON);
+      expect(await history(store, slot + 2, 3)).not.toContain(false);
       await store.until('its death to be told', () => store.health.length > 2 * death);
       await store.healed();
     }

@@ -37,8 +37,8 @@ export class StoreProcess {
 
   /** `wrapper` starts Node, as in `strace …`; it must pass on its standard input and output. */
   constructor(path: string, later: Later, wrapper: readonly string[] = []) {
-    const [file = '', ...args] = [...wrapper, process.execPath, program, path];
-    this.#child = spawn(file, args, { stdio: 'pipe' });
+    const [file = process.execPath, ...args] = wrapper.length === 0 ? [] : [...wrapper, process.execPath];
+    this.#child = spawn(file, [...args, program, path], { stdio: 'pipe' });
     this.#child.once('close', (code, signal) => (this.ended = code ?? signal ?? 'unknown'));
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.#errors += text));
     let rest = '';
