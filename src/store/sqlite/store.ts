@@ -64,6 +64,7 @@ type Undecided = ReadonlyMap<JobId, Instant>;
 
 interface Claim {
   readonly runs: readonly RunRecord[];
+  readonly skips: readonly SkipRecord[];
   readonly undecided: Undecided | undefined;
   readonly resolve: (won: readonly boolean[]) => void;
   settled: boolean;
@@ -135,10 +136,8 @@ export class SqliteStore implements Store {
     undecided?: Undecided,
   ): Promise<readonly boolean[]> {
     const { promise, resolve } = Promise.withResolvers<readonly boolean[]>();
-    const claim: Claim = { runs, undecided, resolve, settled: false };
+    const claim: Claim = { runs, skips, undecided, resolve, settled: false };
     for (const { jobId } of [...runs, ...skips]) this.#pruner.touched(jobId);
-    for (const { jobId, scheduledAt: from, through } of skips)
-      this.#places.decide(jobId, { from, through, undecided: undecided?.get(jobId) });
     this.#batch.claim(runs, skips, undecided);
     if (this.#trouble === undefined) this.#claims.push(claim);
     else this.#settleByMemory([claim], this.#batch);
@@ -260,17 +259,23 @@ export class SqliteStore implements Store {
       const won = claim.runs.map((run) => {
         if (run.cause === 'manual') return true;
         const isNew = !this.#places.isDecided(run.jobId, run.scheduledAt);
-        if (isNew) this.#decided(claim, run);
-        else batch.withdraw(run);
+        if (!isNew) batch.withdraw(run);
         return isNew;
       });
+      this.#decided(claim);
       claim.settled = true;
       claim.resolve(won);
     }
   }
 
-  #decided({ undecided }: Claim, { jobId, scheduledAt: slot }: RunRecord): void {
-    this.#places.decide(jobId, { from: slot, through: slot, undecided: undecided?.get(jobId) });
+  /** Not before what was claimed before it: of two slots of a job the older would count as decided. */
+  #decided({ runs, skips, undecided }: Claim): void {
+    for (const { cause, jobId, scheduledAt: slot } of runs) {
+      if (cause === 'manual') continue;
+      this.#places.decide(jobId, { from: slot, through: slot, undecided: undecided?.get(jobId) });
+    }
+    for (const { jobId, scheduledAt: from, through } of skips)
+      this.#places.decide(jobId, { from, through, undecided: undecided?.get(jobId) });
   }
 
   #flushSoon(): void {
@@ -309,7 +314,7 @@ export class SqliteStore implements Store {
       const theirs = won.slice(index, index + claim.runs.length);
       index += claim.runs.length;
       if (claim.settled) continue;
-      for (const run of claim.runs) if (run.cause !== 'manual') this.#decided(claim, run);
+      this.#decided(claim);
       claim.resolve(theirs);
     }
     saved.resolve();
