@@ -1,7 +1,7 @@
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import type { Answers, Reply, Request, Trouble } from './protocol.ts';
+import type { Answers, Notice, Reply, Request, Trouble } from './protocol.ts';
 
 /** What the thread that holds the database could not do. */
 export class StoreTrouble extends Error {
@@ -27,9 +27,12 @@ export class Connection {
   readonly #asked: Asked[] = [];
   #dead: StoreTrouble | undefined;
 
-  constructor(path: string) {
+  constructor(path: string, onNotice: (notice: Notice) => void = () => undefined) {
     this.#worker = new Worker(program(), { workerData: { path }, stdout: false, stderr: false });
-    this.#worker.on('message', (reply: Reply) => this.#take(reply));
+    this.#worker.on('message', (message: Reply | Notice) => {
+      if ('logSize' in message) onNotice(message);
+      else this.#take(message);
+    });
     this.#worker.on('error', (error) => this.#died(`its thread failed: ${String(error)}`));
     this.#worker.on('exit', () => this.#died('its thread ended'));
     // What keeps the daemon alive is its jobs, not its history.

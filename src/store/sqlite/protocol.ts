@@ -1,7 +1,8 @@
 /** What the daemon and the thread that holds its database say to each other. */
 import type { HistoryRow } from '../../engine/ports.ts';
-import type { Instant, JobId, Pause, Place, RunRecord } from '../../model.ts';
+import type { Instant, JobId, Pause, Place, RunId, RunRecord } from '../../model.ts';
 import type { RowQuery } from '../history.ts';
+import type { RunOwner } from './owners.ts';
 import type { PruneRequest, Pruned } from './retention.ts';
 
 /** Answered one after another, in their order. A batch travels as JSON text: cheaper to copy than its objects. */
@@ -10,6 +11,7 @@ export type Request =
   | { readonly kind: 'record'; readonly batch: string }
   | { readonly kind: 'prune'; readonly request: PruneRequest }
   | { readonly kind: 'rows'; readonly query: RowQuery }
+  | { readonly kind: 'owners'; readonly runs: readonly RunId[] }
   | { readonly kind: 'close' };
 
 /** What a daemon takes up. */
@@ -25,6 +27,7 @@ export interface Answers {
   readonly record: readonly boolean[];
   readonly prune: Pruned;
   readonly rows: readonly HistoryRow[];
+  readonly owners: ReadonlyMap<RunId, RunOwner>;
   readonly close: null;
 }
 
@@ -37,6 +40,11 @@ export interface Trouble {
   readonly kind: 'refused' | 'disk' | 'gone' | 'bug';
   readonly message: string;
   readonly hint?: string;
+}
+
+/** Said without being asked: the write-ahead log has grown to so many bytes, because somebody reads the database all the while. */
+export interface Notice {
+  readonly logSize: number;
 }
 
 export type Reply = { readonly answer: unknown } | { readonly trouble: Trouble };

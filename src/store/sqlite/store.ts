@@ -21,6 +21,7 @@ import type {
 import { Batch } from '../batch.ts';
 import { Places } from '../places.ts';
 import { Connection, StoreTrouble } from './connection.ts';
+import type { RunOwner } from './owners.ts';
 import type { Contents } from './protocol.ts';
 import { Pruner } from './pruner.ts';
 
@@ -41,6 +42,8 @@ export interface SqliteStoreOptions {
   readonly onHealth: (health: StoreHealth) => void;
   /** Runs whose rows are gone. */
   readonly onPruned: (runs: readonly RunId[]) => void;
+  /** The write-ahead log has grown to so many bytes, because another process reads the database all the while. */
+  readonly onLongLog?: (bytes: number) => void;
   /** The file is gone: makes its directory and takes its lock again. Throws when that cannot be. */
   readonly reclaim: () => void;
 }
@@ -71,13 +74,17 @@ interface Flight {
  * @throws StoreTrouble
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
-  const connection = new Connection(options.path);
+  const connection = connect(options);
   try {
     return new SqliteStore(options, connection, await connection.ask({ kind: 'contents' }));
   } catch (error) {
     await connection.end();
     throw error;
   }
+}
+
+function connect({ path, onLongLog }: SqliteStoreOptions): Connection {
+  return new Connection(path, ({ logSize }) => onLongLog?.(logSize));
 }
 
 export class SqliteStore implements Store {
@@ -180,6 +187,11 @@ export class SqliteStore implements Store {
 
   previousSuccess(jobId: JobId): Instant | undefined {
     return this.#successes.get(jobId);
+  }
+
+  /** Whose these runs are, as far as history knows them. Rejects while the disk fails. */
+  owners(runs: readonly RunId[]): Promise<ReadonlyMap<RunId, RunOwner>> {
+    return this.#connection.ask({ kind: 'owners', runs });
   }
 
   /** How much history is kept from now on. */
@@ -301,7 +313,7 @@ export class SqliteStore implements Store {
   #retry(): void {
     try {
       if (this.#trouble?.error.kind === 'gone') this.#reopen();
-      else if (this.#connection.isDead) this.#connection = new Connection(this.#options.path);
+      else if (this.#connection.isDead) this.#connection = connect(this.#options);
       this.#flush();
     } catch (error) {
       this.#degrade(new StoreTrouble({ kind: 'gone', message: (error as Error).message }));
@@ -313,7 +325,7 @@ export class SqliteStore implements Store {
   #reopen(): void {
     this.#options.reclaim();
     void this.#connection.end();
-    this.#connection = new Connection(this.#options.path);
+    this.#connection = connect(this.#options);
     this.#batch.place({ placed: this.#places.all(), gone: [] });
     for (const [jobId, pause] of this.#pauses) this.#batch.pause(jobId, pause);
   }
