@@ -18,14 +18,14 @@ import { Engine } from './engine/engine.ts';
 import type { EngineEvent, Executor, Observer, Store } from './engine/ports.ts';
 import { runIds } from './engine/run-id.ts';
 import { inSmallNursery, shrinkSoon } from './heap.ts';
+import { type Holding, type Keeping, openKeeping } from './keeping.ts';
+import type { JobId } from './model.ts';
 import { createLog, type Log } from './observe/log.ts';
 import { serviceManager, type ServiceManager } from './observe/service-manager.ts';
 import { Operating } from './operating.ts';
 import type { ReloadResult } from './operator/reload-result.ts';
 import { DaemonFile } from './store/daemon-file.ts';
-import type { Lock } from './store/lock.ts';
-import { MemoryStore } from './store/memory.ts';
-import { openSqliteStore, type StoreHealth } from './store/sqlite/store.ts';
+import type { StoreHealth } from './store/sqlite/store.ts';
 import { statePaths, takeStateDirectory } from './store/state-directory.ts';
 import { createExecutor } from './tasks/executor.ts';
 import { processStartTime } from './tasks/process-group.ts';
@@ -47,6 +47,9 @@ export class JobFileRefused extends Error {
 
 /** Most errors and warnings of one reading that are written to the log: of a broken template there are thousands. */
 const MOST_SAID = 20;
+
+/** Runs whose output is kept of a job that has left the file. */
+const LEFT = 10;
 
 /** What tests put around the ports, to make something fail at a certain step. */
 export interface Surround {
@@ -84,7 +87,16 @@ export async function createApp(options: AppOptions, surround: Surround = {}): P
     const late: Late = { health: () => undefined, unwritable: () => undefined };
     const runs = new RunDirectories(paths.runs, systemClock);
     const holding = { lock };
-    const store = await openStore(options, { late, runs, holding });
+    const keeping = await openKeeping({
+      ...options,
+      retention: result.file.history,
+      holding,
+      onHealth: (health) => late.health(health),
+      onUnwritable: (message) => late.unwritable(message),
+      onPruned: (ids) => runs.forget(ids),
+      onWarning: (message) => log?.write('warning', message),
+    });
+    const { store } = keeping;
     undo.push(() => store.close());
     const daemonFile = new DaemonFile(paths.daemon, describe(options, result.file));
     undo.push(() => daemonFile.close());
@@ -96,7 +108,7 @@ export async function createApp(options: AppOptions, surround: Surround = {}): P
     });
     const app = new App(options, {
       executor: surround.executor?.(executor) ?? executor,
-      store: surround.store?.(store) ?? store,
+      keeping: { ...keeping, store: surround.store?.(store) ?? store },
       log,
       file: result.file,
       runs,
@@ -118,30 +130,6 @@ interface Late {
   unwritable: (message: string) => void;
 }
 
-/** The lock in force: of the directory as it is now, should it have been removed and made anew. */
-interface Holding {
-  lock: Lock;
-}
-
-async function openStore(
-  { ephemeral, stateDirectory }: AppOptions,
-  { late, runs, holding }: { late: Late; runs: RunDirectories; holding: Holding },
-): Promise<Store> {
-  if (ephemeral) return new MemoryStore();
-  return openSqliteStore({
-    path: statePaths(stateDirectory).database,
-    clock: systemClock,
-    retention: { keep: 1000, maxAge: 90 * 24 * 3_600_000 },
-    onHealth: (health) => late.health(health),
-    onUnwritable: (message) => late.unwritable(message),
-    onPruned: (ids) => runs.forget(ids),
-    reclaim: () => {
-      holding.lock.release();
-      holding.lock = takeStateDirectory(stateDirectory);
-    },
-  });
-}
-
 function describe({ file, version, ephemeral }: AppOptions, { jobs }: LoadedFile) {
   const startTime = processStartTime(process.pid);
   const now = systemClock.now();
@@ -159,7 +147,7 @@ function describe({ file, version, ephemeral }: AppOptions, { jobs }: LoadedFile
 
 interface Parts {
   readonly executor: Executor;
-  readonly store: Store;
+  readonly keeping: Keeping;
   readonly log: Log;
   readonly file: LoadedFile;
   readonly runs: RunDirectories;
@@ -175,7 +163,7 @@ export class App {
   readonly #log: Log;
   readonly #executor: Executor;
   readonly #runs: RunDirectories;
-  readonly #store: Store;
+  readonly #keeping: Keeping;
   readonly #daemonFile: DaemonFile;
   readonly #holding: Holding;
   readonly #serviceManager: ServiceManager | undefined;
@@ -193,10 +181,10 @@ export class App {
   #callOffShrinking: (() => void) | undefined;
 
   constructor(options: AppOptions, parts: Parts) {
-    const { executor, store } = parts;
+    const { executor, keeping } = parts;
     this.#options = options;
     this.#executor = executor;
-    this.#store = store;
+    this.#keeping = keeping;
     this.#log = parts.log;
     this.#file = parts.file;
     this.#runs = parts.runs;
@@ -216,7 +204,7 @@ export class App {
       {
         clock: systemClock,
         executor,
-        store,
+        store: keeping.store,
         observer: { observe: (event) => this.#observe(event) },
         newRunId: runIds((bytes) => randomFillSync(bytes)),
         random: Math.random,
@@ -239,8 +227,8 @@ export class App {
   /** Begins to keep the file's promises. */
   async start(): Promise<void> {
     this.#say(this.#file.warnings, this.#file.texts);
-    this.#runs.sweep();
     await inSmallNursery(() => this.#engine.start(this.#file.jobs));
+    this.#sweep();
     this.#shrink();
     if (this.#options.watch && this.#stopping === undefined) {
       this.#watch = watchFiles({
@@ -306,7 +294,8 @@ export class App {
     await stopped;
     await this.#operating?.close();
     await this.#executor.close();
-    await this.#store.close();
+    this.#runs.close();
+    await this.#keeping.store.close();
     await this.#serviceManager?.close();
     await this.#log.close();
     this.#daemonFile.close();
@@ -346,9 +335,18 @@ export class App {
     if (decision.alarm !== undefined) this.#log.write('warning', decision.alarm, { cause });
     const summary = await this.#engine.apply(decision.file.jobs);
     this.#file = decision.file;
+    this.#keeping.retain(decision.file.history);
     this.#daemonFile.update({ jobs: decision.file.jobs.length, loadedAt: systemClock.now() });
     this.#shrink();
     return { kind: 'applied', summary, warnings };
+  }
+
+  /** In the background: there may be very many of them. */
+  #sweep(): void {
+    const { owners } = this.#keeping;
+    if (owners === undefined) return;
+    const keepOf = (jobId: JobId): number => this.#engine.definition(jobId)?.output.keep ?? LEFT;
+    void this.#runs.sweep({ owners, keepOf });
   }
 
   #shrink(): void {
@@ -394,7 +392,7 @@ export class App {
       paths: statePaths(stateDirectory),
       clock: systemClock,
       engine: this.#engine,
-      store: this.#store,
+      store: this.#keeping.store,
       daemonFile: this.#daemonFile,
       log: this.#log,
       version,

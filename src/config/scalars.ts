@@ -155,7 +155,18 @@ export function duration(least = 0): ScalarType {
 }
 
 /** Words by which people say that there is no bound. */
-const UNBOUNDED = ['any', 'never', 'forever', 'infinite', 'infinity', 'unlimited', 'all', 'off', 'no', '-1'];
+const UNBOUNDED: ReadonlySet<string> = new Set([
+  'any',
+  'never',
+  'forever',
+  'infinite',
+  'infinity',
+  'unlimited',
+  'all',
+  'off',
+  'no',
+  '-1',
+]);
 
 /** The greatest age of something: a duration of at least a minute, or "none" where age does not matter. */
 export const age: ScalarType = {
@@ -165,7 +176,7 @@ export const age: ScalarType = {
   read(input) {
     const written = String(input.value);
     if (written === 'none') return 'none';
-    if (!UNBOUNDED.includes(written.toLowerCase())) return duration(60_000).read(input);
+    if (!UNBOUNDED.has(written.toLowerCase())) return duration(60_000).read(input);
     const hint = 'write none where nothing is too old';
     return input.error({ message: `expected a duration or none, got ${quoted(input)}`, hint });
   },

@@ -150,6 +150,12 @@ export class Engine {
     return run !== undefined;
   }
 
+  /** Of a loaded job. */
+  definition(jobId: JobId): JobDefinition | undefined {
+    const job = this.#jobs.get(jobId);
+    return job?.loaded === true ? job.definition : undefined;
+  }
+
   /** Every loaded job as it stands now. */
   *jobs(): Generator<JobStatus> {
     const now = this.#desk.clock.now();

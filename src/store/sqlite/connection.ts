@@ -1,7 +1,7 @@
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import type { Answers, Held, Reply, Request, Trouble } from './protocol.ts';
+import type { Answers, Held, Notice, Reply, Request, Trouble } from './protocol.ts';
 
 /** What the thread that holds the database could not do. */
 export class StoreTrouble extends Error {
@@ -21,16 +21,24 @@ interface Asked {
   readonly reject: (error: StoreTrouble) => void;
 }
 
+export interface ConnectionOptions {
+  readonly readOnly?: boolean;
+  readonly onNotice?: (notice: Notice) => void;
+}
+
 /** A thread that holds the database of a path, and the questions it has not answered yet. */
 export class Connection {
   readonly #worker: Worker;
   readonly #asked: Asked[] = [];
   #dead: StoreTrouble | undefined;
 
-  constructor(path: string, { readOnly = false } = {}) {
+  constructor(path: string, { readOnly = false, onNotice }: ConnectionOptions = {}) {
     const held: Held = { path, readOnly };
     this.#worker = new Worker(program(), { workerData: held, stdout: false, stderr: false });
-    this.#worker.on('message', (reply: Reply) => this.#take(reply));
+    this.#worker.on('message', (message: Reply | Notice) => {
+      if ('logSize' in message) onNotice?.(message);
+      else this.#take(message);
+    });
     this.#worker.on('error', (error) => this.#died(`its thread failed: ${String(error)}`));
     this.#worker.on('exit', () => this.#died('its thread ended'));
     // What keeps the daemon alive is its jobs, not its history.

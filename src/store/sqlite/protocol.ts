@@ -3,6 +3,7 @@ import type { HistoryRow } from '../../engine/ports.ts';
 import type { RunPage, RunQuery } from '../../engine/ports-operator.ts';
 import type { AddedJob, Instant, JobId, Message, Pause, Place, RunId, RunRecord, Told } from '../../model.ts';
 import type { JobHistory, RowQuery } from '../history.ts';
+import type { RunOwner } from './owners.ts';
 import type { PruneRequest, Pruned } from './retention.ts';
 
 /** What a thread holds: the daemon's one writer, or a reader beside it, whose slow questions delay no claim. */
@@ -21,6 +22,7 @@ export type Request =
   | { readonly kind: 'run'; readonly id: RunId }
   | { readonly kind: 'jobs'; readonly ids: readonly JobId[]; readonly runs: number }
   | { readonly kind: 'failing' }
+  | { readonly kind: 'owners'; readonly runs: readonly RunId[] }
   | { readonly kind: 'close' };
 
 /** What a daemon takes up. */
@@ -43,6 +45,7 @@ export interface Answers {
   readonly run: RunRecord | undefined;
   readonly jobs: ReadonlyMap<JobId, JobHistory>;
   readonly failing: readonly JobId[];
+  readonly owners: ReadonlyMap<RunId, RunOwner>;
   readonly close: null;
 }
 
@@ -55,6 +58,11 @@ export interface Trouble {
   readonly kind: 'refused' | 'disk' | 'gone' | 'bug';
   readonly message: string;
   readonly hint?: string;
+}
+
+/** Said without being asked: the write-ahead log has grown to so many bytes, because somebody reads the database all the while. */
+export interface Notice {
+  readonly logSize: number;
 }
 
 export type Reply = { readonly answer: unknown } | { readonly trouble: Trouble };

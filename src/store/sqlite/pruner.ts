@@ -11,28 +11,35 @@ export interface PrunerOptions {
 
 /** From a new row to the next look at what is too much. */
 const INTERVAL: Duration = 10 * 60_000;
+/** From the start to the first look, which is at all jobs. */
+const FIRST: Duration = 60_000;
 /** Between slices, so that claims have their turn. */
 const BREATH: Duration = 50;
+/** Jobs named in one request. */
+const JOBS = 1000;
 
 /** Keeps the history within its bounds. Sleeps while nothing is added to it. */
 export class Pruner {
   readonly #options: PrunerOptions;
   #retention: Retention;
-  /** Undefined: all, not having looked since the start. */
+  /** Undefined: all, not having looked since the start, or since another retention holds. */
   #touched: Set<JobId> | undefined;
+  #isPruning = false;
   #callOff: (() => void) | undefined;
   #closed = false;
 
   constructor(options: PrunerOptions) {
     this.#options = options;
     this.#retention = options.retention;
-    this.#wake(INTERVAL / 10);
+    this.#wake(FIRST);
   }
 
   retain(retention: Retention): void {
     if (retention.keep === this.#retention.keep && retention.maxAge === this.#retention.maxAge) return;
     this.#retention = retention;
     this.#touched = undefined;
+    this.#callOff?.();
+    this.#callOff = undefined;
     this.#wake(BREATH);
   }
 
@@ -48,25 +55,47 @@ export class Pruner {
   }
 
   #wake(delay: Duration): void {
-    if (!this.#closed) this.#callOff ??= this.#options.clock.after(delay, () => void this.#prune());
+    if (this.#closed || this.#isPruning) return;
+    this.#callOff ??= this.#options.clock.after(delay, () => {
+      this.#callOff = undefined;
+      void this.#prune();
+    });
   }
 
   async #prune(): Promise<void> {
-    const { clock, ask, onPruned } = this.#options;
-    const jobs = this.#touched;
+    const touched = this.#touched;
     this.#touched = new Set();
-    const request = { ...this.#retention, ...(jobs === undefined ? {} : { jobs: [...jobs] }) };
+    this.#isPruning = true;
+    let failed = false;
     try {
-      for (let more = true; more && !this.#closed;) {
-        const pruned = await ask({ ...request, now: clock.now() });
-        if (pruned.runs.length > 0) onPruned(pruned.runs);
-        ({ more } = pruned);
-        if (more) await new Promise<void>((resolve) => void clock.after(BREATH, resolve));
-      }
+      for (const part of partsOf(touched)) await this.#pruneAll(part);
     } catch {
-      this.#touched = undefined; // the disk fails, which its writers tell: look again at all of it
+      failed = true; // the disk fails, which its writers tell: look again at all of it
     }
-    this.#callOff = undefined;
+    this.#isPruning = false;
+    // Another retention may have come meanwhile.
+    if (this.#touched === undefined) this.#wake(BREATH);
+    else if (failed) this.#touched = undefined;
     if (this.#touched === undefined || this.#touched.size > 0) this.#wake(INTERVAL);
   }
+
+  async #pruneAll(part: Pick<PruneRequest, 'jobs'>): Promise<void> {
+    const { clock, ask, onPruned } = this.#options;
+    let from = 0;
+    for (let more = true; more && !this.#closed;) {
+      const pruned = await ask({ ...this.#retention, ...part, from, now: clock.now() });
+      if (pruned.runs.length > 0) onPruned(pruned.runs);
+      ({ more, next: from } = pruned);
+      await new Promise<void>((resolve) => void clock.after(BREATH, resolve));
+    }
+  }
+}
+
+/** All jobs, or those named, a request's worth at a time. */
+function partsOf(touched: ReadonlySet<JobId> | undefined): Pick<PruneRequest, 'jobs'>[] {
+  if (touched === undefined) return [{}];
+  const ids = [...touched];
+  return Array.from({ length: Math.ceil(ids.length / JOBS) }, (_, part) => ({
+    jobs: ids.slice(part * JOBS, (part + 1) * JOBS),
+  }));
 }

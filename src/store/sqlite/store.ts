@@ -25,6 +25,7 @@ import { Batch, halves, type BatchData } from '../batch.ts';
 import { Outbox } from '../outbox.ts';
 import { Places } from '../places.ts';
 import { Connection, StoreTrouble } from './connection.ts';
+import type { RunOwner } from './owners.ts';
 import type { Contents } from './protocol.ts';
 import { Pruner } from './pruner.ts';
 
@@ -47,6 +48,8 @@ export interface SqliteStoreOptions {
   readonly onUnwritable?: (message: string) => void;
   /** Runs whose rows are gone. */
   readonly onPruned: (runs: readonly RunId[]) => void;
+  /** The write-ahead log has grown to so many bytes, because another process reads the database all the while. */
+  readonly onLongLog?: (bytes: number) => void;
   /** The file is gone: makes its directory and takes its lock again. Throws when that cannot be. */
   readonly reclaim: () => void;
 }
@@ -81,13 +84,17 @@ interface Flight {
  * @throws StoreTrouble
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
-  const connection = new Connection(options.path);
+  const connection = connect(options);
   try {
     return new SqliteStore(options, connection, await connection.ask({ kind: 'contents' }));
   } catch (error) {
     await connection.end();
     throw error;
   }
+}
+
+function connect({ path, onLongLog }: SqliteStoreOptions): Connection {
+  return new Connection(path, { onNotice: ({ logSize }) => onLongLog?.(logSize) });
 }
 
 export class SqliteStore implements Store {
@@ -223,6 +230,11 @@ export class SqliteStore implements Store {
 
   previousSuccess(jobId: JobId): Instant | undefined {
     return this.#successes.get(jobId);
+  }
+
+  /** Whose these runs are, as far as history knows them. Rejects while the disk fails. */
+  owners(runs: readonly RunId[]): Promise<ReadonlyMap<RunId, RunOwner>> {
+    return this.#connection.ask({ kind: 'owners', runs });
   }
 
   /** How much history is kept from now on. */
@@ -366,7 +378,7 @@ export class SqliteStore implements Store {
   #retry(): void {
     try {
       if (this.#trouble?.error.kind === 'gone') this.#reopen();
-      else if (this.#connection.isDead) this.#connection = new Connection(this.#options.path);
+      else if (this.#connection.isDead) this.#connection = connect(this.#options);
       this.#flush();
     } catch (error) {
       this.#degrade(new StoreTrouble({ kind: 'gone', message: (error as Error).message }));
@@ -378,7 +390,7 @@ export class SqliteStore implements Store {
   #reopen(): void {
     this.#options.reclaim();
     void this.#connection.end();
-    this.#connection = new Connection(this.#options.path);
+    this.#connection = connect(this.#options);
     this.#batch.place({ placed: this.#places.allDecided(), gone: [] });
     for (const [jobId, pause] of this.#pauses) this.#batch.pause(jobId, pause);
     for (const [jobId, job] of this.#added) this.#batch.setAdded(jobId, job);

@@ -7,18 +7,25 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { BatchData } from '../batch.ts';
 import { DatabaseRefused, openDatabase, openToRead } from './open.ts';
-import type { Answers, Held, Reply, Request, Trouble } from './protocol.ts';
+import { ownersOf } from './owners.ts';
+import type { Answers, Held, Notice, Reply, Request, Trouble } from './protocol.ts';
 import { Reader } from './reader.ts';
 import { Recorder } from './recorder.ts';
-import { prune } from './retention.ts';
+import { prune, type PruneRequest } from './retention.ts';
 
 /** The file that was opened is no longer the one of its name: it was removed, or its directory was. */
 class DatabaseGone extends Error {
   override readonly name = 'DatabaseGone';
 }
 
+/** Bytes of a page: SQLite's default, which open.ts leaves as it is. */
+const PAGE = 4096;
 /** Rows written between two checkpoints: 2 to 6 MB of the write-ahead log, some ten milliseconds of copying. */
 const CHECKPOINT = 1000;
+/** A slice of pruning takes no longer: a claim may wait for it. Milliseconds. */
+const SLICE = 20;
+/** The write-ahead log is remarkable from here on, and each time it has doubled. Bytes. */
+const LONG_LOG = 64 * 1024 * 1024;
 
 class Holder {
   readonly #path: string;
@@ -28,6 +35,7 @@ class Holder {
   readonly #changes: StatementSync;
   #checkpointed = 0;
   #recorder: Recorder | undefined;
+  #remarkable = LONG_LOG;
 
   constructor({ path, readOnly }: Held) {
     this.#path = path;
@@ -47,7 +55,7 @@ class Holder {
         this.#recorder ??= new Recorder(this.#db);
         return this.#recorder.record(JSON.parse(request.batch) as BatchData);
       case 'prune':
-        return prune(this.#db, request.request);
+        return this.#prune(request.request);
       case 'rows':
         return this.#reader.rows(request.query);
       case 'page':
@@ -60,23 +68,38 @@ class Holder {
         return this.#reader.jobs(request.ids, request.runs);
       case 'failing':
         return this.#reader.figures().failing;
+      case 'owners':
+        return ownersOf(this.#db, request.runs);
       case 'close':
         this.close();
         return null;
     }
   }
 
-  /** Copies the write-ahead log into the file when it is long enough: between two batches, where no start waits for it. */
-  tidy(): void {
-    if (!this.#db.isOpen) return;
+  /**
+   * Copies the write-ahead log into the file when it is long enough: between two batches, where no start waits for it. While another
+   * process reads (a copy, a shell with a transaction left open) the log cannot begin anew and grows.
+   */
+  tidy(): Notice | undefined {
+    if (!this.#db.isOpen) return undefined;
     const rows = Number(this.#changes.get()?.['rows']);
-    if (rows - this.#checkpointed < CHECKPOINT) return;
+    if (rows - this.#checkpointed < CHECKPOINT) return undefined;
     this.#checkpointed = rows;
-    this.#db.exec('PRAGMA wal_checkpoint(PASSIVE)');
+    const { log } = this.#db.prepare('PRAGMA wal_checkpoint(PASSIVE)').get() ?? {};
+    const logSize = Number(log) * PAGE;
+    if (logSize < LONG_LOG) this.#remarkable = LONG_LOG;
+    if (logSize < this.#remarkable) return undefined;
+    this.#remarkable = 2 * logSize;
+    return { logSize };
   }
 
   close(): void {
     if (this.#db.isOpen) this.#db.close();
+  }
+
+  #prune(request: PruneRequest): Answers['prune'] {
+    const end = performance.now() + SLICE;
+    return prune(this.#db, request, () => performance.now() > end);
   }
 
   #contents(): Answers['contents'] {
@@ -114,6 +137,15 @@ function troubleOf(error: unknown): Trouble {
   return { kind: 'bug', message: stack ?? message };
 }
 
+/** What cannot be tidied up now, the next batch will say louder. */
+function tidied(holder: Holder | undefined): Notice | undefined {
+  try {
+    return holder?.tidy();
+  } catch {
+    return undefined;
+  }
+}
+
 function serve(held: Held): void {
   let holder: Holder | undefined;
   const port = parentPort;
@@ -126,7 +158,8 @@ function serve(held: Held): void {
       reply = { trouble: troubleOf(error) };
     }
     port.postMessage(reply);
-    holder?.tidy();
+    const notice = tidied(holder);
+    if (notice !== undefined) port.postMessage(notice);
     if (request.kind === 'close') port.close();
   });
 }
