@@ -17,7 +17,7 @@ export interface Ran {
 export interface RunOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** Runs it as if it were this moment, UTC: `2026-10-24 12:00:00`. */
+  /** Runs it as if it were this moment, UTC: `2026-10-24 12:00:00`; with `@` before it time goes on from there, else it stands. */
   readonly at?: string;
 }
 
