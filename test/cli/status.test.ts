@@ -134,7 +134,7 @@ describe('tsched status', () => {
       healthy: false,
       running: false,
       daemon: null,
-      store: { bytes: null, runs: 0 },
+      store: { state: 'absent', bytes: null, runs: 0 },
     });
   });
 });

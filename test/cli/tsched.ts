@@ -39,7 +39,14 @@ let cache: string | undefined;
 /** No variable of whoever runs the tests changes what a command prints. */
 export function plainEnvironment(): Record<string, string> {
   cache ??= directory();
-  return { PATH: process.env.PATH ?? '', HOME: directory(), XDG_CACHE_HOME: cache, TZ: 'UTC' };
+  const home = directory();
+  return {
+    PATH: process.env.PATH ?? '',
+    HOME: home,
+    XDG_CACHE_HOME: cache,
+    TSCHED_STATE_DIR: join(home, 'state'),
+    TZ: 'UTC',
+  };
 }
 
 const made: string[] = [];

@@ -122,6 +122,7 @@ describe('tsched why', () => {
       slot: '2026-11-21T01:30:00Z',
     });
     expect(answer.text).toMatch(words);
+    expect(answer.text).toContain('  next  Tue 2026-11-24 02:30:00 +01:00   in 13h');
     expect(answer.text).toContain('one of 4 slots skipped together, from Fri 2026-11-20 02:30:00 +01:00');
   });
 
