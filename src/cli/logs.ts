@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import type { AttemptRecord, RunId, RunRecord } from '../model.ts';
 import { outcomeInWords, printable } from '../observe/text.ts';
 import type { HistoryReader } from '../store/history.ts';
@@ -6,7 +5,7 @@ import { exit, Failure } from './exit.ts';
 import { Follower } from './follow.ts';
 import { assertKnown } from './known-job.ts';
 import { showerOf, tellAttempt, type LogsOptions, type LogView } from './log-view.ts';
-import { readFrom, tailOf } from './output-file.ts';
+import { isOutput, readFrom, tailOf } from './output-file.ts';
 import { noHistory, outputPath, runDirectory, withHistory } from './past.ts';
 import { hasBegun } from './results.ts';
 import type { Session } from './session.ts';
@@ -48,7 +47,7 @@ function showRun(run: RunRecord, view: LogView): number {
   const { options, session, state } = view;
   const attempts = attemptsOf(run, options);
   if (attempts.length === 0) return tellUnbegun(run, view);
-  const kept = attempts.filter(({ number }) => existsSync(outputPath(state, run.id, number)));
+  const kept = attempts.filter(({ number }) => isOutput(outputPath(state, run.id, number)));
   if (kept.length === 0) return tellGone(run, view);
   let bytes = 0;
   for (const { attempt, from } of beginnings(run.id, kept, view)) {

@@ -1,5 +1,7 @@
 /** The file of an attempt's output, read in pieces, perhaps while it grows. */
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { printable } from '../observe/text.ts';
+import { exit, Failure } from './exit.ts';
 
 /** Bytes read at once. */
 const PIECE = 256 * 1024;
@@ -61,12 +63,25 @@ function seekBack(file: number, size: number, count: number): { position: number
   return { position: 0, lines: lines + 1 };
 }
 
-/** Undefined when there is none. NONBLOCK: a job may have put a pipe in its place. */
+/** Whether an attempt's output is there. */
+export function isOutput(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+}
+
+/**
+ * Undefined when there is no such file. NONBLOCK: a job may have put a pipe in its place.
+ * @throws Failure when it may not be read
+ */
 function open(path: string): number | undefined {
+  let file: number;
   try {
-    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return undefined;
+    throw new Failure(exit.notAllowed, `cannot read the output: ${printable(message)}`);
   }
+  if (fstatSync(file).isFile()) return file;
+  closeSync(file);
+  return undefined;
 }

@@ -84,7 +84,7 @@ Start here:
 
 The job file is --file, else $TSCHED_FILE, else ./jobs.yaml, else /etc/tsched/jobs.yaml.
 Exit codes: 0 well, 1 the answer is no, 64 usage or unknown id, 66 no such file, 70 our bug,
-73 cannot create, 75 already running, 77 not allowed, 78 bad job file. run-once gives the job's own.`;
+73 cannot create, 75 already running or locked, 77 not allowed, 78 bad job file. run-once gives the job's own.`;
 
 interface Common {
   readonly color?: boolean;

@@ -86,8 +86,7 @@ function asJson(standing: Standing): string {
     daemon: daemon === undefined ? null : daemonAsJson(daemon),
     store: {
       path: statePaths(state).database,
-      state:
-        typeof contents === 'string' ? 'unreadable' : isRunning ? (daemon?.store.kind ?? 'well') : 'well',
+      state: storeState(standing),
       ...troubleAsJson(standing),
       bytes: databaseSize(state) ?? null,
       runs: known?.figures.runs ?? 0,
@@ -104,6 +103,12 @@ function asJson(standing: Standing): string {
     })),
   };
   return `${printableJson(shape)}\n`;
+}
+
+function storeState({ isRunning, daemon, contents }: Standing): string {
+  if (typeof contents === 'string') return 'unreadable';
+  if (isRunning) return daemon?.store.kind ?? 'well';
+  return contents === undefined ? 'absent' : 'well';
 }
 
 function daemonAsJson({ pid, startedAt, version, file, jobs, loadedAt, fileProblem }: DaemonInfo): object {

@@ -40,8 +40,11 @@ export interface Answer {
   readonly row: HistoryRow | undefined;
   readonly verdict: SlotVerdict;
   readonly facts: SlotFacts;
+  /** The slots beside it. */
   readonly previousAt: Instant | undefined;
   readonly nextAt: Instant | undefined;
+  /** The next one from now on. */
+  readonly comingAt: Instant | undefined;
   readonly timezone: string;
 }
 
@@ -113,7 +116,8 @@ export function answerFor(
     ...jobFacts(slot, known),
     ...keptFacts(history?.kept(known.id), session.now),
   };
-  return { known, slot, row, verdict: whySlot(facts), facts, previousAt, nextAt, timezone };
+  const comingAt = trigger?.next(session.now);
+  return { known, slot, row, verdict: whySlot(facts), facts, previousAt, nextAt, comingAt, timezone };
 }
 
 function jobFacts(slot: Instant, { id, job, schedule, place, pause, daemon }: Known) {

@@ -62,7 +62,7 @@ function asJson(answer: Answer, state: string, session: Session): string {
 }
 
 function asText(answer: Answer, session: Session): string {
-  const { known, slot, timezone, nextAt, row } = answer;
+  const { known, slot, timezone, comingAt, row } = answer;
   const paint = session.painter('out');
   const distance = slot > session.now ? fromNow(slot, session.now) : ago(slot, session.now);
   const head = `${paint('bold', printable(known.id))}   ${localDateTime(slot, timezone)}   ${timezone}   ${paint('dim', distance)}\n`;
@@ -70,9 +70,9 @@ function asText(answer: Answer, session: Session): string {
   const lines = whyInWords(answer, session.now).map((line) => `  ${printable(line)}\n`);
   const run = row !== undefined && 'run' in row ? `  ${paint('dim', `run   ${row.run.id}`)}\n` : '';
   const next =
-    nextAt === undefined || !(known.job?.enabled ?? true)
+    comingAt === undefined || comingAt === slot || !(known.job?.enabled ?? true)
       ? ''
-      : `  ${paint('dim', `next  ${localDateTime(nextAt, timezone)}   ${fromNow(nextAt, session.now)}`)}\n`;
+      : `  ${paint('dim', `next  ${localDateTime(comingAt, timezone)}   ${fromNow(comingAt, session.now)}`)}\n`;
   return `${head}${note === undefined ? '' : `  ${paint('yellow', note)}\n`}${lines.join('')}${run}${next}`;
 }
 

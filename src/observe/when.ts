@@ -50,7 +50,8 @@ export function dayTime(instant: Instant, timezone: string, now: Instant): strin
 }
 
 function clock(wall: Date): string {
-  return wall.toISOString().slice(11, wall.getUTCSeconds() === 0 ? 16 : 19);
+  const [, time = ''] = wall.toISOString().split('T');
+  return time.slice(0, wall.getUTCSeconds() === 0 ? 5 : 8);
 }
 
 function date(wall: Date, today: Date): string {

@@ -3,6 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { openDatabase } from '../../src/store/sqlite/open.ts';
+import { Recorder } from '../../src/store/sqlite/recorder.ts';
 
 const bin = join(import.meta.dirname, '../../bin/tsched.js');
 
@@ -26,6 +28,30 @@ function mixedFile(): string {
     return `  job-${index}:\n    description: Number ${index}\n${when}    run: echo ${index}\n`;
   });
   return `jobs:\n${jobs.join('')}`;
+}
+
+/** Twenty runs of each of the twenty jobs. */
+function stateWithHistory(directory: string): string {
+  const db = openDatabase(join(directory, 'tsched.db'));
+  const outcome = { kind: 'succeeded', exitCode: 0 } as const;
+  const claims = Array.from({ length: 400 }, (_, index) => {
+    const at = Date.now() - index * 3_600_000;
+    const time = at.toString(16).padStart(12, '0');
+    return {
+      id: `${time.slice(0, 8)}-${time.slice(8)}-7000-8000-000000000000`,
+      jobId: `job-${index % 20}`,
+      scheduledAt: at,
+      cause: 'schedule' as const,
+      claimedAt: at,
+      state: 'finished' as const,
+      attempts: [{ number: 1, startedAt: at + 3, finishedAt: at + 20, duration: 17, pid: 4711, outcome }],
+      finishedAt: at + 20,
+      outcome,
+    };
+  });
+  new Recorder(db).record({ claims, saves: [], skips: [], placed: [], gone: [], pauses: [], urgent: true });
+  db.close();
+  return directory;
 }
 
 /** Milliseconds each command took in each round; the commands take turns, so that a busy moment hits all alike. */
@@ -52,12 +78,16 @@ export function run({ smoke }: { readonly smoke: boolean }): Promise<void> {
     const plain = join(directory, 'plain.yaml');
     writeFileSync(file, mixedFile());
     writeFileSync(plain, plainFile());
+    const none = ['--state-dir', join(directory, 'none')];
+    const lived = ['--state-dir', stateWithHistory(directory)];
     const commands = new Map([
       ['node empty.cjs', [empty]],
       ['tsched --version', [bin, '--version']],
-      ['tsched list, 20 plain jobs', [bin, 'list', '--file', plain]],
-      ['tsched list, 20 jobs', [bin, 'list', '--file', file]],
-      ['tsched list --json, 20 jobs', [bin, 'list', '--json', '--file', file]],
+      ['tsched list, 20 plain jobs', [bin, 'list', '--file', plain, ...none]],
+      ['tsched list, 20 jobs', [bin, 'list', '--file', file, ...none]],
+      ['tsched list --json, 20 jobs', [bin, 'list', '--json', '--file', file, ...none]],
+      ['tsched list, 20 plain jobs with history', [bin, 'list', '--file', plain, ...lived]],
+      ['tsched history of one job', [bin, 'history', 'job-1', ...lived]],
       ['tsched next, 20 jobs', [bin, 'next', '--file', file]],
       ['tsched --help', [bin, '--help']],
     ]);

@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { project, tsched } from './tsched.ts';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { startDaemon } from '../support/daemon.ts';
+import { going, ran, stateWith } from './past.ts';
+import { directory, project, tsched } from './tsched.ts';
 
 const jobs = `
 timezone: Europe/Berlin
@@ -58,7 +62,7 @@ describe('tsched list', () => {
       past      Once, at 2020-01-01 01:00:00+01:00                            Europe/Berlin  never
       year      At 00:00, on day 1 of the month, only in January              Europe/Berlin  in 68d    1 Jan 2027 00:00
 
-      10 jobs, 1 disabled in jobs.yaml. Times in each job's zone.
+      10 jobs, 1 disabled in jobs.yaml. Times in each job's zone.  No daemon is running.
       "
     `);
   });
@@ -93,6 +97,7 @@ describe('tsched list', () => {
       task: 'run',
       tags: ['db'],
       lastRun: null,
+      recent: [],
     });
     const states = Object.fromEntries(listed.jobs.map((job) => [job.id, [job.state, job.nextAt]]));
     expect(states).toMatchObject({
@@ -101,5 +106,80 @@ describe('tsched list', () => {
       past: ['ended', null],
       year: ['scheduled', '2026-12-31T23:00:00Z'],
     });
+  });
+
+  it('shows what the last runs came to, and who rests', () => {
+    const failed = { kind: 'failed', exitCode: 1 } as const;
+    const day = (index: number): string => new Date(Date.UTC(2026, 9, 10 + index, 0, 30)).toISOString();
+    const backups = Array.from({ length: 12 }, (_, index) => ran('backup', day(index)));
+    const state = stateWith({
+      runs: [
+        ...backups,
+        ran('backup', day(13), { outcome: failed }),
+        ran('nick', day(13), { outcome: { kind: 'cancelled', by: 'operator' } }),
+        going('often', '2026-10-24T11:59:00Z'),
+      ],
+      pauses: [
+        ['year', { since: 5 }],
+        ['off', { since: 5 }],
+        ['past', { since: 5, until: 6 }],
+      ],
+    });
+    const cwd = project(jobs);
+    const { code, out } = tsched(['list', '--state-dir', state], { cwd, at });
+    expect(code).toBe(0);
+    expect(out).toMatchInlineSnapshot(`
+      "ID        SCHEDULE                                                      ZONE           NEXT                 LAST                RESULT           RECENT      DESCRIPTION
+      backup    At 02:30                                                      Europe/Berlin  in 12h    Sun 02:30  35h ago  Fri 02:30  exit 1     1.5s  •••••••••x  A copy of the database
+      either    At 00:00, on day 13 of the month, and on Friday (either one)  Europe/Berlin  in 5d     Fri 00:00  never
+      hashed    At 04:59                                                      Europe/Berlin  in 15h    Sun 04:59  never
+      nick      At 00:00, Monday through Friday                               Europe/Berlin  in 35h    Mon 00:00  35h ago  Fri 02:30  cancelled  1.5s  -
+      shanghai  At 09:30, Monday through Friday; At 12:00, only on Saturday   Asia/Shanghai  in 37h    Mon 09:30  never
+      often     Every 1h30m                                                   Europe/Berlin  in 30m    14:30      1m ago   13:59      running          …
+      off       Every 5m                                                      Europe/Berlin  disabled             never
+      first     Once after each boot                                          Europe/Berlin  at start             never
+      past      Once, at 2020-01-01 01:00:00+01:00                            Europe/Berlin  never                never
+      year      At 00:00, on day 1 of the month, only in January              Europe/Berlin  paused               never
+
+      10 jobs, 1 failing, 1 paused, 1 disabled in jobs.yaml. Times in each job's zone.  No daemon is running.
+      "
+    `);
+    const json = tsched(['list', '--json'], { cwd, at, env: { TSCHED_STATE_DIR: state } });
+    const listed = JSON.parse(json.out) as { jobs: { id: string; [name: string]: unknown }[] };
+    const of = (id: string) => listed.jobs.find((job) => job.id === id);
+    expect(of('backup')).toMatchObject({
+      lastRun: {
+        scheduledAt: '2026-10-23T00:30:00Z',
+        startedAt: '2026-10-23T00:30:00.012Z',
+        finishedAt: '2026-10-23T00:30:01.512Z',
+        outcome: failed,
+      },
+      recent: ['failed', ...Array.from({ length: 9 }, () => 'succeeded')],
+    });
+    expect(of('often')).toMatchObject({ lastRun: { finishedAt: null, outcome: null }, recent: ['active'] });
+    expect(of('either')).toMatchObject({ lastRun: null, recent: [] });
+    expect([of('year')?.['state'], of('off')?.['state'], of('past')?.['state']]).toEqual([
+      'paused',
+      'disabled',
+      'ended',
+    ]);
+  });
+
+  it('says who runs, and lists all the same when the history cannot be read', async () => {
+    const daemon = await startDaemon({ jobs: 'jobs:\n  a: { every: 1h, run: x }\n' }).ready();
+    const args = ['list', '--state-dir', daemon.stateDirectory];
+    const own = tsched([...args, '--file', daemon.file]);
+    expect(own.out).toMatch(new RegExp(`Daemon: running for \\d+s \\(pid ${daemon.pid}\\)\\.\n$`));
+    expect(tsched(args, { cwd: project(jobs) }).out).toContain(`It runs another file: ${daemon.file}.`);
+    await daemon.stop();
+    expect(tsched([...args, '--file', daemon.file]).out).toContain('No daemon is running.');
+
+    const state = stateWith({});
+    writeFileSync(join(state, 'tsched.db'), 'garbage! '.repeat(100));
+    const damaged = tsched(['list', '--state-dir', state], { cwd: project(jobs), at });
+    expect(damaged.code).toBe(0);
+    expect(damaged.err).toMatch(/^tsched: the history is not shown: .* is damaged: .*tsched db check.*$/m);
+    const none = tsched(['list', '--state-dir', join(directory(), 'none')], { cwd: project(jobs), at });
+    expect(damaged.out).toBe(none.out);
   });
 });

@@ -17,7 +17,7 @@ export interface Ran {
 export interface RunOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** Runs it as if it were this moment, UTC: `2026-10-24 12:00:00`. */
+  /** Runs it as if it were this moment, UTC: `2026-10-24 12:00:00`; with `@` before it time goes on from there, else it stands. */
   readonly at?: string;
 }
 
@@ -39,7 +39,14 @@ let cache: string | undefined;
 /** No variable of whoever runs the tests changes what a command prints. */
 export function plainEnvironment(): Record<string, string> {
   cache ??= directory();
-  return { PATH: process.env.PATH ?? '', HOME: directory(), XDG_CACHE_HOME: cache, TZ: 'UTC' };
+  const home = directory();
+  return {
+    PATH: process.env.PATH ?? '',
+    HOME: home,
+    XDG_CACHE_HOME: cache,
+    TSCHED_STATE_DIR: join(home, 'state'),
+    TZ: 'UTC',
+  };
 }
 
 const made: string[] = [];
