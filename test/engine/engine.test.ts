@@ -61,9 +61,9 @@ describe('firing', () => {
     ]);
     const at = (time: string): number => Date.parse(`2026-01-01T${time}Z`);
     expect(engine.next()).toEqual({ jobId: 'often', slot: at('00:01:00') });
-    await engine.pause('often', { until: at('00:01:00') });
+    await engine.pause('often', { since: 0, until: at('00:01:00') });
     expect(engine.next()).toEqual({ jobId: 'often', slot: at('00:01:00') });
-    await engine.pause('often', {});
+    await engine.pause('often', { since: 0 });
     expect(engine.next()).toEqual({ jobId: 'hourly', slot: at('01:00:00') });
   });
 
