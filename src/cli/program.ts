@@ -71,6 +71,8 @@ function build(session: Session, end: Seen['end']): Command {
   addSchema(program, seen);
   program.commandsGroup('Operate:');
   addToken(program, seen);
+  program.commandsGroup('Set up:');
+  addInstall(program, seen);
   for (const command of program.commands) finish(command, session);
   for (const command of program.commands.flatMap(({ commands }) => commands)) finish(command, session);
   return program;
@@ -296,6 +298,34 @@ function addSchema(program: Command, { session }: Seen): void {
     .action(async () => {
       const { schema } = await import('./schema.ts');
       schema(session);
+    });
+}
+
+function addInstall(program: Command, { session }: Seen): void {
+  program
+    .command('install')
+    .description('write a systemd unit that runs the daemon, and say what to run next')
+    .option('--user', 'for systemctl --user, instead of the system')
+    .option(
+      '-f, --file <path>',
+      'the job file (default: /etc/tsched/jobs.yaml; --user: ~/.config/tsched/jobs.yaml)',
+    )
+    .option('--run-as <user>', 'a user that exists; without it root, who can run jobs as others')
+    .option('--dry-run', 'print the unit and write nothing')
+    .option('--force', 'overwrite a unit that says something else')
+    .addHelpText(
+      'after',
+      `
+Changes of yours belong in a drop-in (systemctl edit tsched), which survives the next install.
+
+Examples:
+  tsched install --dry-run
+  sudo tsched install --file /srv/jobs.yaml --run-as deploy
+  tsched install --user`,
+    )
+    .action(async (options) => {
+      const { install } = await import('./install.ts');
+      install(options, session);
     });
 }
 

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Batch } from '../../src/store/batch.ts';
 import { openDatabase } from '../../src/store/sqlite/open.ts';
 import { Recorder } from '../../src/store/sqlite/recorder.ts';
 
@@ -49,7 +50,9 @@ function stateWithHistory(directory: string): string {
       outcome,
     };
   });
-  new Recorder(db).record({ claims, saves: [], skips: [], placed: [], gone: [], pauses: [], urgent: true });
+  const batch = new Batch();
+  batch.claim(claims, []);
+  new Recorder(db).record(batch.data);
   db.close();
   return directory;
 }

@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runIds } from '../../src/engine/run-id.ts';
 import type { JobId, Pause, Place, RunRecord, SkipRecord } from '../../src/model.ts';
+import { Batch } from '../../src/store/batch.ts';
 import { openDatabase } from '../../src/store/sqlite/open.ts';
 import { Recorder } from '../../src/store/sqlite/recorder.ts';
 import { statePaths } from '../../src/store/state-directory.ts';
@@ -21,31 +22,31 @@ export function stateWith(past: Past, state = join(directory(), 'state')): strin
   mkdirSync(state, { recursive: true, mode: 0o700 });
   const db = openDatabase(statePaths(state).database);
   const { runs = [], skips = [], placed = [], pauses = [] } = past;
-  const none = { saves: [], gone: [], urgent: true };
-  const won = new Recorder(db).record({ ...none, claims: runs, skips, placed, pauses });
+  const batch = new Batch();
+  batch.claim(runs, skips);
+  batch.place({ placed: new Map(placed), gone: [] });
+  for (const [jobId, pause] of pauses) batch.pause(jobId, pause);
+  const won = new Recorder(db).record(batch.data);
   db.close();
   if (won.includes(false)) throw new Error('two runs of one slot');
   return state;
 }
 
-let now = 0;
-const newId = runIds({ now: () => now, monotonic: () => 0, after: () => () => undefined }, (bytes) =>
-  randomFillSync(bytes),
-);
+const newId = runIds((bytes) => randomFillSync(bytes));
 
 /** A run of `jobId` that came on time and succeeded after 1.5 s, unless `change` says otherwise. */
 export function ran(jobId: JobId, scheduled: string, change: Partial<RunRecord> = {}): RunRecord {
   const scheduledAt = Date.parse(scheduled);
   const startedAt = scheduledAt + 12;
-  now = change.claimedAt ?? startedAt;
+  const claimedAt = change.claimedAt ?? startedAt;
   const outcome = change.outcome ?? { kind: 'succeeded', exitCode: 0 };
   const finishedAt = startedAt + 1500;
   return {
-    id: newId(),
+    id: newId(claimedAt),
     jobId,
     scheduledAt,
     cause: 'schedule',
-    claimedAt: now,
+    claimedAt,
     state: 'finished',
     attempts: [{ number: 1, startedAt, finishedAt, duration: 1500, pid: 7, outcome }],
     finishedAt,

@@ -131,6 +131,20 @@ describe.skipIf(!hasPerl)(`a daemon under a service manager${hasPerl ? '' : ' (s
     expect(await daemon.stop()).toBe(0);
   });
 
+  it('jobs get credentials by env_file', async () => {
+    const where = directory();
+    writeFileSync(join(where, 'token'), 'TOKEN=from-the-credential\n', { mode: 0o400 });
+    const env_file = '${CREDENTIALS_DIRECTORY}/token';
+    const uses = { startup: 'daemon', env_file, run: 'echo "it is $TOKEN"', output: { log: 'all' } };
+    const daemon = startDaemon({
+      directory: where,
+      jobs: JSON.stringify({ jobs: { uses } }),
+      env: { CREDENTIALS_DIRECTORY: where },
+    });
+    await daemon.waitFor('the job', ({ msg }) => msg === 'it is from-the-credential');
+    expect(await daemon.stop()).toBe(0);
+  });
+
   it('goes on, and says so once, where the service manager cannot be reached', async () => {
     const where = directory();
     const daemon = startDaemon({
