@@ -97,6 +97,8 @@ export class Engine {
         const job = this.#jobs.get(id);
         if (job !== undefined) this.#arm(job, { startedAt, known: places.get(id), placement });
       });
+      // Not all were looked at: those that were not have gone nowhere.
+      if (this.#desk.closing) placement.gone.clear();
       await this.#place(placement);
       if (!this.#desk.closing) this.#desk.emit({ kind: 'engine_started', jobs: definitions.length });
     });

@@ -147,6 +147,28 @@ describe('a job', () => {
     expect(third.skips()).toEqual([]);
   });
 
+  it('that a daemon did not come to before it was stopped keeps its place', async () => {
+    const many = Array.from({ length: 2000 }, (_, n) => job(`j${n}`, { every: HOUR }));
+    const jobs = [job('first', { startup: 'daemon' }), ...many];
+    const store = new DurableStore(1_000_000);
+    const first = rig({ store, start: START });
+    await Promise.all([first.engine.start(jobs), first.clock.advance(MINUTE)]);
+    const stopped = Promise.withResolvers<void>();
+    const second: Rig = rig({
+      store,
+      start: '2026-01-01T00:30:00Z',
+      ids: 'second',
+      script: () => {
+        void second.engine.stop({ drain: 0 }).then(stopped.resolve);
+        return { lasts: 0 };
+      },
+    });
+    await Promise.all([second.engine.start(jobs), second.clock.advance(MINUTE), stopped.promise]);
+    const armed = [...second.engine.jobs()].filter(({ nextSlot }) => nextSlot !== undefined);
+    expect(armed.length).toBeLessThan(many.length); // the fault
+    expect((await store.places()).size).toBe(jobs.length);
+  });
+
   it('that was paused stays so, until its pause ends', async () => {
     const jobs = [every(HOUR)];
     const store = new DurableStore();

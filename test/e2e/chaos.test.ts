@@ -1,0 +1,44 @@
+/** Daemons that are killed at every step of what they do, over and over: no slot is lost, and none runs twice. */
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { bundle, fate, Household, PLACES, STEPS } from '../support/chaos.ts';
+import { SEED } from '../support/cron-judge.ts';
+import { Random } from '../support/cron-oracle.ts';
+import { directory } from '../support/daemon.ts';
+
+/** `npm run chaos` asks for more. */
+const KILLS = Number(process.env['TSCHED_CHAOS_KILLS'] ?? 200);
+const HOUSEHOLDS = 5;
+
+describe('daemons that are killed at every step', () => {
+  it(
+    `${KILLS} times: every slot is one run or one skip, and no attempt runs twice`,
+    { timeout: KILLS * 4000 },
+    async () => {
+      console.log(`TSCHED_TEST_SEED=${SEED}`);
+      const where = directory();
+      const program = await bundle(join(where, 'program'));
+      const kills: string[] = [];
+      let lives = 0;
+      const household = async (number: number): Promise<void> => {
+        const home = new Household(join(where, `household-${number}`), program);
+        const random = new Random(SEED + number);
+        while (home.kills.length < KILLS / HOUSEHOLDS) {
+          const { life, outside } = fate(lives++, { random, isFirst: home.kills.length === 0 });
+          const ended = await home.live(life, outside);
+          expect(['SIGKILL', '0'], `${JSON.stringify(life)}: ${home.words}`).toContain(ended);
+        }
+        const findings = await home.audit(await home.settle());
+        expect(
+          findings,
+          `TSCHED_TEST_SEED=${SEED}, household ${number}, killed at ${home.kills.join(', ')}`,
+        ).toEqual([]);
+        kills.push(...home.kills);
+      };
+      await Promise.all(Array.from({ length: HOUSEHOLDS }, (_, number) => household(number)));
+      expect(kills.length).toBeGreaterThanOrEqual(KILLS);
+      // The faults: each of them came.
+      for (const step of [...STEPS, ...PLACES, 'outside']) expect(kills, step).toContain(step);
+    },
+  );
+});
