@@ -3,10 +3,11 @@
  *
  * A process has its file open for appending, so whatever the daemon does to it, the next write goes to its end. When a file has
  * grown to twice its bound, its first half-bound and its last stay: the last is read, the file is cut after the first, and a line
- * that says so and what was read are appended. What is written between the reading and the cutting is lost with the
- * middle, and a line may come to stand before the marker: the price of a process never waiting for the daemon.
+ * that says so and what was read are appended. What is written between the reading and the cutting is lost with the middle,
+ * so nothing else comes between the two; and a line may come to stand before the marker: the price of a process never waiting
+ * for the daemon.
  */
-import { constants, statSync } from 'node:fs';
+import { constants, fstatSync, ftruncateSync, readSync, statSync } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import type { Clock } from '../engine/ports.ts';
 import type { OutputPolicy } from '../model.ts';
@@ -18,6 +19,8 @@ const INTERVAL = 250;
 const BUSY_INTERVAL = 50;
 /** Read from one file in one look, at most; more than that goes unseen once the file is cut. Bytes. */
 const PIECE = 1024 * 1024;
+/** Cut off without letting go of the loop, at most: some milliseconds. Of more, a moment's output may be lost. Bytes. */
+const AT_ONCE = 32 * 1024 * 1024;
 /** Copied of a failed attempt's output, at most. Bytes. */
 const LAST_WORDS = 16 * 1024;
 
@@ -78,6 +81,8 @@ class OutputFile {
   /** Where the lines not yet given out begin. */
   #position = 0;
   #removed = 0;
+  /** For what stays of the end, while it is cut again and again: new room each time would be megabytes of garbage a second. */
+  #room: Buffer | undefined;
   /** Looks come one after the other. */
   #busy: Promise<boolean> = Promise.resolve(false);
 
@@ -123,7 +128,10 @@ class OutputFile {
   async #inspect(file: FileHandle, bound: number): Promise<boolean> {
     if (this.#policy.log === 'all') await this.#read(file);
     const { size } = await file.stat();
-    if (size <= bound) return size > bound / 2;
+    if (size <= bound) {
+      this.#room = undefined;
+      return size > bound / 2;
+    }
     await this.#cut(file, size);
     return true;
   }
@@ -157,17 +165,27 @@ class OutputFile {
 
   async #cut(file: FileHandle, size: number): Promise<void> {
     const half = Math.floor(this.#policy.maxSize / 2);
-    const room = Math.max(0, half - MARKER_ROOM);
-    const tail = await file.read(Buffer.allocUnsafe(room), 0, room, Math.max(half, size - room));
-    const unseen = size - this.#position;
-    this.#removed += Math.max(0, size - half - tail.bytesRead - (this.#removed > 0 ? MARKER_ROOM : 0));
+    const room = (this.#room ??= Buffer.allocUnsafe(Math.max(0, half - MARKER_ROOM)));
+    let { tail, end } = await readTail(file, { from: half, size, room });
+    // What came meanwhile is most often little, and may be the last words.
+    for (let tries = 0; tries < 3 && fstatSync(file.fd).size - end > PIECE; tries += 1) {
+      ({ tail, end } = await readTail(file, { from: half, size: fstatSync(file.fd).size, room }));
+    }
+    let more = readMore(file, end);
+    end += more.length;
+    if (end - half <= AT_ONCE) ftruncateSync(file.fd, half);
+    else await file.truncate(half);
+    more = more.subarray(Math.max(0, more.length - room.length));
+    tail = tail.subarray(Math.max(0, tail.length + more.length - room.length));
+    const kept = tail.length + more.length;
+    const unseen = end - this.#position;
+    this.#removed += Math.max(0, end - half - kept - (this.#removed > 0 ? MARKER_ROOM : 0));
     const marker = Buffer.from(
       `\n[tsched: about ${this.#removed} bytes removed here]`.padEnd(MARKER_ROOM - 1) + '\n',
     );
-    await file.truncate(half);
-    await file.appendFile(Buffer.concat([marker, tail.buffer.subarray(0, tail.bytesRead)]));
+    await file.writev([marker, tail, more]);
     if (this.#policy.log === 'all' && unseen > 0) this.#tell([`… ${unseen} bytes not shown`]);
-    this.#position = half + MARKER_ROOM + tail.bytesRead;
+    this.#position = half + MARKER_ROOM + kept;
   }
 
   #tell(lines: readonly string[]): void {
@@ -186,6 +204,23 @@ class OutputFile {
       await file.close();
     }
   }
+}
+
+/** The last bytes of a file of that size, as many as there is room for, none from before `from`; `end` is where they end. */
+async function readTail(
+  file: FileHandle,
+  { from, size, room }: { readonly from: number; readonly size: number; readonly room: Buffer },
+): Promise<{ tail: Buffer; end: number }> {
+  const start = Math.max(from, size - room.length);
+  const { bytesRead } = await file.read(room, 0, size - start, start);
+  return { tail: room.subarray(0, bytesRead), end: start + bytesRead };
+}
+
+/** What stands after `from`, without letting go of the loop; up to a piece. */
+function readMore({ fd }: FileHandle, from: number): Buffer {
+  const length = Math.min(PIECE, Math.max(0, fstatSync(fd).size - from));
+  const buffer = Buffer.allocUnsafe(length);
+  return buffer.subarray(0, readSync(fd, buffer, 0, length, from));
 }
 
 /** Bytes of the line that stands for what was removed; always the same, so that bounds can be reckoned with. */

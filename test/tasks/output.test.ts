@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { LineSplitter, LONGEST_LINE } from '../../src/tasks/lines.ts';
 import { bench, shell, type Bench } from './harness.ts';
@@ -50,6 +50,20 @@ describe('output', () => {
     const attempt = bench().start(shell(String.raw`printf 'a\377\376b\000\033[2J\r\n{"level":"info"}\n'`));
     await attempt.outcome;
     expect(statSync(`${attempt.base}.log`).size).toBe(28);
+  });
+
+  it('of 50 MB in one line is kept byte for byte, and told in parts', async () => {
+    const some = bench();
+    const output = { maxSize: 100_000_000, keep: 1, log: 'all' } as const;
+    const script = String.raw`printf 'a\377\376b\000\033[2J\r'; head -c 50000000 /dev/zero | tr '\0' c; printf '\303'`;
+    const attempt = some.start(shell(script, { output }));
+    expect(await attempt.outcome).toMatchObject({ kind: 'succeeded' });
+    const head = Buffer.from('a\xff\xfeb\0\x1b[2J\r', 'latin1');
+    const expected = Buffer.concat([head, Buffer.alloc(50_000_000, 'c'), Buffer.from([0xc3])]);
+    expect(readFileSync(`${attempt.base}.log`).equals(expected)).toBe(true);
+    const told = linesOf(some);
+    expect(Math.max(...told.map((line) => line.length))).toBeLessThanOrEqual(LONGEST_LINE);
+    expect(told.join('').length).toBe(50_000_000 + 11);
   });
 
   it('of every run is told where the job wants it, as it comes and to the last word', async () => {
