@@ -68,6 +68,8 @@ export interface AskedDaemon {
 
 /** Ids that a mistyped one is compared with. */
 const MOST_COMPARED = 2000;
+/** Runs of one job; a run by hand passes by overlap and limits, but is no way to start a thousand processes. */
+const MOST_AT_ONCE = 25;
 /** A census is counted again after so long, or when jobs change. */
 const CENSUS: Duration = 1000;
 
@@ -343,6 +345,10 @@ export class DaemonOperator implements Operator {
 
   #begin(jobId: JobId, by: string): Answer<RunRecord> {
     const { engine, daemon } = this.#parts;
+    if ((engine.job(jobId)?.active.length ?? 0) >= MOST_AT_ONCE) {
+      const message = `${MOST_AT_ONCE} runs of ${jobId} are active`;
+      return refuse({ refused: 'too_many', message, hint: 'wait for some of them to end' });
+    }
     const run = engine.runNow(jobId);
     if (run !== undefined) daemon.say(`${by} runs ${jobId}: run ${run.id}`);
     else if (engine.stopping) return refuse(STOPPING);

@@ -6,6 +6,7 @@ import type { Clock } from './engine/ports.ts';
 import type { Listener } from './http/http.ts';
 import type { Duration } from './model.ts';
 import type { Log } from './observe/log.ts';
+import type { Metrics } from './observe/metrics.ts';
 import type { DaemonOperator } from './operator.ts';
 
 export interface ServeSettings {
@@ -34,6 +35,7 @@ export class Serving {
   readonly #parts: ServingParts;
   readonly #listeners: Listener[] = [];
   readonly #callOffs = new Set<() => void>();
+  #metrics: Metrics | undefined;
   #closed = false;
 
   constructor(parts: ServingParts) {
@@ -47,6 +49,7 @@ export class Serving {
       import('./observe/metrics.ts'),
     ]);
     const metrics = createMetrics({ operator, clock });
+    this.#metrics = metrics;
     operator.feed.subscribeFromStart(({ event }) => metrics.observe(event));
     const parts = {
       operator,
@@ -77,6 +80,7 @@ export class Serving {
     this.#closed = true;
     for (const callOff of this.#callOffs) callOff();
     await Promise.all(this.#listeners.map((listener) => listener.close()));
+    this.#metrics?.close();
   }
 
   async #try(open: () => Promise<Listener>): Promise<void> {

@@ -12,6 +12,7 @@ export interface Refusal {
     | 'unknown_run'
     | 'run_active'
     | 'run_finished'
+    | 'too_many'
     | 'no_output'
     | 'bad_cursor'
     | 'bad_expression'

@@ -1,4 +1,5 @@
 import type { FileProblem, Refusal } from '../engine/ports-operator.ts';
+import { problemShape } from './shapes.ts';
 
 export type ProblemCode =
   | Refusal['refused']
@@ -45,7 +46,7 @@ export class HttpProblem extends Error {
       detail: this.message,
       code: this.code,
       ...(hint === undefined ? {} : { hint }),
-      ...(problems === undefined ? {} : { errors: problems }),
+      ...(problems === undefined ? {} : { errors: problems.map(problemShape) }),
     };
   }
 }
@@ -76,6 +77,7 @@ const STATUS: Readonly<Record<ProblemCode, number>> = {
   bad_expression: 422,
   key_reused: 422,
   past: 422,
+  too_many: 429,
   bug: 500,
   busy: 503,
   history_unavailable: 503,
@@ -94,6 +96,7 @@ const TITLES: Readonly<Record<number, string>> = {
   416: 'Range Not Satisfiable',
   421: 'Misdirected Request',
   422: 'Unprocessable Content',
+  429: 'Too Many Requests',
   500: 'Internal Server Error',
   503: 'Service Unavailable',
 };

@@ -20,7 +20,7 @@ export const actRoutes: readonly Route[] = [
     summary: 'Runs a job once, now, beside its schedule, whether or not it is paused',
     headers: idempotencyKey,
     answers: { 202: { about: 'The run that was begun', schema: 'Run' } },
-    problems: ['unknown_job', 'key_reused', 'stopping'],
+    problems: ['unknown_job', 'too_many', 'key_reused', 'stopping'],
     handle: async (asked, { operator }) =>
       begun(valueOf(await operator.runNow(asked.path['id'] ?? '', requestOf(asked)))),
   }),
@@ -31,7 +31,15 @@ export const actRoutes: readonly Route[] = [
     summary: 'Runs the job of a run that is over once more, as a run of its own',
     headers: idempotencyKey,
     answers: { 202: { about: 'The run that was begun', schema: 'Run' } },
-    problems: ['unknown_run', 'unknown_job', 'run_active', 'key_reused', 'stopping', 'history_unavailable'],
+    problems: [
+      'unknown_run',
+      'unknown_job',
+      'run_active',
+      'too_many',
+      'key_reused',
+      'stopping',
+      'history_unavailable',
+    ],
     handle: async (asked, { operator }) =>
       begun(valueOf(await operator.retry(asked.path['id'] ?? '', requestOf(asked)))),
   }),

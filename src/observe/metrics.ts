@@ -12,6 +12,7 @@ export interface Metrics {
   observe(event: DaemonEvent): void;
   /** All of it, in Prometheus' text format. */
   text(): Promise<string>;
+  close(): void;
 }
 
 export interface MetricsOptions {
@@ -151,6 +152,11 @@ class Figures implements Metrics {
   text(): Promise<string> {
     this.#rendering ??= this.#render().finally(() => (this.#rendering = undefined));
     return this.#rendering;
+  }
+
+  close(): void {
+    this.#callOff?.();
+    this.#delay.disable();
   }
 
   /** A metric at a time, with what is due started in between. */

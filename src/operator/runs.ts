@@ -80,6 +80,9 @@ export class Runs {
     const wanted = attempt ?? Math.max(run.value.attempts.length, 1);
     const output = await this.#parts.outputs.open(runId, wanted);
     if (output !== undefined) return done(output);
+    // Its processes have not got as far as opening it.
+    const { state, attempts } = run.value;
+    if (state !== 'finished' && wanted <= attempts.length + 1) return done(nothingYet(wanted));
     const message = `there is no output of attempt ${wanted} of this run`;
     const hint = "it wrote none, or it was removed: see its job's output.keep";
     return refuse({ refused: 'no_output', message, hint });
@@ -113,4 +116,8 @@ export class Runs {
   #freshRow(row: HistoryRow): HistoryRow {
     return 'run' in row ? { run: this.fresh(row.run) } : row;
   }
+}
+
+function nothingYet(attempt: number): OpenOutput {
+  return { attempt, size: 0, read: async function* () {}, close: () => Promise.resolve() };
 }
