@@ -69,6 +69,7 @@ function build(session: Session, end: Seen['end']): Command {
   addInit(program, seen);
   addValidate(program, seen);
   addSchema(program, seen);
+  addImport(program, seen);
   program.commandsGroup('Operate:');
   addToken(program, seen);
   program.commandsGroup('Set up:');
@@ -298,6 +299,34 @@ function addSchema(program: Command, { session }: Seen): void {
     .action(async () => {
       const { schema } = await import('./schema.ts');
       schema(session);
+    });
+}
+
+function addImport(program: Command, { session }: Seen): void {
+  program
+    .command('import')
+    .argument(
+      '<kind-or-file...>',
+      'crontab, yacron, supercronic or kubernetes, and the file; - is standard input',
+    )
+    .description(
+      "print the job file that another scheduler's file comes to, and all that means something else in it",
+    )
+    .option('--system', 'a crontab whose lines name a user, as /etc/crontab does')
+    .addHelpText(
+      'after',
+      `
+The job file goes to standard output, the list of what means something else to standard error.
+Without a kind it is told from what is in the file.
+
+Examples:
+  crontab -l | tsched import crontab - > jobs.yaml
+  tsched import /etc/cron.d/backup > jobs.yaml
+  kubectl get cronjobs -o yaml | tsched import kubernetes -`,
+    )
+    .action(async (words, options) => {
+      const { importFile } = await import('./import.ts');
+      await importFile(words, options, session);
     });
 }
 

@@ -23,7 +23,7 @@ import { job } from '../support/jobs.ts';
 
 const root = join(import.meta.dirname, '../..');
 const bin = join(root, 'bin/tsched.js');
-const newId = runIds(systemClock, (bytes) => randomFillSync(bytes));
+const newId = runIds((bytes) => randomFillSync(bytes));
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 function open(path: string) {
@@ -39,7 +39,15 @@ function open(path: string) {
 
 function claimed(jobId: string, scheduledAt: number): RunRecord {
   const claimedAt = scheduledAt;
-  return { id: newId(), jobId, scheduledAt, cause: 'schedule', claimedAt, state: 'claimed', attempts: [] };
+  return {
+    id: newId(claimedAt),
+    jobId,
+    scheduledAt,
+    cause: 'schedule',
+    claimedAt,
+    state: 'claimed',
+    attempts: [],
+  };
 }
 
 function started(run: RunRecord): RunRecord {
