@@ -22,6 +22,7 @@ const dist = join(root, 'dist');
 const modules = {
   start: 'src/cli/start.ts',
   'run-once': 'src/cli/run-once.ts',
+  notify: 'src/cli/notify.ts',
   index: 'src/index.ts',
   'config-child': 'src/config/child.ts',
   'module-host': 'src/tasks/module-host.ts',
@@ -36,6 +37,7 @@ const apart: Plugin = {
     const files: Readonly<Record<string, string>> = {
       './start.ts': './start.js',
       './run-once.ts': './run-once.js',
+      './notify.ts': './notify.js',
       './syntax.ts': './syntax.cjs',
       './main.ts': './cli.cjs',
     };

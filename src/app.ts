@@ -3,8 +3,7 @@
  * started, reloaded when a file changes, stopped.
  */
 import { randomFillSync } from 'node:crypto';
-import { mkdirSync, readFileSync } from 'node:fs';
-import { uptime } from 'node:os';
+import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { loadJobFileApart } from './config/apart.ts';
 import { formatDiagnostics } from './config/diagnostic.ts';
@@ -16,17 +15,19 @@ import { systemClock } from './engine/clock.ts';
 import { Engine, type ApplySummary } from './engine/engine.ts';
 import type { EngineEvent, Executor, Store } from './engine/ports.ts';
 import { runIds } from './engine/run-id.ts';
+import { bootedAt } from './host.ts';
 import { inSmallNursery, shrinkForAWhile } from './heap.ts';
-import type { Duration, Instant } from './model.ts';
+import type { Duration } from './model.ts';
 import { createLog, type Log, type LogOptions } from './observe/log.ts';
 import { DaemonFile } from './store/daemon-file.ts';
 import type { Lock } from './store/lock.ts';
 import { MemoryStore } from './store/memory.ts';
 import { openSqliteStore, type StoreHealth } from './store/sqlite/store.ts';
 import { statePaths, takeStateDirectory } from './store/state-directory.ts';
-import { createExecutor } from './tasks/executor.ts';
+import { createExecutor, type ProcessExecutor } from './tasks/executor.ts';
 import { processStartTime } from './tasks/process-group.ts';
 import { RunDirectories } from './tasks/run-directories.ts';
+import { Telling } from './telling.ts';
 
 export interface AppOptions {
   readonly file: string;
@@ -41,6 +42,10 @@ export interface AppOptions {
   readonly drain: Duration;
   /** Whether changes of the job file take effect by themselves. */
   readonly watch: boolean;
+  /** Where people can look at the daemon; messages link there. */
+  readonly publicUrl?: string;
+  /** A check that hears every minute that the daemon is well. */
+  readonly heartbeatUrl?: string;
   readonly log: Pick<LogOptions, 'level' | 'format' | 'color' | 'file'>;
   /** As the user set it; `process.env` may differ. */
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -119,6 +124,7 @@ export async function createApp(options: AppOptions, surround: Surround = {}): P
       log,
       file: result.file,
       runs,
+      runCommand: (command) => executor.runCommand(command),
       daemonFile,
       holding,
     });
@@ -179,6 +185,7 @@ interface Parts {
   readonly log: Log;
   readonly file: LoadedFile;
   readonly runs: RunDirectories;
+  readonly runCommand: ProcessExecutor['runCommand'];
   readonly daemonFile: DaemonFile;
   readonly holding: Holding;
 }
@@ -195,6 +202,7 @@ export class App {
   readonly #daemonFile: DaemonFile;
   readonly #holding: Holding;
   readonly #engine: Engine;
+  readonly #telling: Telling;
   readonly #finish: (exitCode: number) => void;
   readonly #aborter = new AbortController();
   #file: LoadedFile;
@@ -214,16 +222,27 @@ export class App {
     this.#runs = parts.runs;
     this.#daemonFile = parts.daemonFile;
     this.#holding = parts.holding;
+    const newId = runIds(systemClock, (bytes) => randomFillSync(bytes));
+    this.#telling = new Telling({
+      clock: systemClock,
+      store,
+      newId,
+      runsDirectory: statePaths(options.stateDirectory).runs,
+      runCommand: parts.runCommand,
+      publicUrl: options.publicUrl,
+      heartbeatUrl: options.heartbeatUrl,
+      emit: (event) => this.#observe(event),
+    });
     this.#engine = new Engine(
       {
         clock: systemClock,
         executor,
         store,
         observer: { observe: (event) => this.#observe(event) },
-        newRunId: runIds(systemClock, (bytes) => randomFillSync(bytes)),
+        newRunId: newId,
         random: Math.random,
       },
-      { maxConcurrentRuns: options.maxConcurrentRuns, bootedAt: bootedAt() },
+      { maxConcurrentRuns: options.maxConcurrentRuns, bootedAt: bootedAt(systemClock) },
     );
     const { promise, resolve } = Promise.withResolvers<number>();
     this.done = promise;
@@ -234,7 +253,9 @@ export class App {
   async start(): Promise<void> {
     this.#say(this.#file.warnings, this.#file.texts);
     this.#runs.sweep();
+    await this.#telling.start(this.#file);
     await inSmallNursery(() => this.#engine.start(this.#file.jobs));
+    if (this.#stopping === undefined) this.#telling.beat(() => this.#engine.quietFor);
     this.#shrink();
     if (this.#options.watch && this.#stopping === undefined) {
       this.#watch = watchFiles({
@@ -295,6 +316,7 @@ export class App {
     const stopped = this.#engine.stop({ drain: this.#options.drain });
     await this.#watch?.close();
     await stopped;
+    await this.#telling.close();
     await this.#executor.close();
     await this.#store.close();
     await this.#log.close();
@@ -321,6 +343,7 @@ export class App {
       return { kind: 'kept', reason: decision.reason };
     }
     if (decision.alarm !== undefined) this.#log.write('warning', decision.alarm, { cause });
+    this.#telling.load(decision.file);
     const summary = await this.#engine.apply(decision.file.jobs);
     this.#file = decision.file;
     this.#daemonFile.update({ jobs: decision.file.jobs.length, loadedAt: systemClock.now() });
@@ -357,6 +380,8 @@ export class App {
   }
 
   #observe(event: EngineEvent): void {
+    // First, so that messages are recorded with what they are about.
+    this.#telling.observe(event);
     this.#log.observer.observe(event);
     if (event.kind === 'run_finished') this.#runs.finished(event.run, event.definition.output.keep);
   }
@@ -372,15 +397,4 @@ function load(options: AppOptions, signal?: AbortSignal): Promise<LoadResult> {
     ...(uid === undefined ? {} : { uid }),
     ...(signal === undefined ? {} : { signal }),
   });
-}
-
-/** Linux tells the second; elsewhere it is reckoned back, and rounded so that it stays the same for every daemon. */
-function bootedAt(): Instant {
-  try {
-    const [, seconds] = /^btime (\d+)$/m.exec(readFileSync('/proc/stat', 'utf8')) ?? [];
-    if (seconds !== undefined) return Number(seconds) * 1000;
-  } catch {
-    // No /proc: not Linux.
-  }
-  return Math.round((Date.now() - uptime() * 1000) / 10_000) * 10_000;
 }

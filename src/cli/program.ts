@@ -61,7 +61,11 @@ function build(session: Session, end: End): Command {
   addInit(program, seen);
   addValidate(program, seen);
   addSchema(program, seen);
-  for (const command of program.commands) finish(command, session);
+  addNotify(program, seen);
+  for (const command of program.commands) {
+    finish(command, session);
+    for (const below of command.commands) finish(below, session);
+  }
   return program;
 }
 
@@ -256,6 +260,21 @@ function addSchema(program: Command, { session }: Seen): void {
     .action(async () => {
       const { schema } = await import('./schema.ts');
       schema(session);
+    });
+}
+
+function addNotify(program: Command, { session, end }: Seen): void {
+  program
+    .command('notify')
+    .description('try out who is told: tsched notify test <notifier>')
+    .command('test')
+    .argument('<notifier>', 'one of those under notifiers:')
+    .description('send a message that says it is a test; needs no daemon')
+    .addOption(fileOption())
+    .addHelpText('after', '\nExit codes: 0 it was told, 1 it was not, 64 no such notifier.')
+    .action(async (notifier, options) => {
+      const { notifyTest } = await import('./notify.ts');
+      end(await notifyTest(notifier, options, session));
     });
 }
 

@@ -1,33 +1,16 @@
 /** Points in time as people read them, in the zone of the job: from offsets alone, without Intl. */
 import type { Duration, Instant } from '../model.ts';
-import { zoneOf } from '../schedule/zone.ts';
+import { localTime, offsetText, weekdays } from '../schedule/local-time.ts';
+
+export { localDateTime } from '../schedule/local-time.ts';
 
 const DAY: Duration = 86_400_000;
-const weekdays = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
-
-interface Local {
-  /** The wall clock's reading, held in the UTC fields of a Date. */
-  readonly wall: Date;
-  readonly offset: Duration;
-}
-
-function localTime(instant: Instant, timezone: string): Local {
-  const { offset } = zoneOf(timezone).at(instant);
-  return { wall: new Date(instant + offset), offset };
-}
 
 /** `2026-10-25T02:30:00+01:00`, with milliseconds only where there are some. */
 export function localIso(instant: Instant, timezone: string): string {
   const { wall, offset } = localTime(instant, timezone);
   return `${wall.toISOString().replace(/(?:\.000)?Z$/, '')}${offsetText(offset)}`;
-}
-
-/** `Sun 2026-10-25 02:30:00 +01:00` */
-export function localDateTime(instant: Instant, timezone: string): string {
-  const { wall, offset } = localTime(instant, timezone);
-  const [date = '', time = ''] = wall.toISOString().split('T');
-  return `${weekdays[wall.getUTCDay()]} ${date} ${time.slice(0, 8)} ${offsetText(offset)}`;
 }
 
 /** As short as it can be understood on `now`'s day: `16:25`, `Tue 02:33`, `24 Dec 18:00`, `1 Jan 2028 00:00`. */
@@ -62,10 +45,4 @@ export function fromNow(instant: Instant, now: Instant): string {
 /** RFC 3339 in UTC, as all machine-readable output has it. */
 export function rfc3339(instant: Instant): string {
   return new Date(instant).toISOString().replace('.000Z', 'Z');
-}
-
-function offsetText(offset: Duration): string {
-  const minutes = Math.abs(Math.trunc(offset / 60_000));
-  const two = (count: number): string => String(count).padStart(2, '0');
-  return `${offset < 0 ? '-' : '+'}${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`;
 }

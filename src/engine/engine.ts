@@ -151,6 +151,11 @@ export class Engine {
     return run !== undefined;
   }
 
+  /** How long ago the scheduling loop last did its work. */
+  get quietFor(): Duration {
+    return this.#desk.alarm.quietFor;
+  }
+
   /** Every loaded job as it stands now. */
   *jobs(): Generator<JobStatus> {
     for (const job of this.#jobs.values()) {

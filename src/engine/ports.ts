@@ -232,6 +232,8 @@ export type EngineEvent =
       readonly notice: Notice | 'test' | 'ping';
       /** From the decision to the receiver's answer. */
       readonly after: Duration;
+      /** The receiver took it, but not for all. */
+      readonly note?: string;
     }
   /** Told once for each reason until it is over; further tries follow by themselves. */
   | {
