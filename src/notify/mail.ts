@@ -40,7 +40,7 @@ function needsTls(smtp: string): boolean {
 
 function envelope({ to, from }: Mail, letter: Letter) {
   const { message, host, subject } = letter;
-  const domain = host.replaceAll(/[^A-Za-z0-9.-]/g, '-') || 'localhost';
+  const domain = domainOf(host);
   // All mails about one job are one thread.
   const thread = `<${createHash('sha256').update(message.jobId).digest('hex').slice(0, 32)}.job@${domain}>`;
   return {
@@ -58,4 +58,12 @@ function envelope({ to, from }: Mail, letter: Letter) {
       'X-Tsched-Delivery': message.id,
     },
   };
+}
+
+/** A host's name as mail addresses can have it. */
+function domainOf(host: string): string {
+  const labels = host
+    .split('.')
+    .map((label) => label.replaceAll(/[^A-Za-z0-9-]+/g, '-').replaceAll(/^-+|-+$/g, ''));
+  return labels.filter((label) => label !== '').join('.') || 'localhost';
 }
