@@ -54,7 +54,7 @@ export class Telling implements Observer {
         lastOutput: (run, bytes) => lastOutput(options.runsDirectory, run, bytes),
         runCommand: options.runCommand,
       }),
-      settle: (ids) => void store.settle(ids).catch(storeFailed),
+      settle: (ids) => store.settle(ids).catch(storeFailed),
     });
     this.#teller = new Teller({
       clock,

@@ -9,8 +9,8 @@ import type { Delivery, Send } from './sender.ts';
 export interface DelivererOptions {
   readonly clock: Clock;
   readonly send: Send;
-  /** The messages need not be kept any longer. */
-  readonly settle: (ids: readonly string[]) => void;
+  /** The messages need not be kept any longer. Resolves when that is recorded; never rejects. */
+  readonly settle: (ids: readonly string[]) => Promise<void>;
   readonly emit: (event: EngineEvent) => void;
 }
 
@@ -94,7 +94,7 @@ export class Deliverer {
     const old = lane.waiting.slice(kept).filter((message) => !isStart(message) || lane.tries > 0);
     if (old.length === 0) return;
     lane.waiting = lane.waiting.filter((message) => !old.includes(message));
-    this.#settle(old);
+    void this.#settle(old);
   }
 
   #go(lane: Lane): void {
@@ -120,29 +120,27 @@ export class Deliverer {
   }
 
   #ended(lane: Lane, message: Message, delivery: Delivery): void {
-    const { emit, clock } = this.#options;
     if (delivery.kind === 'delivered') {
       lane.waiting.shift();
       lane.tries = 0;
       lane.reason = '';
-      this.#settle([message]);
-      const { jobId, at } = message;
-      const after = Math.max(clock.now() - at, 0);
-      const { note } = delivery;
-      if (!isStart(message))
-        emit({
-          kind: 'message_delivered',
-          to: lane.name,
-          jobId,
-          notice: noticeOf(message),
-          after,
-          ...(note === undefined ? {} : { note }),
-        });
+      void this.#delivered(lane, message, delivery.note);
       return;
     }
     if (isStart(message)) lane.waiting.shift();
     else if (delivery.final) this.#drop(lane, 1, delivery.message);
     else this.#again(lane, delivery.message);
+  }
+
+  /** Said when it is recorded: from then on it is not repeated. */
+  async #delivered({ name }: Lane, message: Message, note: string | undefined): Promise<void> {
+    const { emit, clock } = this.#options;
+    const { jobId, at } = message;
+    const after = Math.max(clock.now() - at, 0);
+    await this.#settle([message]);
+    if (isStart(message)) return;
+    const known = note === undefined ? {} : { note };
+    emit({ kind: 'message_delivered', to: name, jobId, notice: noticeOf(message), after, ...known });
   }
 
   #again(lane: Lane, message: string): void {
@@ -168,13 +166,13 @@ export class Deliverer {
       const { jobId } = each;
       this.#options.emit({ kind: 'message_dropped', to: lane.name, jobId, notice: noticeOf(each), message });
     }
-    this.#settle(dropped);
+    void this.#settle(dropped);
   }
 
   /** Starts are not kept by the store. */
-  #settle(messages: readonly Message[]): void {
+  async #settle(messages: readonly Message[]): Promise<void> {
     const ids = messages.filter((message) => !isStart(message)).map(({ id }) => id);
-    if (ids.length > 0) this.#options.settle(ids);
+    if (ids.length > 0) await this.#options.settle(ids);
   }
 }
 

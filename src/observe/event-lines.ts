@@ -154,7 +154,8 @@ function deliveryLine(event: DeliveryEvent): LogLine {
     });
   const late = event.after < 10_000 ? '' : ` ${elapsed(event.after)} late`;
   const note = event.note === undefined ? '' : `, but ${event.note}`;
-  return line(note === '' ? 'info' : 'warning', `told ${to} of this ${notice}${late}${note}`, {
+  const level = note !== '' ? 'warning' : notice === 'ping' ? 'debug' : 'info';
+  return line(level, `told ${to} of this ${notice}${late}${note}`, {
     ...fields,
     afterMs: Math.round(event.after),
   });

@@ -28,7 +28,7 @@ function rig() {
       tried.push(`${clock.now() / 1000} ${message.id}`);
       return answer(message);
     },
-    settle: (ids) => settledIds.push(...ids),
+    settle: async (ids) => void settledIds.push(...ids),
     emit: (event) => events.push(event),
   });
   return {

@@ -189,7 +189,7 @@ describe('the teller', () => {
     around.clock.step(2 * HOUR);
     const second = await live(jobs, around);
     await around.clock.advance(0);
-    const [missed] = second.delivered.filter(({ jobId }) => jobId === 'quick');
+    const missed = second.delivered.find(({ jobId }) => jobId === 'quick');
     expect(missed).toMatchObject({ notice: 'missed', skip: { reason: 'misfire', count: 119 } });
   });
 
