@@ -4,7 +4,9 @@
  */
 import { randomFillSync } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
-import { resolve } from 'node:path';
+import type { AppOptions, OperatingSettings } from './app-options.ts';
+import { describe, openStore, type Holding, type Late } from './app-store.ts';
+import { bootedAt } from './boot-time.ts';
 import { loadJobFileApart } from './config/apart.ts';
 import { formatDiagnostics } from './config/diagnostic.ts';
 import type { LoadedFile, LoadResult } from './config/load.ts';
@@ -12,45 +14,23 @@ import { decideReload } from './config/reload.ts';
 import { watchFiles, type FileWatch } from './config/watch.ts';
 import { zoneDataWarning, ZONEINFO } from './config/zone-data.ts';
 import { systemClock } from './engine/clock.ts';
-import { Engine, type ApplySummary } from './engine/engine.ts';
-import type { EngineEvent, Executor, Store } from './engine/ports.ts';
+import { Engine } from './engine/engine.ts';
+import type { EngineEvent, Executor, Observer, Store } from './engine/ports.ts';
 import { runIds } from './engine/run-id.ts';
-import { bootedAt } from './host.ts';
-import { inSmallNursery, shrinkForAWhile } from './heap.ts';
-import type { Duration } from './model.ts';
-import { createLog, type Log, type LogOptions } from './observe/log.ts';
+import { inSmallNursery, shrinkSoon } from './heap.ts';
+import { createLog, type Log } from './observe/log.ts';
+import { serviceManager, type ServiceManager } from './observe/service-manager.ts';
+import { Operating } from './operating.ts';
+import type { ReloadResult } from './operator/reload-result.ts';
 import { DaemonFile } from './store/daemon-file.ts';
-import type { Lock } from './store/lock.ts';
-import { MemoryStore } from './store/memory.ts';
-import { openSqliteStore, type StoreHealth } from './store/sqlite/store.ts';
+import type { StoreHealth } from './store/sqlite/store.ts';
 import { statePaths, takeStateDirectory } from './store/state-directory.ts';
 import { createExecutor, type ProcessExecutor } from './tasks/executor.ts';
-import { processStartTime } from './tasks/process-group.ts';
 import { RunDirectories } from './tasks/run-directories.ts';
 import { Telling } from './telling.ts';
 
-export interface AppOptions {
-  readonly file: string;
-  /** Made, with what is missing above it, if it does not exist. */
-  readonly stateDirectory: string;
-  /** History is kept in memory, and forgotten at the end. */
-  readonly ephemeral: boolean;
-  readonly version: string;
-  /** Infinity: no bound. */
-  readonly maxConcurrentRuns: number;
-  /** How long jobs that are waited for may go on after a request to stop. */
-  readonly drain: Duration;
-  /** Whether changes of the job file take effect by themselves. */
-  readonly watch: boolean;
-  /** Where people can look at the daemon; messages link there. */
-  readonly publicUrl?: string;
-  /** A check that hears every minute that the daemon is well. */
-  readonly heartbeatUrl?: string;
-  readonly log: Pick<LogOptions, 'level' | 'format' | 'color' | 'file'>;
-  /** As the user set it; `process.env` may differ. */
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  readonly hostTimezone: string;
-}
+export type { AppOptions } from './app-options.ts';
+export type { ReloadResult } from './operator/reload-result.ts';
 
 /** The job file was refused when the daemon was to start. */
 export class JobFileRefused extends Error {
@@ -65,12 +45,6 @@ export class JobFileRefused extends Error {
 
 /** Most errors and warnings of one reading that are written to the log: of a broken template there are thousands. */
 const MOST_SAID = 20;
-
-/** What came of a request to reload. */
-export type ReloadResult =
-  | { readonly kind: 'unchanged' }
-  | { readonly kind: 'applied'; readonly summary: ApplySummary }
-  | { readonly kind: 'kept'; readonly reason: string };
 
 /** What tests put around the ports, to make something fail at a certain step. */
 export interface Surround {
@@ -105,7 +79,7 @@ export async function createApp(options: AppOptions, surround: Surround = {}): P
     undo.push(() => executor.close());
     const result = await inSmallNursery(() => load(options));
     if (!result.ok) throw new JobFileRefused(result);
-    const late: Late = { health: () => undefined };
+    const late: Late = { health: () => undefined, unwritable: () => undefined };
     const runs = new RunDirectories(paths.runs, systemClock);
     const holding = { lock };
     const store = await openStore(options, { late, runs, holding });
@@ -129,54 +103,12 @@ export async function createApp(options: AppOptions, surround: Surround = {}): P
       holding,
     });
     late.health = (health) => app.storeHealth(health);
+    late.unwritable = (message) => app.unwritable(message);
     return app;
   } catch (error) {
     for (const step of undo.reverse()) await step();
     throw error;
   }
-}
-
-/** What is there only once the daemon is. */
-interface Late {
-  health: (health: StoreHealth) => void;
-}
-
-/** The lock in force: of the directory as it is now, should it have been removed and made anew. */
-interface Holding {
-  lock: Lock;
-}
-
-async function openStore(
-  { ephemeral, stateDirectory }: AppOptions,
-  { late, runs, holding }: { late: Late; runs: RunDirectories; holding: Holding },
-): Promise<Store> {
-  if (ephemeral) return new MemoryStore();
-  return openSqliteStore({
-    path: statePaths(stateDirectory).database,
-    clock: systemClock,
-    retention: { keep: 1000, maxAge: 90 * 24 * 3_600_000 },
-    onHealth: (health) => late.health(health),
-    onPruned: (ids) => runs.forget(ids),
-    reclaim: () => {
-      holding.lock.release();
-      holding.lock = takeStateDirectory(stateDirectory);
-    },
-  });
-}
-
-function describe({ file, version, ephemeral }: AppOptions, { jobs }: LoadedFile) {
-  const startTime = processStartTime(process.pid);
-  const now = systemClock.now();
-  return {
-    pid: process.pid,
-    ...(startTime === undefined ? {} : { startTime }),
-    startedAt: now,
-    version,
-    file: resolve(file),
-    jobs: jobs.length,
-    loadedAt: now,
-    store: { kind: ephemeral ? ('memory' as const) : ('well' as const) },
-  };
 }
 
 interface Parts {
@@ -201,8 +133,12 @@ export class App {
   readonly #store: Store;
   readonly #daemonFile: DaemonFile;
   readonly #holding: Holding;
+  readonly #serviceManager: ServiceManager | undefined;
   readonly #engine: Engine;
+  /** Everybody who hears of what happens, in this order. */
+  readonly #observers: Observer[];
   readonly #telling: Telling;
+  readonly #operating: Operating | undefined;
   readonly #finish: (exitCode: number) => void;
   readonly #aborter = new AbortController();
   #file: LoadedFile;
@@ -222,11 +158,21 @@ export class App {
     this.#runs = parts.runs;
     this.#daemonFile = parts.daemonFile;
     this.#holding = parts.holding;
-    const newId = runIds(systemClock, (bytes) => randomFillSync(bytes));
+    this.#serviceManager = serviceManager(
+      {
+        clock: systemClock,
+        timezone: options.hostTimezone,
+        environment: options.environment,
+        microseconds: () => process.hrtime.bigint() / 1000n,
+        outlook: () => ({ jobs: this.#file.jobs.length, next: this.#engine.next() }),
+      },
+      (message) => this.#log.write('error', `the service manager cannot be told anything: ${message}`),
+    );
+    const newId = runIds((bytes) => randomFillSync(bytes));
     this.#telling = new Telling({
       clock: systemClock,
       store,
-      newId,
+      newId: () => newId(systemClock.now()),
       runsDirectory: statePaths(options.stateDirectory).runs,
       runCommand: parts.runCommand,
       publicUrl: options.publicUrl,
@@ -241,9 +187,19 @@ export class App {
         observer: { observe: (event) => this.#observe(event) },
         newRunId: newId,
         random: Math.random,
+        supervisor: this.#serviceManager,
       },
-      { maxConcurrentRuns: options.maxConcurrentRuns, bootedAt: bootedAt(systemClock) },
+      { maxConcurrentRuns: options.maxConcurrentRuns, bootedAt: bootedAt(systemClock.now()) },
     );
+    this.#operating = options.serve && this.#operate(options.serve);
+    this.#observers = [
+      // First, so that messages are recorded with what they are about.
+      this.#telling,
+      parts.log.observer,
+      { observe: (event) => this.#tidy(event) },
+      ...(this.#serviceManager === undefined ? [] : [this.#serviceManager]),
+      ...(this.#operating === undefined ? [] : [this.#operating.operator]),
+    ];
     const { promise, resolve } = Promise.withResolvers<number>();
     this.done = promise;
     this.#finish = resolve;
@@ -265,6 +221,7 @@ export class App {
       });
       this.#watch.watch(this.#file.watched, this.#file.stamps);
     }
+    if (this.#stopping === undefined) await this.#operating?.open();
     await this.#warnOfZoneData();
   }
 
@@ -272,14 +229,11 @@ export class App {
   reload(cause: string): Promise<ReloadResult> {
     this.#queued ??= this.#reloading.then(async () => {
       this.#queued = undefined;
-      try {
-        return await inSmallNursery(() => this.#reload(cause));
-      } catch (error) {
-        // A mistake of ours, or our own files exchanged under us. Silence would let people believe that it worked.
-        const reason = `the job file could not be loaded again (${String(error)}); the jobs loaded before stay`;
-        this.#log.write('crit', `${reason}; if tsched was upgraded, restart it`, { cause });
-        return { kind: 'kept', reason };
-      }
+      this.#serviceManager?.reloading();
+      const result = await this.#tryReload(cause);
+      this.#serviceManager?.reloaded(result.kind === 'kept' ? result.reason : undefined);
+      this.#operating?.operator.reloaded(cause, result);
+      return result;
     });
     this.#reloading = this.#queued;
     return this.#queued;
@@ -295,6 +249,11 @@ export class App {
     }
     this.#daemonFile.update({ store: health });
     this.#observe({ ...health, kind: 'store_degraded' });
+  }
+
+  /** A row of history could not be recorded. */
+  unwritable(message: string): void {
+    this.#observe({ kind: 'store_failed', message });
   }
 
   /** Opens the log file anew, after a rotation. */
@@ -316,18 +275,31 @@ export class App {
     const stopped = this.#engine.stop({ drain: this.#options.drain });
     await this.#watch?.close();
     await stopped;
+    await this.#operating?.close();
     await this.#telling.close();
     await this.#executor.close();
     await this.#store.close();
+    await this.#serviceManager?.close();
     await this.#log.close();
     this.#daemonFile.close();
     this.#holding.lock.release();
     this.#finish(0);
   }
 
+  async #tryReload(cause: string): Promise<ReloadResult> {
+    try {
+      return await inSmallNursery(() => this.#reload(cause));
+    } catch (error) {
+      // A mistake of ours, or our own files exchanged under us. Silence would let people believe that it worked.
+      const reason = `the job file could not be loaded again (${String(error)}); the jobs loaded before stay`;
+      this.#log.write('crit', `${reason}; if tsched was upgraded, restart it`, { cause });
+      return { kind: 'kept', reason };
+    }
+  }
+
   async #reload(cause: string): Promise<ReloadResult> {
     if (this.#stopping !== undefined) return { kind: 'kept', reason: 'the daemon is stopping' };
-    const result = await load(this.#options, this.#aborter.signal);
+    const result = await load(this.#options, { signal: this.#aborter.signal });
     if (this.#aborter.signal.aborted) return { kind: 'kept', reason: 'the daemon is stopping' };
     const decision = decideReload(this.#file, result);
     this.#daemonFile.update({
@@ -340,7 +312,8 @@ export class App {
     this.#say(result.ok ? warnings : [...result.errors, ...warnings], texts);
     if (decision.kind === 'keep') {
       this.#log.write('error', decision.reason, { cause });
-      return { kind: 'kept', reason: decision.reason };
+      const problems = result.ok ? warnings : [...result.errors, ...warnings];
+      return { kind: 'kept', reason: decision.reason, problems };
     }
     if (decision.alarm !== undefined) this.#log.write('warning', decision.alarm, { cause });
     this.#telling.load(decision.file);
@@ -348,12 +321,12 @@ export class App {
     this.#file = decision.file;
     this.#daemonFile.update({ jobs: decision.file.jobs.length, loadedAt: systemClock.now() });
     this.#shrink();
-    return { kind: 'applied', summary };
+    return { kind: 'applied', summary, warnings };
   }
 
   #shrink(): void {
     this.#callOffShrinking?.();
-    if (this.#stopping === undefined) this.#callOffShrinking = shrinkForAWhile(systemClock);
+    if (this.#stopping === undefined) this.#callOffShrinking = shrinkSoon(systemClock);
   }
 
   async #warnOfZoneData(): Promise<void> {
@@ -380,14 +353,35 @@ export class App {
   }
 
   #observe(event: EngineEvent): void {
-    // First, so that messages are recorded with what they are about.
-    this.#telling.observe(event);
-    this.#log.observer.observe(event);
+    for (const observer of this.#observers) observer.observe(event);
+  }
+
+  #tidy(event: EngineEvent): void {
     if (event.kind === 'run_finished') this.#runs.finished(event.run, event.definition.output.keep);
+  }
+
+  #operate(settings: OperatingSettings): Operating {
+    const { stateDirectory, version, ephemeral } = this.#options;
+    return new Operating(settings, {
+      app: this,
+      paths: statePaths(stateDirectory),
+      clock: systemClock,
+      engine: this.#engine,
+      store: this.#store,
+      daemonFile: this.#daemonFile,
+      log: this.#log,
+      version,
+      ephemeral,
+      load: (text) =>
+        load(this.#options, { signal: this.#aborter.signal, ...(text !== undefined && { text }) }),
+    });
   }
 }
 
-function load(options: AppOptions, signal?: AbortSignal): Promise<LoadResult> {
+function load(
+  options: AppOptions,
+  more: { readonly signal?: AbortSignal; readonly text?: string } = {},
+): Promise<LoadResult> {
   const { environment, hostTimezone } = options;
   const uid = process.geteuid?.();
   return loadJobFileApart(options.file, {
@@ -395,6 +389,6 @@ function load(options: AppOptions, signal?: AbortSignal): Promise<LoadResult> {
     hostTimezone,
     now: systemClock.now(),
     ...(uid === undefined ? {} : { uid }),
-    ...(signal === undefined ? {} : { signal }),
+    ...more,
   });
 }

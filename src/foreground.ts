@@ -53,7 +53,7 @@ export class ForegroundRun {
             if (event.kind === 'run_finished') resolve(event.outcome);
           },
         },
-        newRunId: runIds(systemClock, (bytes) => randomFillSync(bytes)),
+        newRunId: runIds((bytes) => randomFillSync(bytes)),
         random: Math.random,
       },
       { maxConcurrentRuns: 1, bootedAt: 0 },

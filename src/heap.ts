@@ -3,14 +3,16 @@ import { setFlagsFromString } from 'node:v8';
 import type { Clock } from './engine/ports.ts';
 import type { Duration } from './model.ts';
 
-/** By then V8 has given back what loading a large file took. */
-const SETTLED: Duration = 120_000;
+/** By then V8 has had its turn, which comes 8 to 16 s after a load. */
+const SHRUNK: Duration = 30_000;
 
 /**
  * Does something that makes many objects which stay. V8 meets it by letting the space of young objects grow, up to
  * 100 MB, and is slow to give that back.
  */
 export async function inSmallNursery<T>(action: () => Promise<T>): Promise<T> {
+  // Said before the first load, since V8 ends a process that has shrunk its heap more often than it may.
+  setFlagsFromString('--memory-reducer-gc-count=1');
   setFlagsFromString('--semi-space-growth-factor=1');
   try {
     return await action();
@@ -20,10 +22,11 @@ export async function inSmallNursery<T>(action: () => Promise<T>): Promise<T> {
 }
 
 /**
- * V8 looks every eight seconds whether it can shrink the heap, which is most of what wakes an idle daemon. Lets it do so for a
- * while after a load, and not after. Returns what calls it off.
+ * V8 looks every eight seconds whether it may shrink the heap, until it has. A heap where nothing happens it leaves alone, so it
+ * would look for ever: most of what wakes an idle daemon. After a load it may at once, and once is enough: a second time found
+ * 1 MB of 127. Returns what calls it off.
  */
-export function shrinkForAWhile(clock: Clock): () => void {
-  setFlagsFromString('--memory-reducer');
-  return clock.after(SETTLED, () => setFlagsFromString('--no-memory-reducer'));
+export function shrinkSoon(clock: Clock): () => void {
+  setFlagsFromString('--optimize-for-size');
+  return clock.after(SHRUNK, () => setFlagsFromString('--no-optimize-for-size'));
 }

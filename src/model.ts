@@ -275,12 +275,17 @@ export interface AttemptRecord {
  */
 export type RunState = 'claimed' | 'running' | 'retrying' | 'finished';
 
+/** What somebody who asks for a run gives it along, by name. */
+export type Arguments = { readonly [name: string]: Json };
+
 export interface RunRecord {
   readonly id: RunId;
   readonly jobId: JobId;
   /** The slot's nominal time; for a manual run, the moment it was asked for. */
   readonly scheduledAt: Instant;
   readonly cause: Cause;
+  /** Of a run by hand: what it was given along. */
+  readonly with?: Arguments;
   readonly claimedAt: Instant;
   readonly state: RunState;
   readonly attempts: readonly AttemptRecord[];
@@ -328,6 +333,25 @@ export interface Place {
   readonly schedule: string;
   /** Every slot up to here is decided. */
   readonly from: Instant;
+  /** Stretches of slots after `from` that are decided too, in no order: an older one was still waiting for its turn. */
+  readonly decided?: readonly (readonly [Instant, Instant])[];
+}
+
+/** A job that was added while the daemon ran, instead of in its job file. */
+export interface AddedJob {
+  /** A job file of this job alone, as config/documents.ts makes it. */
+  readonly document: string;
+  /** What relative paths in it are relative to. */
+  readonly directory: string;
+  readonly addedAt: Instant;
+}
+
+/** How much history is kept. Runs that are not finished stay whatever it says. */
+export interface Retention {
+  /** Runs, and stretches of skipped slots, of each job. */
+  readonly keep: number;
+  /** Absent: any. */
+  readonly maxAge?: Duration;
 }
 
 /** An operator's word that a job is to rest. */
@@ -337,57 +361,3 @@ export interface Pause {
   readonly until?: Instant;
   readonly reason?: string;
 }
-
-/** Which part of `expect` did not come true. */
-export type Lateness = keyof Expectation;
-
-/** What others were told of a job, and what that follows from. Outlives the daemon. */
-export interface Told {
-  /** What is expected of it counts from here. */
-  readonly since: Instant;
-  /** Runs in a row that did not succeed. */
-  readonly failures: number;
-  /** When the first of them ended. */
-  readonly failingSince?: Instant;
-  /** The failure was told, so its end will be. */
-  readonly failureTold?: boolean;
-  /** The lateness that was told and is not over. */
-  readonly late?: Lateness;
-  /** When slots were skipped last; gone after a run without any. */
-  readonly missedAt?: Instant;
-  /** End and scheduled time of the newest success. */
-  readonly succeededAt?: Instant;
-  readonly succeededSlot?: Instant;
-}
-
-interface MessageBase {
-  /** A UUIDv7, by which a receiver can tell a repetition. */
-  readonly id: string;
-  readonly jobId: JobId;
-  /** The moment of the decision. */
-  readonly at: Instant;
-}
-
-/** Something on its way to somebody. Names who, never how: addresses and secrets are looked up when it is delivered. */
-export type Message =
-  | (MessageBase & {
-      readonly kind: 'notice';
-      /** Name of a notifier. */
-      readonly to: string;
-      readonly notice: Notice | 'test';
-      readonly description?: string;
-      /** Zone of the job. */
-      readonly timezone: string;
-      readonly run?: RunRecord;
-      readonly skip?: SkipRecord;
-      /** `since`: the run's start, the time of day that has passed, or the last success. */
-      readonly late?: { readonly what: Lateness; readonly expect: Expectation; readonly since: Instant };
-      /** Failures in a row: until now, or until this success. */
-      readonly failures?: number;
-      readonly failingSince?: Instant;
-    })
-  | (MessageBase & {
-      readonly kind: 'ping';
-      /** With the attempts as far as they have come. */
-      readonly run: RunRecord;
-    });

@@ -10,6 +10,7 @@ import { createSend, type CommandRequest } from './notify/sender.ts';
 import { Teller } from './notify/teller.ts';
 import { skipInWords } from './observe/event-lines.ts';
 import { elapsed, outcomeInWords, printable } from './observe/text.ts';
+import { localDateTime } from './observe/when.ts';
 import { lastOutput } from './tasks/last-output.ts';
 
 export interface TellingOptions {
@@ -27,7 +28,13 @@ export interface TellingOptions {
 }
 
 /** As the log has them. */
-export const words: Words = { printable, elapsed, outcome: outcomeInWords, skip: skipInWords };
+export const words: Words = {
+  printable,
+  elapsed,
+  outcome: outcomeInWords,
+  skip: skipInWords,
+  time: localDateTime,
+};
 
 /** `start` before the engine, `load` with each new set, `close` before the store. */
 export class Telling implements Observer {

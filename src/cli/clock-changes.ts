@@ -4,7 +4,7 @@ import { printable } from '../observe/text.ts';
 import { clockChangeNote } from '../schedule/notes.ts';
 import { compileSchedule } from '../schedule/trigger.ts';
 import { zoneOf } from '../schedule/zone.ts';
-import { localDateTime } from './when.ts';
+import { localDateTime } from '../observe/when.ts';
 
 const DAY: Duration = 86_400_000;
 const YEAR: Duration = 366 * DAY;

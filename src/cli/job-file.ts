@@ -49,6 +49,19 @@ export function show(
   if (list.length > 0) session.err(formatDiagnostics(list, texts, { color: session.colorOn('err') }));
 }
 
+/**
+ * The ids in the job file, for a message: none when there is no file, or it cannot be read. Nothing is said of what is wrong with it.
+ */
+export async function idsInFile(named: string | undefined, session: Session): Promise<readonly JobId[]> {
+  try {
+    const result = await loadJobFile(findJobFile(named), loadOptions(session));
+    return result.ok ? result.file.jobs.map(({ id }) => id) : [];
+  } catch (error) {
+    if (error instanceof Failure) return [];
+    throw error;
+  }
+}
+
 /** @throws Failure (64) naming the id that was probably meant */
 export function jobOf(id: JobId, file: LoadedFile): JobDefinition {
   const job = file.jobs.find((candidate) => candidate.id === id);

@@ -1,13 +1,21 @@
-import { printable, printableJson } from '../observe/text.ts';
+import { existsSync } from 'node:fs';
+import type { JobId } from '../model.ts';
+import { elapsed, printable, printableJson } from '../observe/text.ts';
+import type { JobHistory } from '../store/history.ts';
+import { Failure } from './exit.ts';
 import { shownPath } from './find-file.ts';
 import { loadJobs } from './job-file.ts';
+import type { ListPast } from './list-past.ts';
 import { listedJob, type ListedJob } from './listed-job.ts';
+import { lengthOf, resultCell } from './results.ts';
 import type { Session } from './session.ts';
+import { stateDirectory } from './state-directory.ts';
 import { table, type Cell } from './table.ts';
-import { fromNow, localIso, rfc3339, shortTime } from './when.ts';
+import { ago, fromNow, localIso, rfc3339, shortTime } from '../observe/when.ts';
 
 export interface ListOptions {
   readonly file?: string;
+  readonly stateDir?: string;
   readonly tz?: string;
   readonly json?: boolean;
 }
@@ -17,18 +25,52 @@ interface Listing {
   /** Of jobs that name none. */
   readonly timezone: string;
   readonly jobs: readonly ListedJob[];
+  readonly past: ListPast;
 }
 
-/** Every job: its schedule, when it is next due, its state. */
+/** Every job: its schedule, when it is next due, its state, and what its last runs came to. */
 export async function list(options: ListOptions, session: Session): Promise<void> {
   const { path, timezone, jobs } = await loadJobs(options.file, session);
-  const listed = jobs.map((job) => listedJob(job, session.now, options.tz));
-  const listing = { path, timezone, jobs: listed };
+  const past = await pastFor(
+    path,
+    jobs.map(({ id }) => id),
+    { options, session },
+  );
+  if (past.trouble !== undefined)
+    session.err(`${session.painter('err')('yellow', 'tsched:')} ${past.trouble}\n`);
+  const listed = jobs.map((job) => {
+    const isPaused = past.pauses.has(job.id);
+    return listedJob(job, { now: session.now, timezone: options.tz, isPaused });
+  });
+  const listing = { path, timezone, jobs: listed, past };
   session.out(options.json === true ? asJson(listing, options.tz) : asTable(listing, options.tz, session));
 }
 
-function asJson(listing: Listing, fixed: string | undefined): string {
-  const jobs = listing.jobs.map(({ nextAt, schedule: { timezone }, ...job }) => ({
+const NO_PAST: ListPast = { jobs: new Map(), pauses: new Map(), daemon: 'No daemon is running.' };
+
+async function pastFor(
+  file: string,
+  ids: readonly JobId[],
+  { options, session }: { readonly options: ListOptions; readonly session: Session },
+): Promise<ListPast> {
+  const state = stateIfAny(options, session);
+  if (state === undefined || !existsSync(state)) return NO_PAST;
+  const { pastOf } = await import('./list-past.ts');
+  return pastOf({ state, file, ids, now: session.now });
+}
+
+/** Whoever has no place for state has no history to be shown, which is no reason not to list jobs. */
+function stateIfAny({ stateDir }: ListOptions, { environment }: Session): string | undefined {
+  try {
+    return stateDirectory(stateDir, environment);
+  } catch (error) {
+    if (error instanceof Failure) return undefined;
+    throw error;
+  }
+}
+
+function asJson({ jobs, past }: Listing, fixed: string | undefined): string {
+  const shapes = jobs.map(({ nextAt, schedule: { timezone }, ...job }) => ({
     id: job.id,
     description: job.description,
     schedule: job.asWritten,
@@ -40,20 +82,40 @@ function asJson(listing: Listing, fixed: string | undefined): string {
     enabled: job.enabled,
     task: job.task,
     tags: job.tags,
-    lastRun: null,
+    lastRun: lastRun(past.jobs.get(job.id)),
+    recent: past.jobs.get(job.id)?.outcomes ?? [],
   }));
-  return `${printableJson({ jobs })}\n`;
+  return `${printableJson({ jobs: shapes })}\n`;
 }
 
-function asTable({ path, timezone, jobs }: Listing, fixed: string | undefined, session: Session): string {
+function lastRun(history: JobHistory | undefined): object | null {
+  if (history === undefined) return null;
+  const { id, scheduledAt, attempts, finishedAt, outcome } = history.last;
+  const startedAt = attempts[0]?.startedAt;
+  return {
+    id,
+    scheduledAt: rfc3339(scheduledAt),
+    startedAt: startedAt === undefined ? null : rfc3339(startedAt),
+    finishedAt: finishedAt === undefined ? null : rfc3339(finishedAt),
+    outcome: outcome ?? null,
+  };
+}
+
+function asTable(
+  { path, timezone, jobs, past }: Listing,
+  fixed: string | undefined,
+  session: Session,
+): string {
   const zoned = fixed === undefined && jobs.some(({ schedule }) => schedule.timezone !== timezone);
   const described = jobs.some(({ description }) => description !== null);
+  const hasRun = past.jobs.size > 0;
   const heading = [
     'ID',
     'SCHEDULE',
     ...(zoned ? ['ZONE'] : []),
     'NEXT',
     '',
+    ...(hasRun ? ['LAST', '', 'RESULT', '', 'RECENT'] : []),
     ...(described ? ['DESCRIPTION'] : []),
   ];
   const cells = jobs.map((job): Cell[] => [
@@ -61,22 +123,53 @@ function asTable({ path, timezone, jobs }: Listing, fixed: string | undefined, s
     { text: printable(job.inWords) },
     ...(zoned ? [{ text: job.schedule.timezone, style: 'dim' as const }] : []),
     ...nextCells(job, fixed ?? job.schedule.timezone, session.now),
+    ...(hasRun ? pastCells(past.jobs.get(job.id), fixed ?? job.schedule.timezone, session.now) : []),
     ...(described ? [{ text: printable(job.description ?? ''), style: 'dim' as const }] : []),
   ]);
   const times = zoned ? "each job's zone" : (fixed ?? timezone);
   const paint = session.painter('out');
-  return `${table(heading, cells, paint)}${paint('dim', `\n${summary(jobs)} in ${shownPath(path)}. Times in ${times}.\n`)}`;
+  const footer = `\n${summary(jobs, past)} in ${shownPath(path)}. Times in ${times}.  ${past.daemon}\n`;
+  return `${table(heading, cells, paint)}${paint('dim', footer)}`;
 }
 
 function nextCells({ nextAt, state, atStart }: ListedJob, timezone: string, now: number): Cell[] {
+  if (state === 'disabled' || state === 'paused') return [{ text: state, style: 'yellow' }, { text: '' }];
   if (nextAt !== null) {
     return [{ text: fromNow(nextAt, now), style: 'green' }, { text: shortTime(nextAt, timezone, now) }];
   }
-  if (state === 'disabled') return [{ text: 'disabled', style: 'yellow' }, { text: '' }];
   return [{ text: atStart ? 'at start' : 'never', style: 'dim' }, { text: '' }];
 }
 
-function summary(jobs: readonly ListedJob[]): string {
-  const disabled = jobs.filter(({ state }) => state === 'disabled').length;
-  return `${jobs.length} job${jobs.length === 1 ? '' : 's'}${disabled === 0 ? '' : `, ${disabled} disabled`}`;
+function pastCells(history: JobHistory | undefined, timezone: string, now: number): Cell[] {
+  if (history === undefined)
+    return [{ text: 'never', style: 'dim' }, { text: '' }, { text: '' }, { text: '' }, { text: '' }];
+  const { last, outcomes } = history;
+  const at = last.attempts[0]?.startedAt ?? last.claimedAt;
+  const length = lengthOf(last);
+  return [
+    { text: ago(at, now) },
+    { text: shortTime(at, timezone, now) },
+    resultCell(last, now),
+    { text: length === undefined ? '' : elapsed(length) },
+    { text: outcomes.map(dot).reverse().join('') },
+  ];
+}
+
+/** Of a run's outcome; the newest stands last, as on a line of time. */
+function dot(outcome: JobHistory['outcomes'][number]): string {
+  if (outcome === 'succeeded') return '•';
+  if (outcome === 'active') return '…';
+  return outcome === 'cancelled' ? '-' : 'x';
+}
+
+function summary(jobs: readonly ListedJob[], past: ListPast): string {
+  const failing = [...past.jobs.values()].filter(
+    ({ outcomes }) => dot(outcomes.find((outcome) => outcome !== 'active') ?? 'active') === 'x',
+  ).length;
+  const counts = [
+    [failing, 'failing'],
+    [jobs.filter(({ state }) => state === 'paused').length, 'paused'],
+    [jobs.filter(({ state }) => state === 'disabled').length, 'disabled'],
+  ].flatMap(([count, word]) => (count === 0 ? [] : [`, ${count} ${word}`]));
+  return `${jobs.length} job${jobs.length === 1 ? '' : 's'}${counts.join('')}`;
 }

@@ -1,13 +1,14 @@
 /** A job as `tsched list` tells of it. */
 import type { Instant, JobDefinition, JobId, Schedule } from '../model.ts';
 import { compileSchedule } from '../schedule/trigger.ts';
-import { localIso, rfc3339 } from './when.ts';
+import { localIso, rfc3339 } from '../observe/when.ts';
 import { scheduleAsWritten, scheduleInWords } from './words.ts';
 
 /**
- * `scheduled`: it has a next slot, or runs at a start; `disabled`: by its `enabled: false`; `ended`: no slot will come.
+ * `scheduled`: it has a next slot, or runs at a start; `paused`: by an operator; `disabled`: by its `enabled: false`; `ended`: no
+ * slot will come.
  */
-export type State = 'scheduled' | 'disabled' | 'ended';
+export type State = 'scheduled' | 'paused' | 'disabled' | 'ended';
 
 export interface ListedJob {
   readonly id: JobId;
@@ -23,8 +24,14 @@ export interface ListedJob {
   readonly nextAt: Instant | null;
 }
 
-/** @param timezone the zone to tell the times of `at` in, else the job's own */
-export function listedJob(job: JobDefinition, now: Instant, timezone: string | undefined): ListedJob {
+export interface ListedAt {
+  readonly now: Instant;
+  /** The zone to tell the times of `at` in, else the job's own. */
+  readonly timezone: string | undefined;
+  readonly isPaused: boolean;
+}
+
+export function listedJob(job: JobDefinition, { now, timezone, isPaused }: ListedAt): ListedJob {
   const { id, description, tags, enabled, schedule } = job;
   const zone = timezone ?? schedule.timezone;
   const atStart = schedule.triggers.some((trigger) => trigger.kind === 'startup');
@@ -38,7 +45,7 @@ export function listedJob(job: JobDefinition, now: Instant, timezone: string | u
     schedule,
     asWritten: scheduleAsWritten(schedule, rfc3339),
     inWords: scheduleInWords(schedule, id, (instant) => localIso(instant, zone).replace('T', ' ')),
-    state: stateOf(enabled, nextAt !== null || atStart),
+    state: enabled && isPaused ? 'paused' : stateOf(enabled, nextAt !== null || atStart),
     atStart,
     nextAt,
   };

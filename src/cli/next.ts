@@ -1,18 +1,16 @@
 import type { Instant, JobDefinition } from '../model.ts';
 import { printable, printableJson } from '../observe/text.ts';
-import { parseInstant } from '../schedule/at.ts';
 import { jitterOf } from '../schedule/jitter.ts';
 import { DueQueue } from '../schedule/due-queue.ts';
 import { clockChangeNote } from '../schedule/notes.ts';
-import { isProblem } from '../schedule/problem.ts';
 import { compileSchedule } from '../schedule/trigger.ts';
 import { formatDuration } from '../schedule/duration.ts';
-import { exit, Failure } from './exit.ts';
 import { jobOf, loadJobs } from './job-file.ts';
 import type { Session } from './session.ts';
 import { table } from './table.ts';
-import { fromNow, localDateTime, localIso, rfc3339 } from './when.ts';
+import { fromNow, localDateTime, localIso, rfc3339 } from '../observe/when.ts';
 import { scheduleAsWritten, scheduleInWords } from './words.ts';
+import { momentOf } from './zones.ts';
 
 export interface NextOptions {
   readonly file?: string;
@@ -34,18 +32,12 @@ export async function next(id: string | undefined, options: NextOptions, session
   const jobs = id === undefined ? file.jobs.filter((job) => job.enabled) : [jobOf(id, file)];
   // A time without an offset is local where the times are shown.
   const zone = options.tz ?? (id === undefined ? file.timezone : jobs[0]?.schedule.timezone) ?? file.timezone;
-  const after = options.from === undefined ? session.now : moment(options.from, zone) - 1;
+  const after = options.from === undefined ? session.now : momentOf(options.from, zone, '--from') - 1;
   const slots = soonest(jobs, after, options.count);
 
   if (options.json === true) session.out(asJson(slots, options.tz));
   else if (id === undefined) session.out(together(slots, options.tz, session));
   else session.out(jobs.map((job) => alone(job, slots, { timezone: options.tz, session })).join(''));
-}
-
-function moment(text: string, timezone: string): Instant {
-  const parsed = parseInstant(text, timezone);
-  if (isProblem(parsed)) throw new Failure(exit.usage, `--from: ${printable(parsed.message)}`, parsed.hint);
-  return parsed.instant;
 }
 
 /** Those of one instant in the order of the file. Holds no more than it gives: there may be 100,000 jobs. */

@@ -3,7 +3,7 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LoadedFile } from '../config/load.ts';
 import { systemClock } from '../engine/clock.ts';
-import type { Message } from '../model.ts';
+import type { Message } from '../message.ts';
 import { createSend, type Delivery } from '../notify/sender.ts';
 import { printable } from '../observe/text.ts';
 import { suggest } from '../schedule/suggest.ts';

@@ -3,11 +3,16 @@ import { InvalidArgumentError, Option } from 'commander';
 import type { Duration } from '../model.ts';
 import { parseDuration } from '../schedule/duration.ts';
 import { isProblem, type Problem } from '../schedule/problem.ts';
+import { suggest } from '../schedule/suggest.ts';
 import { canonicalZone, checkZone } from '../schedule/zone.ts';
+import { STATUSES, type Status } from '../store/history.ts';
 
-export { Command, CommanderError } from 'commander';
+export { Command, CommanderError, Option } from 'commander';
 
 export const fileOption = (): Option => new Option('-f, --file <path>', 'the job file').env('TSCHED_FILE');
+
+/** Where -f is taken by another option. */
+export const longFileOption = (): Option => new Option('--file <path>', 'the job file').env('TSCHED_FILE');
 
 export const stateOption = (): Option =>
   new Option(
@@ -22,6 +27,40 @@ export const zoneOption = (what: string): Option =>
 
 export const countOption = (count: number): Option =>
   new Option('-n, --count <number>', 'how many').argParser(wholeNumber(1, 100_000)).default(count);
+
+/** A length of time on the command line, e.g. `7d`; what it is for is said by its name and description. */
+export const durationOption = (flags: string, what: string): Option =>
+  new Option(flags, what).argParser(duration);
+
+export const numberOption = (flags: string, what: string, least: number): Option =>
+  new Option(flags, what).argParser(wholeNumber(least, 1_000_000_000));
+
+export const statusOption = (): Option =>
+  new Option('--status <list>', `only these, with commas between: ${STATUSES.join(', ')}`).argParser(
+    statuses,
+  );
+
+/** Words of other tools, and ours for them. */
+const FOREIGN: Readonly<Record<string, Status>> = {
+  ok: 'succeeded',
+  success: 'succeeded',
+  error: 'failed',
+  failure: 'failed',
+  timeout: 'timed_out',
+  canceled: 'cancelled',
+  running: 'active',
+  missed: 'skipped',
+};
+
+function statuses(text: string): readonly Status[] {
+  return text.split(',').map((word) => {
+    const known = STATUSES.find((status) => status === word.trim());
+    if (known !== undefined) return known;
+    const near = FOREIGN[word.trim().toLowerCase()] ?? suggest(word.trim(), STATUSES);
+    const help = near === undefined ? `Write some of ${STATUSES.join(', ')}.` : `Did you mean "${near}"?`;
+    throw new InvalidArgumentError(`There is no status "${word.trim()}". ${help}`);
+  });
+}
 
 /** Ten long jobs must not starve the eleventh; the bound is there to stop a fork storm. */
 const MOST_RUNS = 100;
@@ -56,6 +95,30 @@ export function daemonOptions(): readonly Option[] {
   ];
 }
 
+/** Where the running daemon can be asked. */
+export function apiOptions(): readonly Option[] {
+  return [
+    new Option(
+      '--socket <path>',
+      'the Unix socket of the API (default: tsched.sock in $RUNTIME_DIRECTORY, else in the state directory)',
+    ).env('TSCHED_SOCKET'),
+    new Option('--no-socket', 'no socket').env('TSCHED_NO_SOCKET'),
+    new Option('--socket-mode <mode>', 'who may connect to it: 0600, its owner, or 0660, its group too')
+      .env('TSCHED_SOCKET_MODE')
+      .choices(['0600', '0660'])
+      .default('0600'),
+    new Option('--listen <address>', 'the API over TCP too, for those with a token, e.g. 127.0.0.1:9470').env(
+      'TSCHED_LISTEN',
+    ),
+    new Option('--listen-anywhere', 'let --listen be an address that others reach, without TLS').env(
+      'TSCHED_LISTEN_ANYWHERE',
+    ),
+    new Option('--allow-host <name...>', 'other names that requests may come by, e.g. that of a proxy').env(
+      'TSCHED_ALLOW_HOST',
+    ),
+  ];
+}
+
 export function logOptions(): readonly Option[] {
   return [
     new Option('--log-level <level>', 'the least severe level that is logged')
@@ -71,6 +134,11 @@ export function logOptions(): readonly Option[] {
     ),
   ];
 }
+
+export const scopeOption = (): Option =>
+  new Option('--scope <scope>', 'read: look; run: also run, cancel, pause; admin: also reload, stop')
+    .choices(['read', 'run', 'admin'])
+    .default('read');
 
 function wholeNumber(least: number, most: number): (text: string) => number {
   return (text) => {

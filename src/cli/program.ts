@@ -2,6 +2,7 @@
 import { printable } from '../observe/text.ts';
 import { exit } from './exit.ts';
 import {
+  apiOptions,
   Command,
   CommanderError,
   countOption,
@@ -9,8 +10,11 @@ import {
   fileOption,
   jsonOption,
   logOptions,
+  scopeOption,
+  stateOption,
   zoneOption,
 } from './options.ts';
+import { addDb, addHistory, addLogs, addStatus, addWhy, type Seen } from './program-past.ts';
 import type { Environment, Session } from './session.ts';
 import { version } from './version.ts';
 
@@ -30,9 +34,7 @@ export async function run(args: readonly string[], session: Session): Promise<nu
   return code;
 }
 
-type End = (code: number) => void;
-
-function build(session: Session, end: End): Command {
+function build(session: Session, end: Seen['end']): Command {
   const program = new Command('tsched')
     .description('A cron daemon. One YAML file says what runs and when; tsched keeps that promise.')
     .version(version, '-V, --version')
@@ -57,15 +59,21 @@ function build(session: Session, end: End): Command {
   addList(program, seen);
   addNext(program, seen);
   addExplain(program, seen);
+  program.commandsGroup('Look back:');
+  addStatus(program, seen);
+  addHistory(program, seen);
+  addLogs(program, seen);
+  addWhy(program, seen);
+  addDb(program, seen);
   program.commandsGroup('Write a job file:');
   addInit(program, seen);
   addValidate(program, seen);
   addSchema(program, seen);
+  program.commandsGroup('Operate:');
+  addToken(program, seen);
   addNotify(program, seen);
-  for (const command of program.commands) {
-    finish(command, session);
-    for (const below of command.commands) finish(below, session);
-  }
+  for (const command of program.commands) finish(command, session);
+  for (const command of program.commands.flatMap(({ commands }) => commands)) finish(command, session);
   return program;
 }
 
@@ -79,11 +87,6 @@ The job file is --file, else $TSCHED_FILE, else ./jobs.yaml, else /etc/tsched/jo
 Exit codes: 0 well, 1 the answer is no, 64 usage or unknown id, 66 no such file, 70 our bug,
 73 cannot create, 75 already running, 77 not allowed, 78 bad job file. run-once gives the job's own.`;
 
-interface Seen {
-  readonly session: Session;
-  readonly end: End;
-}
-
 interface Common {
   readonly color?: boolean;
 }
@@ -94,11 +97,17 @@ function finish(command: Command, session: Session): void {
     .copyInheritedSettings(command.parent ?? command)
     .option('--color', 'colour even when this is no terminal')
     .option('--no-color', 'no colour; so does NO_COLOR')
-    .showHelpAfterError(`(see tsched ${command.name()} --help)`)
+    .showHelpAfterError(`(see tsched ${nameOf(command)} --help)`)
     .hook('preAction', (_, acting) => {
       session.color = acting.opts<Common>().color;
       takeNo(acting, session.environment);
     });
+}
+
+/** As it is typed: `db check`. */
+function nameOf(command: Command): string {
+  const { parent } = command;
+  return parent === null || parent.parent === null ? command.name() : `${parent.name()} ${command.name()}`;
 }
 
 /** `TSCHED_POLL=0` says no; commander looks only whether there is such a variable. */
@@ -118,6 +127,8 @@ function addStart(program: Command, { session, end }: Seen): void {
     .description('run the daemon, in the foreground')
     .addOption(fileOption());
   for (const option of daemonOptions()) start.addOption(option);
+  start.optionsGroup('API:');
+  for (const option of apiOptions()) start.addOption(option);
   start.optionsGroup('Log:');
   for (const option of logOptions()) start.addOption(option);
   start
@@ -168,8 +179,9 @@ function addList(program: Command, { session }: Seen): void {
   program
     .command('list')
     .alias('ls')
-    .description('every job: its schedule in words and when it is next due')
+    .description('every job: its schedule in words, when it is next due, how it last ran')
     .addOption(fileOption())
+    .addOption(stateOption())
     .addOption(zoneOption("show times in this zone instead of each job's"))
     .addOption(jsonOption())
     .action(async (options) => {
@@ -252,14 +264,28 @@ function addValidate(program: Command, { session, end }: Seen): void {
     });
 }
 
-function addSchema(program: Command, { session }: Seen): void {
+function addToken(program: Command, { session, end }: Seen): void {
   program
-    .command('schema')
-    .description('print the JSON Schema of the job file, for editors')
-    .addHelpText('after', '\nExample:\n  tsched schema > jobs.schema.json')
-    .action(async () => {
-      const { schema } = await import('./schema.ts');
-      schema(session);
+    .command('token')
+    .argument('<action>', 'create, list or revoke')
+    .argument('[name]', 'whom or what it is for')
+    .description('tokens that open the API over TCP (start --listen)')
+    .addOption(scopeOption())
+    .addOption(stateOption())
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      `
+A token is shown once, when it is made; only its hash is kept. A revoked one is refused within a second.
+
+Examples:
+  tsched token create grafana                      may look
+  tsched token create deploy --scope admin         may do everything
+  tsched token revoke deploy`,
+    )
+    .action(async (action, name, options) => {
+      const { token } = await import('./token.ts');
+      end(token({ action, name }, options, session));
     });
 }
 
@@ -275,6 +301,17 @@ function addNotify(program: Command, { session, end }: Seen): void {
     .action(async (notifier, options) => {
       const { notifyTest } = await import('./notify.ts');
       end(await notifyTest(notifier, options, session));
+    });
+}
+
+function addSchema(program: Command, { session }: Seen): void {
+  program
+    .command('schema')
+    .description('print the JSON Schema of the job file, for editors')
+    .addHelpText('after', '\nExample:\n  tsched schema > jobs.schema.json')
+    .action(async () => {
+      const { schema } = await import('./schema.ts');
+      schema(session);
     });
 }
 

@@ -27,9 +27,9 @@ export class Session {
     return (this.#hostTimezone ??= hostTimezone(this.environment));
   }
 
-  /** What was asked for: standard output. */
-  out(text: string): void {
-    write(1, text);
+  /** What was asked for: standard output. False: its reader has gone, and there is no need to go on. */
+  out(text: string | Uint8Array): boolean {
+    return write(1, text);
   }
 
   /** What is said about it: standard error. */
@@ -69,17 +69,18 @@ function isTerminal(fd: number): boolean {
  * @throws Failure when standard output takes no more: whoever asked must not take a part for the whole. For standard error
  * there is nobody left to tell.
  */
-function write(fd: number, text: string): void {
-  let rest = Buffer.from(text);
+function write(fd: number, text: string | Uint8Array): boolean {
+  let rest = typeof text === 'string' ? Buffer.from(text) : text;
   while (rest.length > 0) {
     try {
       rest = rest.subarray(writeSync(fd, rest));
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
-      if (code === 'EPIPE' || (code !== 'EAGAIN' && fd === 2)) return;
+      if (code === 'EPIPE' || (code !== 'EAGAIN' && fd === 2)) return false;
       if (code !== 'EAGAIN') throw new Failure(exit.cannotCreate, `cannot write the output: ${message}`);
       // A pipe that somebody made non-blocking is full: let its reader read.
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
     }
   }
+  return true;
 }

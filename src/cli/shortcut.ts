@@ -15,6 +15,7 @@ export function listCall(args: readonly string[], environment: Environment): Lis
   const [command, ...rest] = args;
   if ((command !== 'list' && command !== 'ls') || environment.TSCHED_TZ !== undefined) return undefined;
   let file = environment.TSCHED_FILE;
+  let stateDir = environment.TSCHED_STATE_DIR;
   let json = false;
   let color: boolean | undefined;
   for (let index = 0; index < rest.length; index += 1) {
@@ -23,10 +24,17 @@ export function listCall(args: readonly string[], environment: Environment): Lis
     if (word === '--json') json = true;
     else if (word === '--color') color = true;
     else if (word === '--no-color') color = false;
-    else if ((word === '--file' || word === '-f') && following !== undefined && !following.startsWith('-')) {
-      file = following;
+    else if (following === undefined || following.startsWith('-')) return undefined;
+    else {
+      if (word === '--file' || word === '-f') file = following;
+      else if (word === '--state-dir') stateDir = following;
+      else return undefined;
       index += 1;
-    } else return undefined;
+    }
   }
-  return { options: { json, ...(file === undefined || file === '' ? {} : { file }) }, color };
+  const named = (value: string | undefined): value is string => value !== undefined && value !== '';
+  return {
+    options: { json, ...(named(file) ? { file } : {}), ...(named(stateDir) ? { stateDir } : {}) },
+    color,
+  };
 }

@@ -3,6 +3,7 @@ import type { LogFormat, Level } from '../observe/log.ts';
 import { printable } from '../observe/text.ts';
 import { StoreTrouble } from '../store/sqlite/connection.ts';
 import { StateDirectoryRefused } from '../store/state-directory.ts';
+import { apiSettings, type ApiOptions } from './api-settings.ts';
 import { exit, Failure } from './exit.ts';
 import { findJobFile } from './find-file.ts';
 import { refused } from './job-file.ts';
@@ -10,7 +11,7 @@ import type { Session } from './session.ts';
 import { stateDirectory } from './state-directory.ts';
 import { version } from './version.ts';
 
-export interface StartOptions {
+export interface StartOptions extends ApiOptions {
   readonly file?: string;
   readonly stateDir?: string;
   readonly ephemeral?: boolean;
@@ -64,6 +65,7 @@ async function make(file: string, options: StartOptions, session: Session): Prom
       watch: options.watch,
       ...(options.publicUrl === undefined ? {} : { publicUrl: options.publicUrl }),
       ...(options.heartbeatUrl === undefined ? {} : { heartbeatUrl: options.heartbeatUrl }),
+      ...apiSettings(options, state, session),
       log: {
         level: options.logLevel,
         format: options.logFormat,

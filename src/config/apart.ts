@@ -53,12 +53,16 @@ function isSmall(path: string): boolean {
     descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const buffer = Buffer.alloc(SMALL);
     const length = readSync(descriptor, buffer, 0, SMALL, 0);
-    return length < SMALL && !/^["']?include["']?\s*:/m.test(buffer.toString('utf8', 0, length));
+    return length < SMALL && isShort(buffer.toString('utf8', 0, length));
   } catch {
     return true; // reading it says what is wrong
   } finally {
     if (descriptor !== undefined) closeSync(descriptor);
   }
+}
+
+function isShort(text: string): boolean {
+  return text.length < SMALL && !/^["']?include["']?\s*:/m.test(text);
 }
 
 /** Loads in a child. Never rejects: a child that dies, hangs or is called off is a diagnostic. */
@@ -170,10 +174,10 @@ function plain({
     environment,
     hostTimezone,
     now,
+    ...(text === undefined ? {} : { text }),
     ...(uid === undefined ? {} : { uid }),
     ...(maxFileSize === undefined ? {} : { maxFileSize }),
     ...(maxJobs === undefined ? {} : { maxJobs }),
     ...(maxDiagnostics === undefined ? {} : { maxDiagnostics }),
-    ...(text === undefined ? {} : { text }),
   };
 }

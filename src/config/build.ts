@@ -12,6 +12,7 @@ import type {
   PingPolicy,
   Policy,
   ResourceLimits,
+  Retention,
   RetryCondition,
   RetryPolicy,
   Schedule,
@@ -23,7 +24,7 @@ import type {
 } from '../model.ts';
 import { parseInstant } from '../schedule/at.ts';
 import { isProblem, type Problem } from '../schedule/problem.ts';
-import { ALLOWED_INSTANCES, JOB_FIELDS } from './fields.ts';
+import { ALLOWED_INSTANCES, FILE_FIELDS, JOB_FIELDS } from './fields.ts';
 import { NOBODY } from './notifiers.ts';
 import type { Values } from './read.ts';
 import { defaultsOf } from './shape.ts';
@@ -289,6 +290,14 @@ function retryOf(own: NonNullable<JobValues['retry']>): RetryPolicy {
 function outputOf(values: JobValues): OutputPolicy {
   const { max_size, keep, log } = { ...DEFAULTS.output, ...values.output };
   return { maxSize: max_size, keep, log };
+}
+
+const HISTORY = defaultsOf(FILE_FIELDS.history.shape.fields) as { keep: number; max_age: Duration };
+
+/** How much history is kept, of the values of `history:`; `none` is said by leaving the age out. */
+export function retentionOf(own: { keep?: number; max_age?: Duration | 'none' } = {}): Retention {
+  const { keep, max_age } = { ...HISTORY, ...own };
+  return max_age === 'none' ? { keep } : { keep, maxAge: max_age };
 }
 
 /** Undefined when nobody would hear of anything. */

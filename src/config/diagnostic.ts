@@ -163,3 +163,14 @@ function displayWidth(text: string): number {
   for (const character of text) width += isWide(character) ? 2 : 1;
   return width;
 }
+
+/** A mistake in what many jobs share (an anchor, defaults) is one mistake. */
+export function distinct(list: readonly Diagnostic[]): Diagnostic[] {
+  const seen = new Map<string, Diagnostic>();
+  for (const diagnostic of list) {
+    const { file, line, column, message } = diagnostic;
+    const key = `${file}:${line}:${column}:${message}`;
+    if (!seen.has(key)) seen.set(key, diagnostic);
+  }
+  return [...seen.values()];
+}

@@ -99,6 +99,20 @@ const output = map({
   },
 });
 
+const history = map({
+  keep: {
+    shape: is.integer(1, 1_000_000),
+    about: 'Runs of each job, and stretches of skipped slots, that are kept: the newest.',
+    default: 1000,
+  },
+  max_age: {
+    shape: is.age,
+    about: 'What is older goes, however little there is of it; `none`: no age is too old.',
+    default: '90d',
+    examples: ['1w', 'none'],
+  },
+});
+
 /** The keys of one job, and of `defaults`. */
 export const JOB_FIELDS = {
   cron: {
@@ -349,6 +363,12 @@ export const FILE_FIELDS = {
     examples: [{ ops: { mail: 'ops@example.com' }, chat: { webhook: '${SLACK_URL}', format: 'slack' } }],
   },
   jobs,
+  history: {
+    shape: history,
+    about:
+      'How much history is kept, and with it the output of runs. Runs that are not finished stay in any case.',
+    examples: [{ keep: 10_000, max_age: 'none' }],
+  },
   include: {
     shape: oneOrMany(is.word),
     about:

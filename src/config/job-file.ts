@@ -4,10 +4,10 @@
  */
 import { globSync } from 'node:fs';
 import { dirname, isAbsolute, join as joinPath, resolve } from 'node:path';
-import type { Instant, JobDefinition, Notifiers } from '../model.ts';
+import type { Instant, JobDefinition, Notifiers, Retention } from '../model.ts';
 import { isProblem, type Problem } from '../schedule/problem.ts';
-import { Builder, contradictions, withDefaults } from './build.ts';
-import { inLineOrder, type Diagnostic } from './diagnostic.ts';
+import { Builder, contradictions, retentionOf, withDefaults } from './build.ts';
+import { distinct, inLineOrder, type Diagnostic } from './diagnostic.ts';
 import { EnvFiles, type Variables } from './env-file.ts';
 import type { Environment } from './interpolate.ts';
 import { NotifierBook } from './notifiers.ts';
@@ -61,6 +61,7 @@ export interface LoadedFile {
   readonly hash: string;
   /** The zone of jobs that name none. */
   readonly timezone: string;
+  readonly history: Retention;
   /** For the code frames of the warnings. */
   readonly texts: ReadonlyMap<string, string>;
 }
@@ -124,17 +125,17 @@ class Loading {
   async result(): Promise<LoadResult> {
     const host: Scope = { timezone: this.#options.hostTimezone, env: {}, defaults: {} };
     const main = await this.#outline(this.#path, this.#name);
-    if (main === undefined) return this.#conclude(host.timezone);
+    if (main === undefined) return this.#conclude(host.timezone, {});
     const scope = this.#scope(main, host);
     const included = await this.#include(main);
     for (const outline of [main, ...included]) this.#book.add(outline);
     this.#addJobs(main, scope);
     for (const outline of included) this.#addJobs(outline, this.#scope(outline, scope));
     this.#book.warnOfUnused();
-    return this.#conclude(scope.timezone);
+    return this.#conclude(scope.timezone, main.settings);
   }
 
-  #conclude(timezone: string): LoadResult {
+  #conclude(timezone: string, { history }: Values): LoadResult {
     const names = this.#sources.map((source) => source.name);
     const found = distinct([...this.#loose, ...this.#outlines.flatMap((outline) => outline.diagnostics())]);
     const all = inLineOrder(found, [this.#name, ...names]);
@@ -158,6 +159,7 @@ class Loading {
         return hash();
       },
       timezone,
+      history: retentionOf(history as Parameters<typeof retentionOf>[0]),
       texts,
     };
     return { ok: true, file };
@@ -212,12 +214,8 @@ class Loading {
     for (const [path, name] of found) {
       const outline = await this.#outline(path, name);
       if (outline === undefined) continue;
-      if ('include' in outline.settings) {
-        const message = 'an included file cannot include others';
-        outline.reader.problem(outline.spanOf('include'), 'include', {
-          message,
-          hint: 'list them all in the main file',
-        });
+      for (const [key, message, hint] of ONLY_IN_MAIN) {
+        if (key in outline.settings) outline.reader.problem(outline.spanOf(key), key, { message, hint });
       }
       outlines.push(outline);
     }
@@ -225,7 +223,13 @@ class Loading {
   }
 
   #matches(main: Outline, pattern: string): string[] {
-    const problem = whyNoPattern(pattern);
+    const problem =
+      this.#options.text === undefined
+        ? whyNoPattern(pattern)
+        : {
+            message: 'jobs that are given as text cannot include files',
+            hint: 'write them all into the text',
+          };
     if (problem !== undefined) {
       main.reader.problem(main.spanOf('include'), 'include', problem);
       return [];
@@ -346,6 +350,16 @@ class Loading {
   }
 }
 
+/** Settings that hold for the whole set, and what to say where an included file has one. */
+const ONLY_IN_MAIN = [
+  ['include', 'an included file cannot include others', 'list them all in the main file'],
+  [
+    'history',
+    'an included file cannot say how much history is kept',
+    'say it in the main file, for all jobs',
+  ],
+] as const;
+
 /** Linux's PATH_MAX. */
 const LONGEST_PATH = 4096;
 
@@ -379,15 +393,4 @@ function hashOf(content: readonly [path: string, bytes: Buffer | undefined][]): 
     if (bytes !== undefined) hash.update(bytes);
   }
   return hash.digest('hex');
-}
-
-/** A mistake in what many jobs share (an anchor, defaults) is one mistake. */
-function distinct(list: readonly Diagnostic[]): Diagnostic[] {
-  const seen = new Map<string, Diagnostic>();
-  for (const diagnostic of list) {
-    const { file, line, column, message } = diagnostic;
-    const key = `${file}:${line}:${column}:${message}`;
-    if (!seen.has(key)) seen.set(key, diagnostic);
-  }
-  return [...seen.values()];
 }

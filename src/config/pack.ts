@@ -41,7 +41,7 @@ export function* pack(result: LoadResult): Generator<string> {
     yield line({ end, texts: [...texts] });
     return;
   }
-  const { jobs, notifiers, path, warnings, watched, stamps, hash, timezone, texts } = result.file;
+  const { jobs, notifiers, path, warnings, watched, stamps, hash, timezone, history, texts } = result.file;
   const numbers = new Map<unknown, number>();
   for (let from = 0; from < jobs.length; from += ROWS) {
     const parts: unknown[] = [];
@@ -55,7 +55,8 @@ export function* pack(result: LoadResult): Generator<string> {
     const rows = jobs.slice(from, from + ROWS).map((job) => rowOf(job, part));
     yield line({ parts, rows });
   }
-  yield line({ end: { notifiers, path, warnings, watched, stamps, hash, timezone }, texts: [...texts] });
+  const end = { notifiers, path, warnings, watched, stamps, hash, timezone, history };
+  yield line({ end, texts: [...texts] });
 }
 
 function line(value: Line): string {

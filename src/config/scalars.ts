@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { parseInstant } from '../schedule/at.ts';
 import { checkCron } from '../schedule/cron.ts';
-import { parseDuration } from '../schedule/duration.ts';
+import { formatDuration, parseDuration } from '../schedule/duration.ts';
 import { isProblem, type Problem } from '../schedule/problem.ts';
 import { suggest } from '../schedule/suggest.ts';
 import { checkZone } from '../schedule/zone-name.ts';
@@ -149,10 +149,27 @@ export function duration(least = 0): ScalarType {
       if (isProblem(parsed)) return input.error(parsed);
       return parsed >= least
         ? parsed
-        : input.error({ message: `${value} is too short`, hint: `at least ${least} ms` });
+        : input.error({ message: `${value} is too short`, hint: `at least ${formatDuration(least)}` });
     },
   };
 }
+
+/** Words by which people say that there is no bound. */
+const UNBOUNDED = ['any', 'never', 'forever', 'infinite', 'infinity', 'unlimited', 'all', 'off', 'no', '-1'];
+
+/** The greatest age of something: a duration of at least a minute, or "none" where age does not matter. */
+export const age: ScalarType = {
+  ...duration(60_000),
+  expects: 'a duration such as 90d, or none',
+  schema: { type: 'string', pattern: '^\\s*(none|(\\d+(\\.\\d+)?\\s*(ms|s|m|h|d|w)\\s*)+)$' },
+  read(input) {
+    const written = String(input.value);
+    if (written === 'none') return 'none';
+    if (!UNBOUNDED.includes(written.toLowerCase())) return duration(60_000).read(input);
+    const hint = 'write none where nothing is too old';
+    return input.error({ message: `expected a duration or none, got ${quoted(input)}`, hint });
+  },
+};
 
 const UNITS: Readonly<Record<string, number>> = {
   B: 1,

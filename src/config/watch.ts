@@ -196,14 +196,21 @@ function directoriesOf(paths: readonly string[]): {
   readonly above: string[];
   readonly isNoise: (path: string) => boolean;
 } {
-  const own = new Set<string>();
+  const ends = new Set(paths);
+  const own = new Set(paths.map((path) => dirname(path)));
   for (const path of paths) {
-    for (const one of [path, realOf(path)]) own.add(dirname(one));
+    const real = realOf(path);
+    // This is done every 30 s for as long as the daemon lives, and most paths have no link in them.
+    if (real === path) continue;
+    if (real !== undefined) {
+      ends.add(real);
+      own.add(dirname(real));
+    }
     for (let part = path; part !== dirname(part); part = dirname(part)) {
       if (isLink(part)) own.add(dirname(part));
     }
   }
-  const parents = new Set(paths.flatMap((path) => [path, realOf(path)]).map((one) => dirname(dirname(one))));
+  const parents = new Set([...ends].map((end) => dirname(dirname(end))));
   const above = [...parents].filter((parent) => parent !== '/' && !own.has(parent));
   const present = (directory: string): boolean => identityOf(directory) !== MISSING;
   return {
@@ -213,11 +220,12 @@ function directoriesOf(paths: readonly string[]): {
   };
 }
 
-function realOf(path: string): string {
+/** Undefined when nothing is there. */
+function realOf(path: string): string | undefined {
   try {
-    return realpathSync(path);
+    return realpathSync.native(path);
   } catch {
-    return path;
+    return undefined;
   }
 }
 

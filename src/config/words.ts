@@ -30,6 +30,7 @@ const FOREIGN_WORDS = {
   success_exit_codes: 'exit_codes success_codes ok_codes',
   description: 'desc comment about summary title',
   tags: 'labels groups',
+  history: 'retention history_limit log_retention keep_history',
   notify: 'notifications alert alerts mailto mail_to on_failure onfailure email report_to',
   ping: 'healthcheck healthchecks heartbeat check_url ping_url',
   expect: 'sla expected deadline',
@@ -57,11 +58,12 @@ const ADVICE = new Map([
   ['name', 'the key under jobs: is the name; use description: for words'],
   ['id', 'the key under jobs: is the id'],
   ['retries', 'write retry: 3, or retry: { limit: 3, delay: 10s }'],
+  ['history', 'history: { keep: 1000, max_age: 90d } stands at the top of the file, for all jobs'],
   ['shelltrue', 'run: is always a shell line'],
 ]);
 
 /** Keys of later versions. */
-const LATER = 'pool after only exclude http needs dependson depends pools calendars history';
+const LATER = 'pool after only exclude http needs dependson depends pools calendars';
 
 export interface KeyProblem {
   readonly message: string;

@@ -21,6 +21,8 @@ export interface AlarmListener {
   stepped(by: Duration): void;
   /** All that was due has been woken: the moment to commit a tick's decisions together. */
   rung(): void;
+  /** Never sleep longer than this, if that is less than the alarm's own bound. */
+  readonly every?: Duration | undefined;
 }
 
 /** Where an entry stands; remove it through `Alarm.cancel`. */
@@ -33,6 +35,7 @@ export type Ticket = Due<Wakeable>;
 export class Alarm {
   readonly #clock: Clock;
   readonly #listener: AlarmListener;
+  readonly #longestSleep: Duration;
   readonly #wall = new DueQueue<Wakeable>();
   readonly #elapsed = new DueQueue<Wakeable>();
   #cancelTimer: (() => void) | undefined;
@@ -45,6 +48,7 @@ export class Alarm {
   constructor(clock: Clock, listener: AlarmListener) {
     this.#clock = clock;
     this.#listener = listener;
+    this.#longestSleep = Math.min(LONGEST_SLEEP, listener.every ?? LONGEST_SLEEP);
     this.#lastWall = clock.now();
     this.#lastMonotonic = clock.monotonic();
   }
@@ -112,7 +116,7 @@ export class Alarm {
     const wall = (this.#wall.nextAt() ?? Number.POSITIVE_INFINITY) - this.#clock.now();
     const monotonic = this.#clock.monotonic();
     const elapsed = (this.#elapsed.nextAt() ?? Number.POSITIVE_INFINITY) - monotonic;
-    const delay = Math.max(Math.min(wall, elapsed, LONGEST_SLEEP), 0);
+    const delay = Math.max(Math.min(wall, elapsed, this.#longestSleep), 0);
     if (this.#cancelTimer !== undefined && this.#armedFor <= monotonic + delay) return;
     this.#cancelTimer?.();
     this.#armedFor = monotonic + delay;

@@ -63,7 +63,7 @@ export class Cohort implements Wakeable {
     // Who takes its place anew says what it waits for; slots that nobody waits for are not walked, be it years of seconds.
     this.#await(undefined);
     for (const member of members) if (member.nextSlot === slot) member.slotCame(slot, next);
-    for (const { nextSlot } of this.#members) this.#awaitAlso(nextSlot);
+    for (const { nextSlot } of this.#members) if (nextSlot !== this.#slot) this.#awaitAlso(nextSlot);
   }
 
   #awaitAlso(slot: Instant | undefined): void {

@@ -1,11 +1,12 @@
-import type { Cause, Instant, RunId, RunRecord, SkipReason, SkipRecord } from '../model.ts';
+import type { Arguments, Cause, Instant, JobId, RunId, RunRecord, SkipReason, SkipRecord } from '../model.ts';
 import { admit } from '../schedule/admit.ts';
 import { DueQueue } from '../schedule/due-queue.ts';
 import type { Plan, TriggerFault } from '../schedule/plan.ts';
 import { Alarm } from './alarm.ts';
 import { Cohorts } from './cohort.ts';
 import type { ArmedJob, InLine, SlotDesk, TurnOf } from './job.ts';
-import type { AttemptReport, Clock, EngineEvent, Executor, Observer, Store } from './ports.ts';
+import type { AttemptReport, Clock, EngineEvent, Executor, Observer, Store, Supervisor } from './ports.ts';
+import { RunList } from './run-list.ts';
 import { ActiveRun, type RunSurroundings } from './run.ts';
 
 /** What the engine is made of; app.ts supplies the real ones. */
@@ -14,10 +15,11 @@ export interface EnginePorts {
   readonly executor: Executor;
   readonly store: Store;
   readonly observer: Observer;
-  /** A new UUIDv7. */
-  readonly newRunId: () => string;
+  /** A new UUIDv7 of that moment. */
+  readonly newRunId: (at: Instant) => RunId;
   /** Draws from [0, 1). */
   readonly random: () => number;
+  readonly supervisor?: Supervisor | undefined;
 }
 
 const NONE: readonly never[] = [];
@@ -36,7 +38,7 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
   readonly store: Store;
   readonly random: () => number;
   /** Every run that is claimed and not finished. */
-  readonly runs = new Map<RunId, Run>();
+  readonly runs = new RunList<Run>();
   /** Set once: from then on nothing new starts. */
   closing = false;
   /** The clock was set by this much more than time passed; the engine re-arms what needs it. */
@@ -48,8 +50,10 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
   /** Slots waiting for a place among all runs: higher priority first, then the earlier due. */
   readonly #line = new DueQueue<TurnOf>();
   #claims: Run[] = [];
-  #skips: SkipRecord[] = [];
+  #skips: { readonly job: ArmedJob; readonly skip: SkipRecord }[] = [];
   #committing = false;
+  /** The moment of the decisions that wait to be committed. */
+  #decidedAt: Instant | undefined;
   #reports: { readonly run: Run; readonly attempt: number; readonly report: AttemptReport }[] = [];
 
   constructor(ports: EnginePorts, maxConcurrentRuns: number) {
@@ -61,13 +65,22 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
     this.random = ports.random;
     this.alarm = new Alarm(ports.clock, {
       stepped: (by) => this.onStep(by),
-      rung: () => this.#commit(),
+      rung: () => {
+        this.#commit();
+        ports.supervisor?.rung();
+      },
+      every: ports.supervisor?.every,
     });
     this.cohorts = new Cohorts(this.alarm);
   }
 
   emit(event: EngineEvent): void {
     this.#ports.observer.observe(event);
+  }
+
+  now(): Instant {
+    this.#decidedAt ??= this.clock.now();
+    return this.#decidedAt;
   }
 
   offer(turn: TurnOf): void {
@@ -98,7 +111,7 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
   missed(job: ArmedJob, { missed }: Pick<Plan, 'missed'>): void {
     const at = this.clock.now();
     for (const { from, through, count } of missed) {
-      this.#record({
+      this.#record(job, {
         jobId: job.definition.id,
         scheduledAt: from,
         through,
@@ -118,18 +131,28 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
   }
 
   /** Starts a run that no slot asked for. It passes by overlap and limits: somebody wants it now. */
-  runNow(job: ArmedJob): Run {
+  runNow(job: ArmedJob, given: Arguments | undefined): Run {
     const now = this.clock.now();
-    return this.#claim({ job, slot: now, dueAt: now, caughtUp: false }, 'manual');
+    const turn = { job, slot: now, dueAt: now, caughtUp: false };
+    return this.#claim(given === undefined ? turn : { ...turn, with: given }, 'manual');
   }
 
   /** Takes up a run that an earlier daemon left. It passes by overlap and limits, but counts for them. */
   takeUp(job: ArmedJob, record: RunRecord): Promise<void> {
-    const { id, jobId, scheduledAt, cause, claimedAt } = record;
-    const claim = { id, jobId, scheduledAt, cause, claimedAt, state: 'claimed', attempts: NONE } as const;
+    const { id, jobId, scheduledAt, cause, claimedAt, with: given } = record;
+    const claim: RunRecord = {
+      id,
+      jobId,
+      scheduledAt,
+      cause,
+      claimedAt,
+      state: 'claimed',
+      attempts: NONE,
+      ...(given !== undefined && { with: given }),
+    };
     const turn = { job, slot: scheduledAt, dueAt: claimedAt, caughtUp: cause === 'catch_up' };
     const run = new ActiveRun<TurnOf>(this, { turn, definition: job.definition, claim });
-    this.runs.set(id, run);
+    this.runs.add(run);
     job.active = [...job.active, run];
     return run.takeUp(record);
   }
@@ -152,7 +175,7 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
 
   released(run: Run): void {
     const { job } = run.turn;
-    this.runs.delete(run.claim.id);
+    this.runs.delete(run);
     job.active = job.active.filter((other) => other !== run);
     this.#promote(job);
     this.#fill();
@@ -225,17 +248,22 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
   #claim(turn: TurnOf, cause: Cause): Run {
     const { job, slot } = turn;
     const { definition } = job;
+    const now = this.now();
     const claim: RunRecord = {
-      id: this.#ports.newRunId(),
+      id: this.#ports.newRunId(now),
       jobId: definition.id,
       scheduledAt: slot,
       cause,
-      claimedAt: this.clock.now(),
+      claimedAt: now,
       state: 'claimed',
       attempts: NONE,
     };
-    const run = new ActiveRun<TurnOf>(this, { turn, definition, claim });
-    this.runs.set(claim.id, run);
+    const run = new ActiveRun<TurnOf>(this, {
+      turn,
+      definition,
+      claim: turn.with === undefined ? claim : { ...claim, with: turn.with },
+    });
+    this.runs.add(run);
     job.active = job.active.length === 0 ? [run] : [...job.active, run];
     this.#claims.push(run);
     this.#commitSoon();
@@ -243,18 +271,18 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
   }
 
   #skip({ job, slot }: Pick<TurnOf, 'job' | 'slot'>, reason: SkipReason): void {
-    this.#record({
+    this.#record(job, {
       jobId: job.definition.id,
       scheduledAt: slot,
       through: slot,
       count: 1,
       reason,
-      at: this.clock.now(),
+      at: this.now(),
     });
   }
 
-  #record(skip: SkipRecord): void {
-    this.#skips.push(skip);
+  #record(job: ArmedJob, skip: SkipRecord): void {
+    this.#skips.push({ job, skip });
     this.emit({ kind: 'slots_skipped', skip });
     this.#commitSoon();
   }
@@ -268,13 +296,21 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
 
   #commit(): void {
     this.#committing = false;
+    this.#decidedAt = undefined;
     const claims = this.#claims;
     const skips = this.#skips;
     if (claims.length + skips.length === 0) return;
     this.#claims = [];
     this.#skips = [];
+    const undecided = new Map<JobId, Instant>();
+    const note = ({ definition, undecided: oldest }: ArmedJob): void => {
+      if (oldest !== undefined) undecided.set(definition.id, oldest);
+    };
+    for (const { turn } of claims) note(turn.job);
+    for (const { job } of skips) note(job);
     const records = claims.map(({ claim }) => claim);
-    this.store.claim(records, skips).then(
+    const skipped = skips.map(({ skip }) => skip);
+    this.store.claim(records, skipped, undecided).then(
       (won) => this.#begun(claims, (index) => won[index] === true),
       (error: unknown) => {
         // A store that fails must not stop the backups: run, and say so.
@@ -286,9 +322,11 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
 
   /** Starts all that was won before anything else is told of it: what observers do must not delay a start. */
   #begun(runs: readonly Run[], won: (index: number) => boolean): void {
-    runs.forEach((run, index) => {
+    let index = 0;
+    for (const run of runs) {
       if (won(index)) run.start();
-    });
+      index += 1;
+    }
     runs.forEach((run, index) => {
       if (!won(index)) {
         this.#skip(run.turn, 'claimed_elsewhere');

@@ -1,4 +1,5 @@
 import type {
+  Arguments,
   CancelledBy,
   Duration,
   Instant,
@@ -12,11 +13,14 @@ import type {
 import { changeOf, type JobChange } from '../schedule/diff.ts';
 import { fingerprint } from '../schedule/fingerprint.ts';
 import { Desk, type EnginePorts } from './desk.ts';
-import { ArmedJob } from './job.ts';
+import { ArmedJob, soonest, type NextSlot } from './job.ts';
+import { statusOf, type JobStatus } from './job-status.ts';
 import { orphan } from './orphan.ts';
+import { Placing } from './placing.ts';
 import type { ActiveRun } from './run.ts';
 
 export type { EnginePorts } from './desk.ts';
+export type { JobStatus } from './job-status.ts';
 
 export interface EngineSettings {
   /** Most runs of the whole daemon at once; Infinity: no bound. */
@@ -31,15 +35,6 @@ export interface ApplySummary {
   readonly changed: readonly JobId[];
   readonly removed: readonly JobId[];
   readonly unchanged: number;
-}
-
-/** A job as it stands now. */
-export interface JobStatus {
-  readonly definition: JobDefinition;
-  readonly nextSlot: Instant | undefined;
-  readonly state: 'enabled' | 'disabled' | 'paused' | 'faulted';
-  readonly active: readonly RunRecord[];
-  readonly waiting: number;
 }
 
 /** How the engine is asked to stop. */
@@ -64,6 +59,8 @@ export class Engine {
   readonly #settings: EngineSettings;
   readonly #jobs = new Map<JobId, ArmedJob>();
   #last: Promise<unknown> = Promise.resolve();
+  /** While it is being found out what became of the runs of an earlier daemon. */
+  #takingUp: Promise<unknown> | undefined;
   #stopped: Promise<void> | undefined;
 
   constructor(ports: EnginePorts, settings: EngineSettings) {
@@ -90,8 +87,10 @@ export class Engine {
         job.pause = pauses.get(definition.id);
         this.#jobs.set(definition.id, job);
       });
+      if (this.#desk.closing) return;
       // Before anything is due: whether a job is busy decides what becomes of its slots.
-      await Promise.all(unfinished.map((run) => this.#takeUp(run)));
+      this.#takingUp = Promise.all(unfinished.map((run) => this.#takeUp(run)));
+      await this.#takingUp;
       const placement = new Placing();
       for (const id of places.keys()) placement.gone.add(id);
       await this.#sliced(definitions, ({ id }) => {
@@ -138,10 +137,10 @@ export class Engine {
   }
 
   /** Runs a job once, now, beside its schedule. Undefined: no such job, or the engine is stopping. */
-  runNow(jobId: JobId): RunRecord | undefined {
+  runNow(jobId: JobId, given?: Arguments): RunRecord | undefined {
     const job = this.#jobs.get(jobId);
     if (job === undefined || !job.loaded || this.#desk.closing) return undefined;
-    return this.#desk.runNow(job).record;
+    return this.#desk.runNow(job, given).record;
   }
 
   /** Cancels a run that is not finished. False: no such run. */
@@ -158,13 +157,34 @@ export class Engine {
 
   /** Every loaded job as it stands now. */
   *jobs(): Generator<JobStatus> {
-    for (const job of this.#jobs.values()) {
-      if (!job.loaded) continue;
-      const { definition, nextSlot } = job;
-      const active = job.active.map(({ record }) => record);
-      const waiting = job.waiting.length + job.inLine.length;
-      yield { definition, nextSlot, state: stateOf(job, this.#desk.clock.now()), active, waiting };
-    }
+    const now = this.#desk.clock.now();
+    for (const job of this.#jobs.values()) if (job.loaded) yield statusOf(job, now);
+  }
+
+  /** One loaded job as it stands now. */
+  job(jobId: JobId): JobStatus | undefined {
+    const job = this.#jobs.get(jobId);
+    return job?.loaded === true ? statusOf(job, this.#desk.clock.now()) : undefined;
+  }
+
+  /** A run that is not finished, as it stands now. */
+  run(runId: RunId): RunRecord | undefined {
+    return this.#desk.runs.get(runId)?.record;
+  }
+
+  /** Runs that are not finished. */
+  get active(): number {
+    return this.#desk.runs.size;
+  }
+
+  /** Nothing starts any more. */
+  get stopping(): boolean {
+    return this.#desk.closing;
+  }
+
+  /** The slot that comes first, of all jobs that are not paused then. */
+  next(): NextSlot | undefined {
+    return soonest(this.#jobs.values());
   }
 
   /**
@@ -192,9 +212,11 @@ export class Engine {
       job.disarm();
       desk.forget(job, 'shutdown');
     }
+    // Until then nobody knows what there is to stop, or to leave.
+    if (this.#takingUp !== undefined) await this.#takingUp;
     const { promise: idle, resolve } = Promise.withResolvers<void>();
     desk.onReleased = () => {
-      if ([...desk.runs.values()].every((run) => this.#isLeft(run))) resolve();
+      if (desk.runs.values().every((run) => this.#isLeft(run))) resolve();
     };
     for (const run of desk.runs.values()) {
       if (this.#isLeft(run)) continue;
@@ -238,16 +260,16 @@ export class Engine {
     if (enabled) placement.gone.delete(id);
     if (enabled && from === undefined) placement.add(job.definition, startedAt);
     this.#offerStartup(job, startedAt, from);
-    job.arm(from ?? startedAt);
+    job.arm(from ?? startedAt, from === undefined ? undefined : known?.decided);
   }
 
   /** Jobs are armed already: a store that does not take it changes what a later daemon catches up, and no more. */
   async #place(placement: Placing): Promise<void> {
-    if (placement.isEmpty) return;
-    const { placed, gone } = placement;
-    await this.#desk.store.place({ placed, gone: [...gone] }).catch((error: unknown) => {
+    try {
+      for (const slice of placement.slices()) await this.#desk.store.place(slice);
+    } catch (error) {
       this.#desk.storeFailed(error);
-    });
+    }
   }
 
   async #setPause(jobId: JobId, pause: Pause | undefined): Promise<boolean> {
@@ -363,27 +385,7 @@ export class Engine {
   }
 }
 
-/** What a change of the set means for the store. */
-class Placing {
-  readonly placed = new Map<JobId, Place>();
-  readonly gone = new Set<JobId>();
-
-  get isEmpty(): boolean {
-    return this.placed.size + this.gone.size === 0;
-  }
-
-  add({ id, schedule }: JobDefinition, from: Instant): void {
-    this.placed.set(id, { schedule: fingerprint(schedule), from });
-  }
-}
-
 /** A place far ahead of now was taken under a clock that was wrong: it would keep the job mute until then. */
 function believed(from: Instant, now: Instant): Instant | undefined {
   return from - now > REANCHOR ? undefined : from;
-}
-
-function stateOf(job: ArmedJob, now: Instant): JobStatus['state'] {
-  if (job.fault !== undefined) return 'faulted';
-  if (!job.definition.enabled) return 'disabled';
-  return job.isPaused(now) ? 'paused' : 'enabled';
 }

@@ -1,4 +1,4 @@
-import type { Duration, Instant, JobDefinition, Pause } from '../model.ts';
+import type { Arguments, Duration, Instant, JobDefinition, JobId, Pause, Place } from '../model.ts';
 import type { Due } from '../schedule/due-queue.ts';
 import { jitterOf } from '../schedule/jitter.ts';
 import { MOMENT, plan, slotAfter, TriggerFault, type Plan } from '../schedule/plan.ts';
@@ -17,6 +17,8 @@ export interface TurnOf {
   /** The slot plus its jitter. */
   readonly dueAt: Instant;
   readonly caughtUp: boolean;
+  /** Of a run by hand. */
+  readonly with?: Arguments;
 }
 
 /** A slot that waits for a place among all runs of the daemon. */
@@ -25,11 +27,19 @@ export interface InLine {
   readonly place: Due<TurnOf>;
 }
 
+/** When a job is due next. */
+export interface NextSlot {
+  readonly jobId: JobId;
+  readonly slot: Instant;
+}
+
 /** Who decides what becomes of the slots that an armed job yields. */
 export interface SlotDesk {
   readonly clock: Clock;
   readonly alarm: Alarm;
   readonly cohorts: Cohorts;
+  /** The moment of the decisions under way: one reading of the clock for all slots that come together. */
+  now(): Instant;
   offer(turn: TurnOf): void;
   missed(job: ArmedJob, plan: Pick<Plan, 'missed'>): void;
   /** A slot of a job that left, or was put to rest, before its jitter had passed. */
@@ -67,22 +77,38 @@ export class ArmedJob implements Member {
     return this.active.length + this.waiting.length + this.inLine.length > 0;
   }
 
+  /** The oldest slot that has come and is not decided: it waits for its turn, or for its jitter to pass. */
+  get undecided(): Instant | undefined {
+    const { waiting, inLine } = this;
+    if (waiting.length + inLine.length === 0 && this.#jittered === undefined) return undefined;
+    const slots = [
+      ...waiting.map(({ slot }) => slot),
+      ...inLine.map(({ turn }) => turn.slot),
+      ...(this.#jittered?.keys() ?? []),
+    ];
+    return slots.length === 0 ? undefined : Math.min(...slots);
+  }
+
   isPaused(now: Instant): boolean {
     return this.pause !== undefined && now < (this.pause.until ?? Number.POSITIVE_INFINITY);
   }
 
-  /** Takes its place: the first slot after `after` is the next one, even if that is already past (a misfire then). */
-  arm(after: Instant): void {
+  /**
+   * Takes its place: the first slot after `after` is the next one, even if that is already past (a misfire then), but for those
+   * that are `decided`.
+   */
+  arm(after: Instant, decided?: Place['decided']): void {
     this.disarm();
     this.fault = undefined;
     const { definition } = this;
     if (!definition.enabled) return;
     try {
       this.#trigger = compileSchedule(definition.schedule, definition.id);
-      const slot = slotAfter(this.#trigger, after);
+      let slot = slotAfter(this.#trigger, after);
+      while (slot !== undefined && isIn(decided, slot)) slot = slotAfter(this.#trigger, slot);
       // Slots missed before it was armed are its own; from the next one on it goes with all that share its trigger.
       const now = this.#desk.clock.now();
-      if (slot !== undefined && slot <= now) this.#decide(this.#trigger, slot, now);
+      if (slot !== undefined && slot <= now) this.#decide(this.#trigger, { first: slot, now, decided });
       else this.#await(slot);
     } catch (error) {
       this.faulted(error);
@@ -119,7 +145,7 @@ export class ArmedJob implements Member {
 
   /** One slot on time is the everyday case, without the ceremony of a plan: 10,000 of these may be due at once. */
   slotCame(slot: Instant, next: Instant | undefined): void {
-    const now = this.#desk.clock.now();
+    const now = this.#desk.now();
     if (this.definition.schedule.jitter === 0 && now - slot < MOMENT && (next === undefined || next > now)) {
       if (next === undefined) this.#leave();
       else this.nextSlot = next;
@@ -146,27 +172,32 @@ export class ArmedJob implements Member {
   #decideOrFault(trigger: Trigger, first: Instant, now: Instant): void {
     try {
       this.#leave();
-      this.#decide(trigger, first, now);
+      this.#decide(trigger, { first, now, decided: undefined });
     } catch (error) {
       this.faulted(error, error instanceof TriggerFault ? first : undefined);
     }
   }
 
   /** Decides over all slots from `first` to `now`, and takes its place for the next. */
-  #decide(trigger: Trigger, first: Instant, now: Instant): void {
+  #decide(
+    trigger: Trigger,
+    { first, now, decided }: { first: Instant; now: Instant; decided: Place['decided'] },
+  ): void {
     const { schedule, policy, id } = this.definition;
     const jitter = (slot: Instant) => (schedule.jitter === 0 ? 0 : jitterOf(id, slot, schedule.jitter));
-    const decided = plan({ trigger, first, now, misfire: policy.misfire, jitter });
-    this.#await(decided.next);
-    this.#settle(decided, jitter);
+    const isDecided = (slot: Instant) => isIn(decided, slot);
+    const planned = plan({ trigger, first, now, misfire: policy.misfire, jitter, isDecided });
+    this.#await(planned.next);
+    this.#settle(planned, jitter);
   }
 
-  #settle(decided: Plan, jitter: (slot: Instant) => number): void {
-    if (decided.missed.length > 0) this.#desk.missed(this, decided);
-    for (const { slot, caughtUp } of decided.due) {
+  /** What is postponed comes first: a claim tells the store which slots it passes by. */
+  #settle(planned: Plan, jitter: (slot: Instant) => number): void {
+    for (const { slot, dueAt } of planned.later) this.#postpone(slot, dueAt);
+    if (planned.missed.length > 0) this.#desk.missed(this, planned);
+    for (const { slot, caughtUp } of planned.due) {
       this.#desk.offer({ job: this, slot, dueAt: slot + jitter(slot), caughtUp });
     }
-    for (const { slot, dueAt } of decided.later) this.#postpone(slot, dueAt);
   }
 
   #postpone(slot: Instant, dueAt: Instant): void {
@@ -207,4 +238,21 @@ export class ArmedJob implements Member {
     this.#cohort = undefined;
     this.nextSlot = undefined;
   }
+}
+
+function isIn(stretches: Place['decided'], slot: Instant): boolean {
+  return stretches?.some(([from, through]) => from <= slot && slot <= through) === true;
+}
+
+/** The slot that comes first, of jobs that are not paused then. */
+export function soonest(jobs: Iterable<ArmedJob>): NextSlot | undefined {
+  let first: ArmedJob | undefined;
+  let slot = Number.POSITIVE_INFINITY;
+  for (const job of jobs) {
+    const { nextSlot = slot } = job;
+    if (nextSlot >= slot || job.isPaused(nextSlot)) continue;
+    slot = nextSlot;
+    first = job;
+  }
+  return first === undefined ? undefined : { jobId: first.definition.id, slot };
 }

@@ -1,5 +1,10 @@
 import type { JobDefinition, JobId } from '../model.ts';
 
+/** Whether the definition is one that `orphan` made. */
+export function isOrphan({ source }: JobDefinition): boolean {
+  return source.line === 0;
+}
+
 /**
  * Stands in for the definition of a job that left the file while no daemon ran, but has a run that is not over. It has no
  * triggers, and its run is not tried again: nobody knows any more what that would be.

@@ -2,14 +2,16 @@
  * What the engine needs from the world, declared by the engine. Adapters (tasks/, store/, observe/) implement these
  * and know nothing else of the engine; app.ts puts them together.
  */
+import type { Message, Told } from '../message.ts';
 import type {
+  AddedJob,
+  Arguments,
   Cause,
   CancelledBy,
   Duration,
   Instant,
   JobDefinition,
   JobId,
-  Message,
   Notice,
   Outcome,
   OutputPolicy,
@@ -20,7 +22,6 @@ import type {
   SkipRecord,
   Surroundings,
   Task,
-  Told,
 } from '../model.ts';
 
 /** Time, as the engine and the adapters see it. The only source of it. */
@@ -42,6 +43,8 @@ export interface AttemptSpec {
   readonly scheduledAt: Instant;
   readonly cause: Cause;
   readonly previousSuccessAt?: Instant | undefined;
+  /** What the run was given along: a module finds it among its own arguments, a process in its environment. */
+  readonly with?: Arguments | undefined;
   readonly task: Task;
   readonly surroundings: Surroundings;
   readonly output: OutputPolicy;
@@ -132,18 +135,27 @@ export interface Store {
   /**
    * Claims the runs' slots and records the skips, all in one transaction. One boolean for each run: false where a run
    * for (jobId, scheduledAt) was claimed before (never for a manual run). Rejects when nothing could be recorded.
+   * `undecided`: of jobs among these, the oldest slot that still waits for its turn; their places stay before it.
    */
-  claim(runs: readonly RunRecord[], skips: readonly SkipRecord[]): Promise<readonly boolean[]>;
+  claim(
+    runs: readonly RunRecord[],
+    skips: readonly SkipRecord[],
+    undecided?: ReadonlyMap<JobId, Instant>,
+  ): Promise<readonly boolean[]>;
   /** Records the newest state of a claimed run. Rejects when it could not be recorded. */
   save(run: RunRecord): Promise<void>;
   /** Every run that is not finished, oldest claim first: what an earlier daemon left. Asked once, at the start. */
   unfinished(): Promise<readonly RunRecord[]>;
-  /** Where each job stands: no slot up to `from` is undecided. Claims and skips move it on. */
+  /** Where each job stands. Claims and skips move it on. */
   places(): Promise<ReadonlyMap<JobId, Place>>;
   place(placement: Placement): Promise<void>;
   pauses(): Promise<ReadonlyMap<JobId, Pause>>;
   /** Undefined: the job is resumed. */
   pause(jobId: JobId, pause: Pause | undefined): Promise<void>;
+  /** Jobs that were added while the daemon ran. */
+  added(): Promise<ReadonlyMap<JobId, AddedJob>>;
+  /** Undefined: it is removed again. */
+  setAdded(jobId: JobId, job: AddedJob | undefined): Promise<void>;
   /** Messages that nobody has settled, oldest first. Asked once, at the start. */
   messages(): Promise<readonly Message[]>;
   /** Asked once, at the start. */
@@ -256,4 +268,12 @@ export type EngineEvent =
 export interface Observer {
   /** Must not throw and must not block. */
   observe(event: EngineEvent): void;
+}
+
+/** Somebody who wants to know that the loop turns. */
+export interface Supervisor {
+  /** The loop turns at least this often, though nothing be due. */
+  readonly every: Duration;
+  /** All that was due is done. Must not throw and must not block. */
+  rung(): void;
 }

@@ -11,6 +11,7 @@ import type {
 import { isStillWanted } from '../schedule/resume.ts';
 import { nextAttempt } from '../schedule/retry.ts';
 import type { Alarm, Ticket } from './alarm.ts';
+import { isOrphan } from './orphan.ts';
 import type {
   AttemptHandle,
   AttemptReport,
@@ -59,6 +60,8 @@ export class ActiveRun<Turn = unknown> {
   readonly definition: JobDefinition;
   /** The record as it was claimed; `record` tells how it stands. */
   readonly claim: RunRecord;
+  /** Its place among all runs, kept by their list. */
+  place = -1;
   readonly #around: RunSurroundings<Turn>;
   #state: RunState = 'claimed';
   #attempts: readonly AttemptRecord[] = NONE;
@@ -128,23 +131,30 @@ export class ActiveRun<Turn = unknown> {
 
   /** The wall clock was set back: a retry that waits keeps its delay, not its reading. */
   clockSetBack(by: Duration): void {
-    if (this.#state === 'retrying' && this.#retryAt !== undefined) this.#waitUntil(this.#retryAt + by);
+    // What a step is measured by knows fractions of milliseconds, instants do not.
+    if (this.#state === 'retrying' && this.#retryAt !== undefined)
+      this.#waitUntil(this.#retryAt + Math.round(by));
   }
 
   /** Takes up a run that an earlier daemon left, wherever it was on its way. Resolves when that is known. */
   async takeUp({ state, attempts, retryAt }: RunRecord): Promise<void> {
     this.#state = state;
     this.#attempts = attempts;
-    if (retryAt !== undefined) {
-      this.#waitUntil(retryAt);
-      this.#around.emit({ kind: 'run_recovered', run: this.record, found: 'waiting' });
-      return;
-    }
+    if (retryAt !== undefined) return this.#waitOn(retryAt);
     const { number, pid, startTime } = this.#attempts.at(-1) ?? { number: 1 };
     const recovery = await this.#around.executor.recover(this.#spec(number), { pid, startTime });
     this.#around.emit({ kind: 'run_recovered', run: this.record, found: recovery.kind });
-    if (recovery.kind === 'never_begun') this.#beginAfterAll();
+    if (recovery.kind === 'never_begun') await this.#beginAfterAll();
     else this.#takeUpAttempt(number, recovery);
+  }
+
+  #waitOn(retryAt: Instant): void {
+    const outcome = this.#attempts.at(-1)?.outcome;
+    const isOver = isOrphan(this.definition) && outcome !== undefined;
+    if (isOver) this.#retryAt = retryAt;
+    else this.#waitUntil(retryAt);
+    this.#around.emit({ kind: 'run_recovered', run: this.record, found: 'waiting' });
+    if (isOver) this.#finish(outcome);
   }
 
   #takeUpAttempt(number: number, recovery: Exclude<Recovery, { kind: 'never_begun' }>): void {
@@ -167,26 +177,35 @@ export class ActiveRun<Turn = unknown> {
     this.#amend({ pid, startTime });
     this.#attemptBegan = clock.monotonic() - ranFor;
     this.#handle = recovery.follow((report) => this.#around.reported(this, number, report));
+    if (this.#cancelled !== undefined) this.#handle.stop({ kind: 'cancelled', by: this.#cancelled });
     this.#armDeadline(this.#attempts.at(-1)?.timeout, ranFor);
     void this.#save();
   }
 
   /** The attempt that was about to begin is made now, as another one, if it is not too late. */
-  #beginAfterAll(): void {
-    const now = this.#around.clock.now();
+  async #beginAfterAll(): Promise<void> {
+    const { clock, closing } = this.#around;
+    // Left as it is: the next daemon finds what this one found.
+    if (closing) return this.#around.released(this);
+    const now = clock.now();
     const outcome: Outcome = { kind: 'not_started', message: 'tsched ended before it could be started' };
     if (this.#attempts.length === 0) this.#attempts = [{ number: 1, startedAt: this.claim.claimedAt }];
-    this.#amend({ finishedAt: now, outcome });
     const intended = this.#attempts.at(-1)?.startedAt ?? this.claim.claimedAt;
-    if (!isStillWanted(this.definition.policy.misfire, Math.max(now - intended, 0)))
-      return this.#finish(outcome);
-    this.#attempt();
+    this.#amend({ finishedAt: now, outcome });
+    if (this.#cancelled !== undefined) return this.#finish({ kind: 'cancelled', by: this.#cancelled });
+    const { enabled, policy } = this.definition;
+    if (!enabled || !isStillWanted(policy.misfire, Math.max(now - intended, 0))) return this.#finish(outcome);
+    await this.#attemptOnRecord();
   }
 
   async #again(): Promise<void> {
-    const { alarm, store } = this.#around;
     this.#around.emit({ kind: 'retry_begun', run: this.record, attempt: this.#attempts.length + 1 });
-    alarm.cancel(this.#retryTicket);
+    this.#around.alarm.cancel(this.#retryTicket);
+    await this.#attemptOnRecord();
+  }
+
+  async #attemptOnRecord(): Promise<void> {
+    const { store } = this.#around;
     const number = this.#enter();
     // A daemon that comes after this one must know that the attempt may have begun: as a slot's claim, this comes first.
     if (store.durable) await this.#save();
@@ -242,7 +261,7 @@ export class ActiveRun<Turn = unknown> {
 
   #spec(attempt: number): AttemptSpec {
     const { definition } = this;
-    const { id, jobId, scheduledAt, cause } = this.claim;
+    const { id, jobId, scheduledAt, cause, with: given } = this.claim;
     const { successExitCodes, killSignal, killAfter } = definition.policy;
     return {
       runId: id,
@@ -251,6 +270,7 @@ export class ActiveRun<Turn = unknown> {
       scheduledAt,
       cause: this.#tries(attempt) > 1 ? 'retry' : cause,
       previousSuccessAt: this.#around.store.previousSuccess(jobId),
+      with: given,
       task: definition.task,
       surroundings: definition.surroundings,
       output: definition.output,

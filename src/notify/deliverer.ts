@@ -3,7 +3,8 @@
  * another in their order, and a receiver that fails is tried again ever more rarely.
  */
 import type { Clock, EngineEvent } from '../engine/ports.ts';
-import type { Duration, Message } from '../model.ts';
+import type { Message } from '../message.ts';
+import type { Duration } from '../model.ts';
 import type { Delivery, Send } from './sender.ts';
 
 export interface DelivererOptions {

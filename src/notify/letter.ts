@@ -1,6 +1,6 @@
 /** A message in words, as every way of telling has it. Nothing in them can end a line, a header or a code block of ours. */
-import type { Duration, Expectation, Lateness, Message, Outcome, RunRecord, SkipReason } from '../model.ts';
-import { localDateTime } from '../schedule/local-time.ts';
+import type { Lateness, Message } from '../message.ts';
+import type { Duration, Expectation, Instant, Outcome, RunRecord, SkipReason } from '../model.ts';
 
 /** How things are told to people; the log has the words, so that a message reads as it does. */
 export interface Words {
@@ -9,6 +9,8 @@ export interface Words {
   readonly elapsed: (duration: Duration) => string;
   readonly outcome: (outcome: Outcome) => string;
   readonly skip: (reason: SkipReason) => string;
+  /** With date and offset. */
+  readonly time: (instant: Instant, timezone: string) => string;
 }
 
 export type NoticeMessage = Extract<Message, { kind: 'notice' }>;
@@ -100,7 +102,7 @@ function lateInWords(what: Lateness, expect: Expectation, { elapsed }: Words): s
 
 function factsOf(message: NoticeMessage, { words, host }: LetterOptions): [string, string][] {
   const { jobId, description, timezone, run, skip, late, failingSince, failures = 0 } = message;
-  const time = (instant: number): string => `${localDateTime(instant, timezone)} ${timezone}`;
+  const time = (instant: Instant): string => `${words.time(instant, timezone)} ${timezone}`;
   const facts: [string, string][] = [
     ['Job', description === undefined ? jobId : `${jobId} (${description})`],
     ['Host', host],
@@ -124,7 +126,7 @@ function factsOf(message: NoticeMessage, { words, host }: LetterOptions): [strin
 function runFacts(
   run: RunRecord,
   { outcome, elapsed }: Words,
-  time: (instant: number) => string,
+  time: (instant: Instant) => string,
 ): [string, string][] {
   const last = run.attempts.at(-1);
   const facts: [string, string][] = [['Slot', time(run.scheduledAt)]];

@@ -1,5 +1,6 @@
 import type { Clock } from '../engine/ports.ts';
-import type { Instant, JobDefinition, JobId, Lateness, Pause, RunId, RunRecord, Told } from '../model.ts';
+import type { Lateness, Told } from '../message.ts';
+import type { Instant, JobDefinition, JobId, Pause, RunId, RunRecord } from '../model.ts';
 import { DueQueue, type Due } from '../schedule/due-queue.ts';
 import { judge } from '../schedule/expect.ts';
 

@@ -1,4 +1,5 @@
-import type { Message, PingPolicy, RunRecord } from '../model.ts';
+import type { Message } from '../message.ts';
+import type { PingPolicy, RunRecord } from '../model.ts';
 import type { Words } from './letter.ts';
 import { post } from './post.ts';
 

@@ -1,5 +1,6 @@
 /** Brings one message to its receiver, by whatever way that has now. */
-import type { Message, Notifier, Notifiers, PingPolicy, RunRecord } from '../model.ts';
+import type { Message } from '../message.ts';
+import type { Notifier, Notifiers, PingPolicy, RunRecord } from '../model.ts';
 import { letterOf, plainText, type Letter, type LetterOptions, type NoticeMessage } from './letter.ts';
 import { tellByMail } from './mail.ts';
 import { PING_OUTPUT, pingCheck, type PingMessage } from './ping.ts';

@@ -16,3 +16,15 @@ function sortedKeys(_: string, value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
+
+/** The schedule that a fingerprint is of; undefined when the text is none. */
+export function scheduleOf(text: string): Schedule | undefined {
+  try {
+    const schedule = JSON.parse(text) as Partial<Schedule> | null;
+    return typeof schedule?.timezone === 'string' && Array.isArray(schedule.triggers)
+      ? (schedule as Schedule)
+      : undefined;
+  } catch {
+    return undefined; // not written by us
+  }
+}

@@ -42,6 +42,8 @@ export interface PlanInput {
   readonly misfire: MisfirePolicy;
   /** Delay of a slot's start behind its nominal time. */
   readonly jitter: (slot: Instant) => Duration;
+  /** Whether a slot in between was decided before, and is nothing to decide over again. */
+  readonly isDecided?: (slot: Instant) => boolean;
 }
 
 /**
@@ -55,6 +57,7 @@ export function plan(input: PlanInput): Plan {
   const onTime: Instant[] = [];
   const late: Instant[] = [];
   for (const slot of slots) {
+    if (input.isDecided?.(slot) === true) continue;
     const dueAt = slot + input.jitter(slot);
     if (dueAt > input.now) later.push({ slot, dueAt });
     else if (input.now - dueAt < MOMENT) onTime.push(slot);
@@ -169,7 +172,7 @@ function lastBefore(trigger: Trigger, first: Instant, end: Instant): Instant {
   }
 }
 
-/** Groups neighbouring lost slots; slots that ran in between (jitter can do that) part two stretches. */
+/** Groups neighbouring lost slots; slots between them that ran, or were decided before, part two stretches. */
 function stretches(
   slots: readonly Instant[],
   lost: ReadonlySet<Instant>,

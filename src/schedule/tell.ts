@@ -1,5 +1,6 @@
 /** Who is told when something happens to a job: of changes, not of each time. Pure. */
-import type { Instant, Lateness, Notice, NotifyPolicy, Outcome, SkipReason, Told } from '../model.ts';
+import type { Lateness, Told } from '../message.ts';
+import type { Instant, Notice, NotifyPolicy, Outcome, SkipReason } from '../model.ts';
 
 /** What may be worth a word. */
 export type Happening =

@@ -1,6 +1,7 @@
 /** What is to be recorded together: the decisions of a tick, and what became of runs meanwhile. */
 import type { Placement, Posting } from '../engine/ports.ts';
-import type { JobId, Message, Pause, Place, RunId, RunRecord, SkipRecord, Told } from '../model.ts';
+import type { Message, Told } from '../message.ts';
+import type { AddedJob, Instant, JobId, Pause, Place, RunId, RunRecord, SkipRecord } from '../model.ts';
 
 /** A batch as plain data, as it goes to who writes it. */
 export interface BatchData {
@@ -9,10 +10,14 @@ export interface BatchData {
   /** Newest states of other runs. */
   readonly saves: readonly RunRecord[];
   readonly skips: readonly SkipRecord[];
+  /** Of jobs with claims or skips, the oldest slot that still waits for its turn. */
+  readonly undecided: readonly (readonly [JobId, Instant])[];
   readonly placed: readonly (readonly [JobId, Place])[];
   readonly gone: readonly JobId[];
   /** null: resumed */
   readonly pauses: readonly (readonly [JobId, Pause | null])[];
+  /** null: removed */
+  readonly added: readonly (readonly [JobId, AddedJob | null])[];
   readonly messages: readonly Message[];
   readonly settled: readonly string[];
   /** null: forgotten */
@@ -21,21 +26,26 @@ export interface BatchData {
   readonly urgent: boolean;
 }
 
+const NONE: ReadonlyMap<JobId, Instant> = new Map();
+
 /** A batch that is still growing. Of each run and job only the newest state stays, so it grows with their number, not with time. */
 export class Batch {
   readonly #claims = new Map<RunId, RunRecord>();
   readonly #saves = new Map<RunId, RunRecord>();
   #skips: SkipRecord[] = [];
+  readonly #undecided = new Map<JobId, Instant>();
   readonly #placed = new Map<JobId, Place>();
   readonly #gone = new Set<JobId>();
   readonly #pauses = new Map<JobId, Pause | null>();
+  readonly #added = new Map<JobId, AddedJob | null>();
   readonly #messages = new Map<string, Message>();
   readonly #settled = new Set<string>();
   readonly #told = new Map<JobId, Told | null>();
   #urgent = false;
 
   get isEmpty(): boolean {
-    const rest = [this.#placed, this.#gone, this.#pauses, this.#messages, this.#settled, this.#told];
+    const kept = [this.#placed, this.#gone, this.#pauses, this.#added];
+    const rest = [...kept, this.#messages, this.#settled, this.#told];
     return this.size === 0 && rest.every(({ size }) => size === 0);
   }
 
@@ -44,10 +54,21 @@ export class Batch {
     return this.#claims.size + this.#saves.size + this.#skips.length;
   }
 
-  claim(runs: readonly RunRecord[], skips: readonly SkipRecord[]): void {
+  claim(
+    runs: readonly RunRecord[],
+    skips: readonly SkipRecord[],
+    undecided: ReadonlyMap<JobId, Instant> = NONE,
+  ): void {
     for (const run of runs) this.#claims.set(run.id, run);
     for (const skip of skips) this.#skips.push(skip);
     if (runs.length > 0) this.#urgent = true;
+    if (this.#undecided.size > 0) for (const { jobId } of [...runs, ...skips]) this.#undecided.delete(jobId);
+    for (const [jobId, slot] of undecided) this.#undecided.set(jobId, slot);
+  }
+
+  /** Takes back what turned out to be no claim. */
+  withdraw(run: RunRecord): void {
+    this.#claims.delete(run.id);
   }
 
   save(run: RunRecord): void {
@@ -72,6 +93,12 @@ export class Batch {
     this.#pauses.set(jobId, pause ?? null);
   }
 
+  setAdded(jobId: JobId, job: AddedJob | undefined): void {
+    this.#added.set(jobId, job ?? null);
+    // Who added it is told that it is kept.
+    this.#urgent = true;
+  }
+
   post({ messages, told }: Posting): void {
     for (const message of messages) this.#messages.set(message.id, message);
     for (const [jobId, known] of told) this.#told.set(jobId, known);
@@ -88,10 +115,11 @@ export class Batch {
 
   /** Takes in what was decided after it. */
   append(later: Batch): void {
-    this.claim([...later.#claims.values()], later.#skips);
+    this.claim([...later.#claims.values()], later.#skips, later.#undecided);
     for (const run of later.#saves.values()) this.save(run);
     this.place({ placed: later.#placed, gone: [...later.#gone] });
     for (const [jobId, pause] of later.#pauses) this.#pauses.set(jobId, pause);
+    for (const [jobId, job] of later.#added) this.setAdded(jobId, job ?? undefined);
     this.post({ messages: [...later.#messages.values()], told: later.#told });
     this.settle([...later.#settled]);
   }
@@ -114,13 +142,46 @@ export class Batch {
       claims: [...this.#claims.values()],
       saves: [...this.#saves.values()],
       skips: this.#skips,
+      undecided: [...this.#undecided],
       placed: [...this.#placed],
       gone: [...this.#gone],
       pauses: [...this.#pauses],
+      added: [...this.#added],
       messages: [...this.#messages.values()],
       settled: [...this.#settled],
       told: [...this.#told],
       urgent: this.#urgent,
     };
   }
+}
+
+/** What `halves` deals out, in the order of its writing. */
+const LISTS = [
+  'claims',
+  'saves',
+  'skips',
+  'gone',
+  'placed',
+  'pauses',
+  'added',
+  'messages',
+  'settled',
+  'told',
+] as const;
+
+/** The same in two batches, one to be recorded after the other; undefined when there is nothing to part. */
+export function halves(data: BatchData): readonly [BatchData, BatchData] | undefined {
+  const total = LISTS.reduce((sum, name) => sum + data[name].length, 0);
+  if (total < 2) return undefined;
+  let room = Math.floor(total / 2);
+  const [first, second]: [Partial<BatchData>, Partial<BatchData>] = [{}, {}];
+  for (const name of LISTS) {
+    Object.assign(first, { [name]: data[name].slice(0, room) });
+    Object.assign(second, { [name]: data[name].slice(room) });
+    room = Math.max(room - data[name].length, 0);
+  }
+  return [
+    { ...data, ...first },
+    { ...data, ...second },
+  ];
 }

@@ -18,6 +18,9 @@ export interface DaemonInfo {
   /** Why what the job file holds now is not what runs. */
   readonly fileProblem?: { readonly since: Instant; readonly message: string } | undefined;
   readonly store: StoreState;
+  /** Where it can be talked to. */
+  readonly socket?: string | undefined;
+  readonly listen?: string | undefined;
 }
 
 export type StoreState =
@@ -39,6 +42,10 @@ export class DaemonFile {
     this.#descriptor = openSync(path, 'w+', 0o600);
     this.#info = info;
     this.update({});
+  }
+
+  get info(): DaemonInfo {
+    return this.#info;
   }
 
   /** Says something new. A disk that does not even take this is no reason to fail. */

@@ -1,6 +1,7 @@
 /** Questions about what was, and the shape of their answers; who asks need not know where history is kept. */
-import type { Duration, Instant, JobId, Outcome, RunRecord, RunId } from '../model.ts';
+import type { Duration, Instant, JobId, Outcome, Pause, Place, RunRecord, RunId } from '../model.ts';
 import type { HistoryRow } from '../engine/ports.ts';
+import type { RunPage, RunQuery } from '../engine/ports-operator.ts';
 
 /** What a row can be asked for by: `failed` is every unsuccessful end but `cancelled`, `active` what is not over. */
 export const STATUSES = [
@@ -27,17 +28,34 @@ export interface RowQuery {
   readonly limit: number;
 }
 
-/** A few figures of the runs of one job, or of all. */
+/** A few figures of the whole history. */
 export interface RunFigures {
   readonly runs: number;
+  /** Stretches of skipped slots. */
+  readonly skips: number;
   readonly active: number;
+  /** Loaded jobs whose newest run that is over was no success, nor cancelled. */
   readonly failing: readonly JobId[];
   readonly lastRunAt?: Instant;
 }
 
+/** What is left of a job's history. */
+export interface Kept {
+  readonly runs: number;
+  /** Stretches of skipped slots. */
+  readonly skips: number;
+  /** The oldest slot there is a row of, and the oldest that ran. */
+  readonly oldest?: Instant;
+  readonly oldestRun?: Instant;
+}
+
+/** How much history is kept: runs (and stretches of skips) of each job, and how old they get. */
+export const USUAL_KEEP = 1000;
+export const USUAL_MAX_AGE: Duration = 90 * 24 * 3_600_000;
+
 /** The last runs of one job, newest first. */
 export interface JobHistory {
-  readonly last: RunRecord | undefined;
+  readonly last: RunRecord;
   readonly outcomes: readonly (Outcome['kind'] | 'active')[];
 }
 
@@ -47,16 +65,47 @@ export interface HistoryReader {
   rows(query: RowQuery): HistoryRow[];
   /** By its id or the beginning of it, if only one begins so; `jobId` for its newest run. */
   run(idOrPrefix: RunId): RunRecord | 'ambiguous' | undefined;
+  /** How many characters of the run's id tell it from every other run's. */
+  uniqueLength(id: RunId): number;
   latestRun(jobId: JobId): RunRecord | undefined;
-  /** What became of the slot, or of the stretch it is in. */
+  /** Runs that are not over, oldest claim first. */
+  unfinished(): RunRecord[];
+  /** What became of the slot, or of the stretch it is in. Runs by hand stand for no slot. */
   slot(jobId: JobId, at: Instant): HistoryRow | undefined;
   /** The row of the job whose slot is the newest at or before `at`. */
   slotBefore(jobId: JobId, at: Instant): HistoryRow | undefined;
+  /** Of those of the jobs that have run. */
   jobs(ids: readonly JobId[], runs: number): Map<JobId, JobHistory>;
   /** Every job that history knows, whether or not it is in a file. */
   jobIds(): JobId[];
+  /** Where the job stands; undefined while no daemon has it loaded. */
+  place(jobId: JobId): Place | undefined;
+  pauses(): Map<JobId, Pause>;
+  kept(jobId: JobId): Kept;
   figures(): RunFigures;
   /** Lengths of the last attempts of runs that succeeded, newest first. */
   durations(jobId: JobId, count: number): Duration[];
   close(): void;
 }
+
+/** What the API of a daemon asks of the history. Answers come from elsewhere than the loop that starts jobs. */
+export interface HistorySource {
+  /** Newest first: of one job by scheduled time, of all by the moment of decision. Undefined: the cursor is not one of ours. */
+  page(query: RunQuery): Promise<RunPage | undefined>;
+  run(id: RunId): Promise<RunRecord | undefined>;
+  /** The newest runs of each job. */
+  jobs(ids: readonly JobId[], runs: number): Promise<ReadonlyMap<JobId, JobHistory>>;
+  /** Loaded jobs whose newest run ended unsuccessfully. */
+  failing(): Promise<readonly JobId[]>;
+  close(): Promise<void>;
+}
+
+/** Ends that are neither success nor an operator's or the daemon's own wish. */
+export const FAILED: ReadonlySet<string> = new Set([
+  'failed',
+  'killed',
+  'timed_out',
+  'threw',
+  'not_started',
+  'lost',
+]);

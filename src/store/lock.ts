@@ -4,10 +4,15 @@
  * would give up the lock: POSIX), and nobody may remove it.
  */
 import { DatabaseSync } from 'node:sqlite';
-import { chmodSync, closeSync, openSync } from 'node:fs';
+import { chmodSync, closeSync, openSync, truncateSync } from 'node:fs';
+
+/** Who asks whether it is held (isLocked) holds up its taking for that moment. Milliseconds. */
+const PATIENCE = 200;
 
 /** SQLITE_BUSY */
 const BUSY = 5;
+/** SQLITE_CORRUPT, SQLITE_NOTADB */
+const DAMAGED: ReadonlySet<number> = new Set([11, 26]);
 
 export interface Lock {
   release(): void;
@@ -15,22 +20,26 @@ export interface Lock {
 
 /**
  * Takes the lock: undefined when another process has it.
- * @throws what the system says when the file cannot be made or locked
+ * @throws Error with `code` and `path` when the file cannot be made or locked
  */
 export function takeLock(path: string): Lock | undefined {
   closeSync(openSync(path, 'a', 0o600));
-  const db = new DatabaseSync(path, { timeout: 0 });
+  let db: DatabaseSync | undefined;
   try {
-    db.exec('PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
-    // Readers must find a database, or they would not ask for a lock.
-    db.exec('CREATE TABLE IF NOT EXISTS held (by INTEGER); COMMIT; BEGIN EXCLUSIVE');
+    db = lockedFile(path);
   } catch (error) {
-    db.close();
-    if (isBusy(error)) return undefined;
-    throw error;
+    if (!DAMAGED.has(codeOf(error))) throw Object.assign(error as Error, { path });
+    // Whoever could read that much of it has found that nobody holds it: a kill in the middle of its making, say.
+    truncateSync(path);
+    db = lockedFile(path);
   }
+  if (db === undefined) return undefined;
   chmodSync(path, 0o600);
-  return { release: () => db.close() };
+  return {
+    release() {
+      if (db.isOpen) db.close();
+    },
+  };
 }
 
 /** Whether a daemon holds the lock. */
@@ -41,12 +50,27 @@ export function isLocked(path: string): boolean {
     db.prepare('SELECT count(*) FROM sqlite_schema').get();
     return false;
   } catch (error) {
-    return isBusy(error); // else there is no such file, or nothing in it
+    return codeOf(error) === BUSY; // else there is no such file, or nothing in it
   } finally {
     db?.close();
   }
 }
 
-function isBusy(error: unknown): boolean {
-  return ((error as { errcode?: number }).errcode ?? 0) % 256 === BUSY;
+function lockedFile(path: string): DatabaseSync | undefined {
+  const db = new DatabaseSync(path, { timeout: PATIENCE });
+  try {
+    db.exec('PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+    // Readers must find a database, or they would not ask for a lock.
+    db.exec('CREATE TABLE IF NOT EXISTS held (by INTEGER); COMMIT; BEGIN EXCLUSIVE');
+    return db;
+  } catch (error) {
+    db.close();
+    if (codeOf(error) === BUSY) return undefined;
+    throw error;
+  }
+}
+
+/** SQLite's own, without what it adds in its extended codes. */
+function codeOf(error: unknown): number {
+  return ((error as { errcode?: number }).errcode ?? 0) % 256;
 }

@@ -1,5 +1,6 @@
 import type { HistoryQuery, HistoryRow, Placement, Posting, Store } from '../engine/ports.ts';
-import type { Instant, JobId, Message, Pause, Place, RunId, RunRecord, SkipRecord, Told } from '../model.ts';
+import type { Message, Told } from '../message.ts';
+import type { AddedJob, Instant, JobId, Pause, Place, RunId, RunRecord, SkipRecord } from '../model.ts';
 import { Outbox } from './outbox.ts';
 import { Places } from './places.ts';
 
@@ -8,10 +9,13 @@ const ROWS = 10_000;
 
 /** Keeps history in memory, for tests and for a daemon that is asked to forget. */
 export class MemoryStore implements Store {
-  readonly durable = false;
+  readonly durable: boolean = false;
   readonly #runs = new Map<RunId, RunRecord>();
+  /** Claimed, and not among the others yet: 10,000 that come together start before they are filed. */
+  #claimed: RunRecord[] = [];
   readonly #places = new Places();
   readonly #pauses = new Map<JobId, Pause>();
+  readonly #added = new Map<JobId, AddedJob>();
   readonly #outbox = new Outbox();
   readonly #successes = new Map<JobId, Instant>();
   #skips: SkipRecord[] = [];
@@ -21,31 +25,37 @@ export class MemoryStore implements Store {
     this.#rows = rows;
   }
 
-  async claim(runs: readonly RunRecord[], skips: readonly SkipRecord[]): Promise<readonly boolean[]> {
+  async claim(
+    runs: readonly RunRecord[],
+    skips: readonly SkipRecord[],
+    undecided?: ReadonlyMap<JobId, Instant>,
+  ): Promise<readonly boolean[]> {
     let taken: Set<string> | undefined;
     const won = runs.map((run) => {
       // A slot newer than all before cannot have been claimed; only a clock set far back asks for older ones.
       if (run.cause !== 'manual' && this.#places.isDecided(run.jobId, run.scheduledAt)) {
-        taken ??= new Set([...this.#runs.values()].filter(({ cause }) => cause !== 'manual').map(keyOf));
+        taken ??= new Set([...this.#all().values()].filter(({ cause }) => cause !== 'manual').map(keyOf));
         if (taken.has(keyOf(run))) return false;
       }
-      this.#runs.set(run.id, run);
+      this.#claimed.push(run);
       if (run.cause !== 'manual') {
         taken?.add(keyOf(run));
-        this.#places.advance(run.jobId, run.scheduledAt);
+        const { jobId, scheduledAt: slot } = run;
+        this.#places.decide(jobId, { from: slot, through: slot, undecided: undecided?.get(jobId) });
       }
       return true;
     });
     for (const skip of skips) {
       this.#skips.push(skip);
-      this.#places.advance(skip.jobId, skip.through);
+      const { jobId, scheduledAt: from, through } = skip;
+      this.#places.decide(jobId, { from, through, undecided: undecided?.get(jobId) });
     }
-    this.#prune();
+    if (this.#skips.length > 2 * this.#rows) this.#skips = this.#skips.slice(-this.#rows);
     return won;
   }
 
   async save(run: RunRecord): Promise<void> {
-    this.#runs.set(run.id, run);
+    this.#all().set(run.id, run);
     const previous = this.#successes.get(run.jobId) ?? Number.NEGATIVE_INFINITY;
     if (run.outcome?.kind === 'succeeded' && run.scheduledAt > previous) {
       this.#successes.set(run.jobId, run.scheduledAt);
@@ -53,7 +63,7 @@ export class MemoryStore implements Store {
   }
 
   async unfinished(): Promise<readonly RunRecord[]> {
-    return [...this.#runs.values()].filter(({ state }) => state !== 'finished');
+    return [...this.#all().values()].filter(({ state }) => state !== 'finished');
   }
 
   async places(): Promise<ReadonlyMap<JobId, Place>> {
@@ -71,6 +81,15 @@ export class MemoryStore implements Store {
   async pause(jobId: JobId, pause: Pause | undefined): Promise<void> {
     if (pause === undefined) this.#pauses.delete(jobId);
     else this.#pauses.set(jobId, pause);
+  }
+
+  async added(): Promise<ReadonlyMap<JobId, AddedJob>> {
+    return new Map(this.#added);
+  }
+
+  async setAdded(jobId: JobId, job: AddedJob | undefined): Promise<void> {
+    if (job === undefined) this.#added.delete(jobId);
+    else this.#added.set(jobId, job);
   }
 
   async messages(): Promise<readonly Message[]> {
@@ -91,7 +110,7 @@ export class MemoryStore implements Store {
 
   async history({ jobId, limit = Number.POSITIVE_INFINITY }: HistoryQuery): Promise<readonly HistoryRow[]> {
     const rows: HistoryRow[] = [
-      ...[...this.#runs.values()].map((run) => ({ run })),
+      ...[...this.#all().values()].map((run) => ({ run })),
       ...this.#skips.map((skip) => ({ skip })),
     ];
     return rows
@@ -108,8 +127,16 @@ export class MemoryStore implements Store {
     // Nothing is held.
   }
 
+  #all(): Map<RunId, RunRecord> {
+    if (this.#claimed.length > 0) {
+      for (const run of this.#claimed) this.#runs.set(run.id, run);
+      this.#claimed = [];
+      this.#prune();
+    }
+    return this.#runs;
+  }
+
   #prune(): void {
-    if (this.#skips.length > 2 * this.#rows) this.#skips = this.#skips.slice(-this.#rows);
     if (this.#runs.size <= 2 * this.#rows) return;
     for (const run of this.#runs.values()) {
       if (this.#runs.size <= this.#rows) return;

@@ -10,12 +10,14 @@ export function statePaths(directory: string): {
   readonly lock: string;
   readonly daemon: string;
   readonly runs: string;
+  readonly tokens: string;
 } {
   return {
     database: join(directory, 'tsched.db'),
     lock: join(directory, 'lock'),
     daemon: join(directory, 'daemon.json'),
     runs: join(directory, 'runs'),
+    tokens: join(directory, 'tokens.json'),
   };
 }
 

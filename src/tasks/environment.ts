@@ -1,5 +1,6 @@
 /** The environment of a run. */
 import type { AttemptSpec } from '../engine/ports.ts';
+import type { Arguments } from '../model.ts';
 
 /** What is for the daemon alone: a job that had these could ping its watchdog, take its sockets or load code into it. */
 const DAEMONS_OWN = /^(?:NODE_OPTIONS|NOTIFY_SOCKET|WATCHDOG_.*|LISTEN_.*|TSCHED_.*)$/v;
@@ -32,5 +33,17 @@ export function runEnvironment(spec: AttemptSpec): Record<string, string> {
       TSCHED_PREVIOUS_SUCCESS_AT: new Date(previousSuccessAt).toISOString(),
     }),
     TSCHED_CAUSE: spec.cause,
+    ...givenVariables(spec.with),
   };
+}
+
+/** Each argument by its name, and all of them as JSON. */
+function givenVariables(given: Arguments | undefined): Record<string, string> {
+  if (given === undefined) return {};
+  const variables: Record<string, string> = { TSCHED_WITH: JSON.stringify(given) };
+  for (const [name, value] of Object.entries(given)) {
+    const text = typeof value === 'string' ? value : JSON.stringify(value);
+    variables[`TSCHED_WITH_${name.toUpperCase().replace(/\W/gv, '_')}`] = text;
+  }
+  return variables;
 }

@@ -1,5 +1,5 @@
 /** Starts attempts, each by the kind of its task. */
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type {
   AttemptHandle,
@@ -113,11 +113,8 @@ async function recover(
   const { spec } = found;
   const { task, successExitCodes } = spec;
   const base = attemptBase(services, spec);
-  if (task.kind === 'module' && task.isolation === 'thread' && existsSync(`${base}.log`)) {
-    // Unless it was given a process after all, it ended with the daemon that ran its thread.
-    if (!existsSync(`${base}.exit`))
-      return { kind: 'ended', outcome: { kind: 'lost', message: THREAD_LOST } };
-  }
+  if (task.kind === 'module' && task.isolation === 'thread' && wasInThread(base))
+    return { kind: 'ended', outcome: { kind: 'lost', message: THREAD_LOST } };
   const { stdin: _, ...surroundings } = spec.surroundings;
   const request = {
     ...surroundings,
@@ -132,6 +129,20 @@ async function recover(
         : async (ending) => outcomeOfProcess(ending, successExitCodes),
     explain: (step) => explainLaunchProblem(request, step, searchPath),
   });
+}
+
+/**
+ * Whether the attempt was begun in a thread, which ended with its daemon. Threads make the output file before they begin, and
+ * only if it is not there: where it is made here, none will ever begin. With an exit record, it was given a process after all.
+ */
+function wasInThread(base: string): boolean {
+  if (existsSync(`${base}.exit`)) return false;
+  try {
+    closeSync(openSync(`${base}.log`, 'wx', 0o600));
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EEXIST';
+  }
 }
 
 const THREAD_LOST = 'It was under way in a thread of tsched when that ended.';

@@ -3,15 +3,19 @@
  * supervisor makes it before it starts the process, and only if nobody has made it before; so whoever makes it first has
  * the say (spawner-script.ts has the other side).
  */
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import type { Ending } from './launch.ts';
+
+const FENCED = 'fenced';
 
 /** What a record says. */
 export type ExitRecord =
   /** The process was not begun; whether it will be, `fence` decides. */
   | { readonly kind: 'absent' }
-  /** Nothing yet: somebody else has fenced it, or its supervisor is about to start it (or died before it could). */
+  /** It was not begun, and never will be. */
+  | { readonly kind: 'fenced' }
+  /** Nothing yet: its supervisor is about to start it (or died before it could). */
   | { readonly kind: 'empty' }
   /** It was begun, under this process id, and runs still, unless its supervisor died. */
   | { readonly kind: 'started'; readonly pid: number }
@@ -32,6 +36,7 @@ export function readRecord(path: string): ExitRecord {
     const [kind = '', ...rest] = line.split(' ');
     if (kind === 'exited' || kind === 'signalled') return parseEnding([kind, ...rest]);
     if (kind === 'not_started') return { kind, step: rest };
+    if (kind === FENCED) return { kind };
     if (kind === 'started') pid = Number(rest[0]);
   }
   return pid === undefined ? { kind: 'empty' } : { kind: 'started', pid };
@@ -42,12 +47,17 @@ export function readRecord(path: string): ExitRecord {
  * fence, was first. Throws when the record cannot be made for another reason, such as that its directory is missing.
  */
 export function fence(path: string): boolean {
+  // With what it says from the first moment on, so that a daemon after this one need not guess.
+  const made = `${path}.fence`;
+  writeFileSync(made, `${FENCED}\n`, { mode: 0o600 });
   try {
-    closeSync(openSync(path, 'wx', 0o600));
+    linkSync(made, path);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw error;
+  } finally {
+    rmSync(made, { force: true });
   }
 }
 

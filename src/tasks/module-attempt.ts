@@ -4,7 +4,7 @@ import { open, rm } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { AttemptHandle, AttemptReport, AttemptSpec } from '../engine/ports.ts';
-import type { Duration, Outcome, Task } from '../model.ts';
+import type { Arguments, Duration, Json, Outcome, Task } from '../model.ts';
 import type { ContextData } from './context.ts';
 import { runEnvironment } from './environment.ts';
 import type { LaunchEvent, LaunchRequest } from './launch.ts';
@@ -237,9 +237,15 @@ function callOf(
       scheduledAt,
       ...(previousSuccessAt !== undefined && { previousSuccessAt }),
       cause,
-      with: task.with,
+      with: spec.with === undefined ? task.with : withGiven(task.with, spec.with),
     },
   };
+}
+
+/** What was given along wins over what the job file says; arguments that are no mapping are replaced. */
+function withGiven(own: Json, given: Arguments): Json {
+  const isMap = typeof own === 'object' && own !== null && !Array.isArray(own);
+  return isMap ? { ...(own as Arguments), ...given } : given;
 }
 
 /** The last bytes of a file as text; empty when it cannot be read. */

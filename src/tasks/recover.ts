@@ -42,6 +42,7 @@ export async function recoverProcess(
   const record = await settled(services.clock, path);
   switch (record.kind) {
     case 'absent':
+    case 'fenced':
       return { kind: 'never_begun' };
     case 'empty':
       return orphaned(services, { spec, path, pids: everyProcess() }, plan);
@@ -61,8 +62,12 @@ async function settled(clock: Clock, path: string): Promise<ExitRecord> {
     const record = readRecord(path);
     if (record.kind === 'absent' && isFenced(path)) return record;
     const isOpen =
-      record.kind === 'empty' || (record.kind === 'started' && processStartTime(record.pid) === undefined);
-    if (record.kind !== 'absent' && (!isOpen || looks > LOOKS)) return record;
+      record.kind === 'absent' ||
+      record.kind === 'empty' ||
+      (record.kind === 'started' && processStartTime(record.pid) === undefined);
+    if (!isOpen) return record;
+    // What cannot be fenced may yet be begun by whoever was asked to.
+    if (looks > LOOKS) return record.kind === 'absent' ? { kind: 'empty' } : record;
     await new Promise<void>((resolve) => void clock.after(LOOK, resolve));
   }
 }
@@ -70,8 +75,9 @@ async function settled(clock: Clock, path: string): Promise<ExitRecord> {
 function isFenced(path: string): boolean {
   try {
     return fence(path);
-  } catch {
-    return true; // there is no directory for it, so nobody was asked to start it
+  } catch (error) {
+    // There is no directory for it, so nobody was asked to start it.
+    return (error as NodeJS.ErrnoException).code === 'ENOENT';
   }
 }
 
@@ -87,7 +93,7 @@ async function orphaned(
 ): Promise<Recovery> {
   // Between its fork and its exec it does not know yet.
   for (let looks = 1; pids.length > 0 && looks <= LOOKS / 2; looks += 1) {
-    const pid = pids.find((each) => isOf(each, spec));
+    const pid = pids.find((each) => isOf(each, spec) || writes(each, `${attemptBase(services, spec)}.log`));
     if (pid !== undefined) return running(services, { spec, pid, path }, plan);
     if (!pids.some((each) => processStartTime(each) !== undefined)) break;
     await new Promise<void>((resolve) => void services.clock.after(LOOK, resolve));
@@ -194,10 +200,21 @@ function isOf(pid: number, { runId, attempt }: AttemptSpec): boolean {
   }
 }
 
+/** Whether the file is its standard output. A spare process has no run in its environment: it is older than its run. */
+function writes(pid: number, path: string): boolean {
+  try {
+    const [output, file] = [statSync(`/proc/${pid}/fd/1`), statSync(path)];
+    return output.dev === file.dev && output.ino === file.ino;
+  } catch {
+    return false; // it has ended, or is somebody else's; or there is no such file
+  }
+}
+
 function everyProcess(): number[] {
   return readdirSync('/proc').map(Number).filter(Boolean);
 }
 
 function writtenAt(path: string): Instant | undefined {
-  return statSync(path, { throwIfNoEntry: false })?.mtimeMs;
+  const at = statSync(path, { throwIfNoEntry: false })?.mtimeMs;
+  return at === undefined ? undefined : Math.floor(at);
 }

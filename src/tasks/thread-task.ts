@@ -19,7 +19,18 @@ function run(order: ThreadOrder): void {
   // A port with a listener keeps its thread alive, but whether the thread lives is up to the task.
   parentPort?.unref();
   adoptEnvironment(order.env);
-  const write = redirectOutput(order.outputPath);
+  let write;
+  try {
+    write = redirectOutput(order.outputPath);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    // Nobody listens any more, least of all to this.
+    tell({
+      tsched: 'ended',
+      outcome: { kind: 'not_started', message: 'Another daemon has taken this over.' },
+    });
+    return exit(0);
+  }
   runTask(order, { signal, write }, (outcome) => {
     tell({ tsched: 'ended', outcome });
     exit(0);
@@ -43,9 +54,10 @@ function tell(message: ThreadMessage): void {
 /**
  * Node sends a thread's output through messages to the main thread: it is lost when the thread is ended, and held in
  * memory while the task does not yield. So both streams write to the file at once, as those of a process do.
+ * Who makes the file has the say whether the task begins: a daemon that comes after ours may have made it.
  */
 function redirectOutput(path: string | undefined): ContextEffects['write'] {
-  const file = path === undefined ? undefined : openSync(path, 'a', 0o600);
+  const file = path === undefined ? undefined : openSync(path, 'ax', 0o600);
   const descriptors = { stdout: file ?? 1, stderr: file ?? 2 };
   const write: ContextEffects['write'] = (name, text) => writeWhole(descriptors[name], Buffer.from(text));
   for (const name of ['stdout', 'stderr'] as const) {

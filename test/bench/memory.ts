@@ -63,7 +63,7 @@ async function armEngine(list: readonly Daily[]): Promise<unknown> {
       },
       store: new MemoryStore(),
       observer: { observe: nothing },
-      newRunId: runIds(systemClock, (bytes) => randomFillSync(bytes)),
+      newRunId: runIds((bytes) => randomFillSync(bytes)),
       random: Math.random,
     },
     { maxConcurrentRuns: Number.POSITIVE_INFINITY, bootedAt: 0 },
@@ -187,8 +187,8 @@ export async function run({ smoke }: { readonly smoke: boolean }): Promise<void>
   const jobs = smoke ? 1000 : 100_000;
   console.log(`\n${jobs} daily jobs in four zones: arming, and what is held afterwards`);
   console.table(Object.keys(CONTENDERS).map((name) => armed(name, jobs)));
-  // V8 tidies up for two minutes after a load.
-  const length = smoke ? { settle: 1000, watch: 3000 } : { settle: 120_000, watch: 60_000 };
+  // V8 shrinks the heap within half a minute of a load.
+  const length = smoke ? { settle: 1000, watch: 3000 } : { settle: 40_000, watch: 60_000 };
   console.log(`\nthe daemon with nothing due, over ${length.watch / 1000} s`);
   console.table(await Promise.all((smoke ? [1, 1000] : [1, 10_000, 100_000]).map((n) => idle(n, length))));
 }

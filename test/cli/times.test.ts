@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import fc from 'fast-check';
 import { dateSource } from '../../src/cli/offsets.ts';
 import { table } from '../../src/cli/table.ts';
-import { fromNow, localDateTime, localIso, shortTime } from '../../src/cli/when.ts';
+import { fromNow, localDateTime, localIso, shortTime } from '../../src/observe/when.ts';
 import { intlSource } from '../../src/schedule/zone.ts';
 
 describe('offsets from Date', () => {

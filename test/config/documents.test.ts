@@ -19,7 +19,7 @@ jobs:
 async function jobsOf(text: string) {
   const result = await readJobFile('/srv/added.yaml', { ...OPTIONS, text });
   if (!result.ok) throw new Error(result.errors.map(({ message }) => message).join());
-  return result.file.jobs.map(({ source: _, ...job }) => job);
+  return result.file.jobs.map((job) => Object.assign({}, job, { source: undefined }));
 }
 
 describe('documents of added jobs', () => {
@@ -38,6 +38,17 @@ describe('documents of added jobs', () => {
       splitDocuments('jobs:\n  a:\n    every: 5m\n    run: "true" # a comment\n'),
     ]);
     expect(flow).toEqual(block);
+  });
+
+  it('are not to be had from other files', async () => {
+    const result = await readJobFile('given', {
+      ...OPTIONS,
+      text: 'include: [/etc/*.yaml]\njobs: { a: { every: 5m, run: x } }',
+    });
+    expect(result).toMatchObject({
+      ok: false,
+      errors: [{ message: 'jobs that are given as text cannot include files' }],
+    });
   });
 
   it('are told of by the same words as a file, with lines of the text that was given', async () => {

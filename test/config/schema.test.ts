@@ -57,6 +57,8 @@ describe('the JSON schema', () => {
   it.each([
     'jobs: {}\n',
     'timezone: UTC\nenv: { A: b }\nenv_file: "?x"\ndefaults: { timeout: 1h }\njobs: {}\n',
+    'history: { keep: 5, max_age: none }\njobs: {}\n',
+    'history: { max_age: 12w }\njobs: {}\n',
     job('retry: 3'),
     job('timeout: 1 h 30 m'),
     job('user: 65534'),

@@ -76,7 +76,8 @@ describe('hundreds of short runs', () => {
     const book = account(join(where, 'account'));
     /** Each batch is of other jobs, due at once. */
     const batch = (number: number): string => {
-      const at = new Date(Date.now() + 300).toISOString();
+      // Far enough for any machine to have read it by then: a job never seen before starts at now.
+      const at = new Date(Date.now() + 3000).toISOString();
       const entries = Array.from({ length: BATCH }, (_, n) => [
         `job-${number}-${n}`,
         { at, misfire: { run: 'latest', grace: '1h' }, run: `${book.line()}; echo said; echo more >&2` },
@@ -93,7 +94,7 @@ describe('hundreds of short runs', () => {
       daemon.signal('SIGHUP');
       await done(number + 1);
     };
-    await daemon.until('the first slots or their misfires', () => book.executions().length > 0);
+    await daemon.until('the first slots', () => book.executions().length > 0);
     await done(1);
     await run(1);
     const before = usage(daemon);

@@ -51,6 +51,22 @@ describe('firing', () => {
     expect(clock.wakeUps - before).toBe(20);
   });
 
+  it('knows what comes first, of what is not paused', async () => {
+    const { engine } = rig();
+    expect(engine.next()).toBeUndefined();
+    await engine.start([
+      job('hourly', { every: HOUR }),
+      job('often', { every: MINUTE }),
+      job('off', { every: 1000, enabled: false }),
+    ]);
+    const at = (time: string): number => Date.parse(`2026-01-01T${time}Z`);
+    expect(engine.next()).toEqual({ jobId: 'often', slot: at('00:01:00') });
+    await engine.pause('often', { since: 0, until: at('00:01:00') });
+    expect(engine.next()).toEqual({ jobId: 'often', slot: at('00:01:00') });
+    await engine.pause('often', { since: 0 });
+    expect(engine.next()).toEqual({ jobId: 'hourly', slot: at('01:00:00') });
+  });
+
   it('fires a slot more than 24.8 days away, once, and not before', async () => {
     const { engine, clock, started } = rig();
     await engine.start([job('yearly', { cron: '0 0 1 3 *' })]);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { EngineEvent } from '../../src/engine/ports.ts';
-import type { Message, RunRecord } from '../../src/model.ts';
+import type { Message } from '../../src/message.ts';
+import type { RunRecord } from '../../src/model.ts';
 import { Deliverer } from '../../src/notify/deliverer.ts';
 import type { Delivery } from '../../src/notify/sender.ts';
 import { FakeClock, settled } from '../support/fake-clock.ts';

@@ -1,5 +1,6 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { Message, RunRecord } from '../../src/model.ts';
+import type { Message } from '../../src/message.ts';
+import type { RunRecord } from '../../src/model.ts';
 import { words } from '../../src/telling.ts';
 import { httpReceiver } from '../support/receivers.ts';
 import { AT, RUN, send, type Given } from './support.ts';

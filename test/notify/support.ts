@@ -1,6 +1,7 @@
 /** A message, and a sender whose receivers are real. */
 import { expect, onTestFinished } from 'vitest';
-import type { Message, Notifier, RunRecord } from '../../src/model.ts';
+import type { Message } from '../../src/message.ts';
+import type { Notifier, RunRecord } from '../../src/model.ts';
 import { createSend, type Delivery, type SenderOptions } from '../../src/notify/sender.ts';
 import { words } from '../../src/telling.ts';
 import { httpReceiver, type Received } from '../support/receivers.ts';

@@ -1,14 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { Engine } from '../../src/engine/engine.ts';
 import type { AttemptSpec, Posting, Store } from '../../src/engine/ports.ts';
-import type {
-  Expectation,
-  JobDefinition,
-  Message,
-  NotifyPolicy,
-  RunRecord,
-  Telling,
-} from '../../src/model.ts';
+import type { Message } from '../../src/message.ts';
+import type { Expectation, JobDefinition, NotifyPolicy, RunRecord, Telling } from '../../src/model.ts';
 import { Teller } from '../../src/notify/teller.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { FakeClock } from '../support/fake-clock.ts';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Expectation, Told } from '../../src/model.ts';
+import type { Told } from '../../src/message.ts';
+import type { Expectation } from '../../src/model.ts';
 import { judge } from '../../src/schedule/expect.ts';
 import { untold } from '../../src/schedule/tell.ts';
 import { job } from '../support/jobs.ts';

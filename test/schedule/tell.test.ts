@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { NotifyPolicy, Outcome, SkipReason, Told } from '../../src/model.ts';
+import type { Told } from '../../src/message.ts';
+import type { NotifyPolicy, Outcome, SkipReason } from '../../src/model.ts';
 import { tell, untold, type Happening } from '../../src/schedule/tell.ts';
 
 const ALL: NotifyPolicy = {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Store } from '../../src/engine/ports.ts';
-import type { Message, RunRecord, SkipRecord, Told } from '../../src/model.ts';
+import type { Message, Told } from '../../src/message.ts';
+import type { RunRecord, SkipRecord } from '../../src/model.ts';
 
 /** A run of job `a` whose slot is `scheduledAt`. */
 export function runOf(id: string, scheduledAt: number, change: Partial<RunRecord> = {}): RunRecord {
@@ -37,6 +38,9 @@ export interface Driver {
   readonly open: () => Promise<Store>;
   readonly again: (store: Store) => Promise<Store>;
 }
+
+/** A run that somebody asked for, and gave something along. */
+const BY_HAND = { cause: 'manual', with: { to: ['a'], n: 1 } } as const;
 
 /** What every driver of the Store port must do. */
 export function conformance(name: string, { open, again }: Driver): void {
@@ -129,6 +133,31 @@ export function conformance(name: string, { open, again }: Driver): void {
       await store.close();
     });
 
+    it('does not let a place pass by a slot that still waits, and tells what is decided beyond it', async () => {
+      let store = await open();
+      await store.place({ placed: new Map([['a', { schedule: 's', from: 0 }]]), gone: [] });
+      await store.claim(
+        [runOf('1', 100)],
+        [skipOf(300), skipOf(400, { through: 500, count: 2 })],
+        new Map([['a', 200]]),
+      );
+      const beyond = {
+        schedule: 's',
+        from: 199,
+        decided: [
+          [300, 300],
+          [400, 500],
+        ],
+      };
+      expect((await store.places()).get('a')?.from).toBe(199);
+      store = await again(store);
+      expect(await store.places()).toEqual(new Map([['a', beyond]]));
+      expect(await store.claim([runOf('2', 200), runOf('3', 600)], [])).toEqual([true, true]);
+      store = await again(store);
+      expect(await store.places()).toEqual(new Map([['a', { schedule: 's', from: 600 }]]));
+      await store.close();
+    });
+
     it('keeps pauses until they are lifted', async () => {
       const store = await open();
       await store.pause('a', { since: 5, until: 9, reason: 'a – "b"' });
@@ -143,6 +172,24 @@ export function conformance(name: string, { open, again }: Driver): void {
       expect(await store.pauses()).toEqual(pauses);
       const next = await again(store);
       expect(await next.pauses()).toEqual(pauses);
+      await next.close();
+    });
+
+    it('keeps added jobs until they are removed', async () => {
+      const store = await open();
+      const job = { document: '{"jobs":{"a":{}}}', directory: '/srv', addedAt: 7 };
+      await store.setAdded('a', job);
+      await store.setAdded('b', job);
+      await store.setAdded('b', { ...job, addedAt: 8 });
+      await store.setAdded('c', job);
+      await store.setAdded('c', undefined);
+      const added = new Map([
+        ['a', job],
+        ['b', { ...job, addedAt: 8 }],
+      ]);
+      expect(await store.added()).toEqual(added);
+      const next = await again(store);
+      expect(await next.added()).toEqual(added);
       await next.close();
     });
 
@@ -170,7 +217,7 @@ export function conformance(name: string, { open, again }: Driver): void {
       const next = await again(store);
       expect(new Set(await next.messages())).toEqual(new Set([second, third]));
       expect(await next.told()).toEqual(
-        new Map([
+        new Map<string, object>([
           ['a', told],
           ['b', { since: 6, failures: 0 }],
         ]),
@@ -198,8 +245,15 @@ export function conformance(name: string, { open, again }: Driver): void {
         finishedAt: 201,
         outcome: { kind: 'succeeded' },
       });
-      const running = runOf('03', 300, { state: 'running', attempts: [{ number: 1, startedAt: 301 }] });
-      await store.claim([runOf('01', 100), runOf('02', 200), runOf('03', 300), runOf('04', 400)], []);
+      const running = runOf('03', 300, {
+        ...BY_HAND,
+        state: 'running',
+        attempts: [{ number: 1, startedAt: 301 }],
+      });
+      await store.claim(
+        [runOf('01', 100), runOf('02', 200), runOf('03', 300, BY_HAND), runOf('04', 400)],
+        [],
+      );
       for (const run of [running, finished, waiting]) await store.save(run);
       const next = await again(store);
       expect(await next.unfinished()).toEqual([waiting, running, runOf('04', 400)]);

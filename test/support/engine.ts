@@ -1,5 +1,5 @@
 import { Engine, type EngineSettings } from '../../src/engine/engine.ts';
-import type { AttemptSpec, EngineEvent, HistoryRow, Store } from '../../src/engine/ports.ts';
+import type { AttemptSpec, EngineEvent, HistoryRow, Store, Supervisor } from '../../src/engine/ports.ts';
 import type { SkipRecord } from '../../src/model.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { FakeClock } from './fake-clock.ts';
@@ -11,6 +11,9 @@ export interface RigOptions {
   readonly store?: Store;
   readonly clock?: FakeClock;
   readonly settings?: Partial<EngineSettings>;
+  /** What its run ids begin with: of daemons that share a store, each has its own. */
+  readonly ids?: string;
+  readonly supervisor?: Supervisor;
 }
 
 /** An engine on a fake clock, with a scripted executor and a memory store, and all it did laid open. */
@@ -26,8 +29,9 @@ export function rig(options: RigOptions = {}) {
       executor,
       store,
       observer: { observe: (event) => events.push(event) },
-      newRunId: () => `run-${(ids += 1)}`,
+      newRunId: () => `${options.ids ?? 'run'}-${(ids += 1)}`,
       random: () => 0.5,
+      supervisor: options.supervisor,
     },
     {
       maxConcurrentRuns: Number.POSITIVE_INFINITY,

@@ -162,6 +162,26 @@ describe('the environment', () => {
     expect(attempt.log()).toBe('1970-01-01T00:00:00.000Z\n');
   });
 
+  it('has what the run was given along, one by one and as JSON, whatever it holds', async () => {
+    const given = { to: '$(id); "x"\n', 'retry-n': 2, deep: { a: [null] } };
+    const attempt = bench().start(
+      command([process.execPath, join(programs, 'say.mjs')], {
+        ...surroundings({ inheritEnv: false }),
+        with: given,
+      }),
+    );
+    await attempt.outcome;
+    const { env } = JSON.parse(attempt.log()) as Said;
+    const text = (name: string): string => Buffer.from(env[name] ?? '', 'base64').toString();
+    const names = ['', '_TO', '_RETRY_N', '_DEEP'].map((end) => `TSCHED_WITH${end}`);
+    expect(Object.fromEntries(names.map((name) => [name, text(name)]))).toEqual({
+      TSCHED_WITH: JSON.stringify(given),
+      TSCHED_WITH_TO: '$(id); "x"\n',
+      TSCHED_WITH_RETRY_N: '2',
+      TSCHED_WITH_DEEP: '{"a":[null]}',
+    });
+  });
+
   it('is nearly empty where the job wants that', async () => {
     const said = await say(bench({ HOME: '/h', LOGNAME: 'l', USER: 'u', MINE: '1' }), [], {
       inheritEnv: false,

@@ -38,7 +38,7 @@ describe.each(shells)('under %s', (name, shell) => {
       expect(await end).toEqual(taken);
       expect(events).toHaveLength(1);
       expect(existsSync(`${base}.log`)).toBe(false);
-      expect(readRecord(exitPath)).toEqual({ kind: 'empty' });
+      expect(readRecord(exitPath)).toEqual({ kind: 'fenced' });
     });
 
     it('what is started cannot be fenced, and its record names it', async () => {
@@ -110,6 +110,7 @@ describe('a record', () => {
   it.each([
     ['', { kind: 'empty' }],
     ['started 12', { kind: 'empty' }],
+    ['fenced\n', { kind: 'fenced' }],
     ['launched\n', { kind: 'empty' }],
     ['started 12\n', { kind: 'started', pid: 12 }],
     ['failed limits 1\nstarted 12\nfailed wrapper\nlaunched\n', { kind: 'started', pid: 12 }],

@@ -1,7 +1,7 @@
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import type { Answers, Reply, Request, Trouble } from './protocol.ts';
+import type { Answers, Held, Reply, Request, Trouble } from './protocol.ts';
 
 /** What the thread that holds the database could not do. */
 export class StoreTrouble extends Error {
@@ -27,8 +27,9 @@ export class Connection {
   readonly #asked: Asked[] = [];
   #dead: StoreTrouble | undefined;
 
-  constructor(path: string) {
-    this.#worker = new Worker(program(), { workerData: { path }, stdout: false, stderr: false });
+  constructor(path: string, { readOnly = false } = {}) {
+    const held: Held = { path, readOnly };
+    this.#worker = new Worker(program(), { workerData: held, stdout: false, stderr: false });
     this.#worker.on('message', (reply: Reply) => this.#take(reply));
     this.#worker.on('error', (error) => this.#died(`its thread failed: ${String(error)}`));
     this.#worker.on('exit', () => this.#died('its thread ended'));

@@ -1,12 +1,12 @@
 /** Opens the database file, and finds out first whether it is one, ours, whole and not from a newer tsched. */
-import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { APPLICATION_ID, migrate, SCHEMA_VERSION, schemaVersion } from './schema.ts';
 
 /** Why the file cannot be used. Nothing in it was changed. */
 export class DatabaseRefused extends Error {
   override readonly name = 'DatabaseRefused';
-  readonly reason: 'foreign' | 'damaged' | 'newer' | 'unreadable' | 'absent';
+  readonly reason: 'foreign' | 'damaged' | 'newer' | 'older' | 'unreadable' | 'absent';
   readonly hint: string;
 
   constructor(reason: DatabaseRefused['reason'], message: string, hint: string) {
@@ -18,6 +18,9 @@ export class DatabaseRefused extends Error {
 
 /** How long to wait for another process that writes (a backup tool, say) before that is a failure. Milliseconds. */
 const BUSY = 250;
+
+/** The same for a person who waits for it. Milliseconds. */
+const PATIENT = 5000;
 
 /** A file up to this size is read and checked whole at each start, which takes about 0.1 s. Bytes. */
 const SMALL = 16 * 1024 * 1024;
@@ -38,6 +41,8 @@ export function openDatabase(path: string): DatabaseSync {
     // Takes effect on an empty file only: pages that pruning frees can be given back.
     if (size === undefined || size === 0) db.exec('PRAGMA auto_vacuum = INCREMENTAL');
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 16777216');
+    // Checkpoints come between batches (thread.ts); only where that does not do, within one, at 16 MB.
+    db.exec('PRAGMA wal_autocheckpoint = 4000');
     if (size !== undefined && size <= SMALL) check(path, db);
     migrate(db);
     return db;
@@ -57,13 +62,46 @@ export function openToRead(path: string): DatabaseSync {
     `there is no ${path}`,
     'a daemon makes it when it starts: tsched start',
   );
-  if (!existsSync(path) || inspect(path) === 0) throw absent;
+  // `existsSync` would call absent what is only hidden from us.
+  if (!isThere(path) || inspect(path) === 0) throw absent;
+  let db: DatabaseSync | undefined;
   try {
-    const db = new DatabaseSync(path, { timeout: BUSY, readOnly: true });
+    db = new DatabaseSync(path, { timeout: BUSY, readOnly: true });
     refuseNewer(path, db);
     if (schemaVersion(db) === 0) throw absent;
     return db;
   } catch (error) {
+    db?.close();
+    throw explained(path, error);
+  }
+}
+
+/**
+ * Opens the database to change what is in it by hand, beside a daemon perhaps, whose tables are left as they are.
+ * @throws DatabaseRefused, with reason `older` where only a daemon may bring it up to date
+ */
+export function openBeside(path: string): DatabaseSync {
+  openToRead(path).close();
+  const db = new DatabaseSync(path, { timeout: PATIENT, enableForeignKeyConstraints: false });
+  try {
+    const version = schemaVersion(db);
+    if (version === SCHEMA_VERSION) return db;
+    throw new DatabaseRefused(
+      'older',
+      `${path} was written by an older tsched: its tables are version ${version}, this one writes ${SCHEMA_VERSION}`,
+      'start a daemon of this version once: tsched start',
+    );
+  } catch (error) {
+    db.close();
+    throw explained(path, error);
+  }
+}
+
+function isThere(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return false;
     throw explained(path, error);
   }
 }
@@ -135,7 +173,8 @@ const DAMAGED: ReadonlySet<unknown> = new Set([11, 26]);
 /** SQLITE_CANTOPEN, SQLITE_READONLY, SQLITE_PERM */
 const CLOSED: ReadonlySet<unknown> = new Set([14, 8, 3]);
 
-function explained(path: string, error: unknown): unknown {
+/** As DatabaseRefused, where what SQLite or the system says is of that kind; else as it is. */
+export function explained(path: string, error: unknown): unknown {
   if (error instanceof DatabaseRefused) return error;
   const { errcode, errstr, code, message } = error as NodeJS.ErrnoException & {
     errcode?: number;

@@ -1,8 +1,16 @@
 /** What the daemon and the thread that holds its database say to each other. */
 import type { HistoryRow } from '../../engine/ports.ts';
-import type { Instant, JobId, Message, Pause, Place, RunRecord, Told } from '../../model.ts';
-import type { RowQuery } from '../history.ts';
+import type { RunPage, RunQuery } from '../../engine/ports-operator.ts';
+import type { Message, Told } from '../../message.ts';
+import type { AddedJob, Instant, JobId, Pause, Place, RunId, RunRecord } from '../../model.ts';
+import type { JobHistory, RowQuery } from '../history.ts';
 import type { PruneRequest, Pruned } from './retention.ts';
+
+/** What a thread holds: the daemon's one writer, or a reader beside it, whose slow questions delay no claim. */
+export interface Held {
+  readonly path: string;
+  readonly readOnly: boolean;
+}
 
 /** Answered one after another, in their order. A batch travels as JSON text: cheaper to copy than its objects. */
 export type Request =
@@ -10,6 +18,10 @@ export type Request =
   | { readonly kind: 'record'; readonly batch: string }
   | { readonly kind: 'prune'; readonly request: PruneRequest }
   | { readonly kind: 'rows'; readonly query: RowQuery }
+  | { readonly kind: 'page'; readonly query: RunQuery }
+  | { readonly kind: 'run'; readonly id: RunId }
+  | { readonly kind: 'jobs'; readonly ids: readonly JobId[]; readonly runs: number }
+  | { readonly kind: 'failing' }
   | { readonly kind: 'close' };
 
 /** What a daemon takes up. */
@@ -17,6 +29,7 @@ export interface Contents {
   readonly unfinished: readonly RunRecord[];
   readonly places: ReadonlyMap<JobId, Place>;
   readonly pauses: ReadonlyMap<JobId, Pause>;
+  readonly added: ReadonlyMap<JobId, AddedJob>;
   readonly successes: ReadonlyMap<JobId, Instant>;
   readonly messages: readonly Message[];
   readonly told: ReadonlyMap<JobId, Told>;
@@ -27,6 +40,10 @@ export interface Answers {
   readonly record: readonly boolean[];
   readonly prune: Pruned;
   readonly rows: readonly HistoryRow[];
+  readonly page: RunPage | undefined;
+  readonly run: RunRecord | undefined;
+  readonly jobs: ReadonlyMap<JobId, JobHistory>;
+  readonly failing: readonly JobId[];
   readonly close: null;
 }
 

@@ -1,6 +1,6 @@
 import type { Clock } from '../../engine/ports.ts';
-import type { Duration, JobId, RunId } from '../../model.ts';
-import type { Pruned, PruneRequest, Retention } from './retention.ts';
+import type { Duration, JobId, Retention, RunId } from '../../model.ts';
+import type { Pruned, PruneRequest } from './retention.ts';
 
 export interface PrunerOptions {
   readonly clock: Clock;

@@ -1,20 +1,30 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import type { HistoryRow } from '../../engine/ports.ts';
+import type { RunPage, RunQuery } from '../../engine/ports-operator.ts';
+import type { Message, Told } from '../../message.ts';
 import type {
+  AddedJob,
   Duration,
   Instant,
   JobId,
-  Message,
   Outcome,
   Pause,
   Place,
   RunId,
   RunRecord,
-  Told,
 } from '../../model.ts';
-import type { HistoryReader, JobHistory, RowQuery, RunFigures, Status } from '../history.ts';
+import {
+  FAILED,
+  type HistoryReader,
+  type JobHistory,
+  type Kept,
+  type RowQuery,
+  type RunFigures,
+} from '../history.ts';
 import { openToRead } from './open.ts';
-import { pauseOf, RUN_COLUMNS, runOf, SKIP_COLUMNS, skipOf } from './rows.ts';
+import { page } from './page.ts';
+import { statusCondition } from './statuses.ts';
+import { firstIdAt, pauseOf, RUN_COLUMNS, runOf, SKIP_COLUMNS, skipOf } from './rows.ts';
 
 /**
  * Opens the history to read it.
@@ -23,16 +33,6 @@ import { pauseOf, RUN_COLUMNS, runOf, SKIP_COLUMNS, skipOf } from './rows.ts';
 export function readHistory(path: string): HistoryReader {
   return new Reader(openToRead(path));
 }
-
-/** Ends that are neither success nor an operator's or the daemon's own wish. */
-const FAILED: ReadonlySet<string> = new Set([
-  'failed',
-  'killed',
-  'timed_out',
-  'threw',
-  'not_started',
-  'lost',
-]);
 
 export class Reader implements HistoryReader {
   readonly #db: DatabaseSync;
@@ -50,10 +50,22 @@ export class Reader implements HistoryReader {
     return rows.sort((a, b) => order(b) - order(a)).slice(0, query.limit);
   }
 
+  /** Undefined: the cursor is not one of ours. */
+  page(query: RunQuery): RunPage | undefined {
+    return page(this.#db, query);
+  }
+
   run(idOrPrefix: RunId): RunRecord | 'ambiguous' | undefined {
     // Ids are hexadecimal digits and dashes: what comes after all that begin so is the same with a "g".
     const found = this.#all('r.id >= ? AND r.id < ? LIMIT 2', idOrPrefix, `${idOrPrefix}g`);
     return found.length > 1 ? 'ambiguous' : found[0];
+  }
+
+  uniqueLength(id: RunId): number {
+    const neighbours = ['id < ? ORDER BY id DESC', 'id > ? ORDER BY id'].map(
+      (side) => this.#db.prepare(`SELECT id FROM runs WHERE ${side} LIMIT 1`).get(id)?.['id'] as string,
+    );
+    return Math.max(...neighbours.map((other) => alike(id, other ?? '') + 1));
   }
 
   latestRun(jobId: JobId): RunRecord | undefined {
@@ -66,16 +78,15 @@ export class Reader implements HistoryReader {
   slot(jobId: JobId, at: Instant): HistoryRow | undefined {
     const job = this.#job(jobId);
     if (job === undefined) return undefined;
-    const [run] = this.#all('r.job = ? AND r.scheduled_at = ? ORDER BY r.manual LIMIT 1', job, at);
+    const [run] = this.#all('r.job = ? AND r.scheduled_at = ? AND r.manual = 0', job, at);
     if (run !== undefined) return { run };
     const skip = this.#db
       .prepare(
         `SELECT ${SKIP_COLUMNS} FROM skips s JOIN jobs j ON j.number = s.job
-         WHERE s.job = ? AND s.scheduled_at <= ? ORDER BY s.scheduled_at DESC LIMIT 1`,
+         WHERE s.job = ?1 AND s.scheduled_at <= ?2 AND s.through >= ?2 ORDER BY s.scheduled_at DESC LIMIT 1`,
       )
       .get(job, at);
-    if (skip === undefined || Number(skip['through']) < at) return undefined;
-    return { skip: skipOf(skip) };
+    return skip === undefined ? undefined : { skip: skipOf(skip) };
   }
 
   slotBefore(jobId: JobId, at: Instant): HistoryRow | undefined {
@@ -83,16 +94,20 @@ export class Reader implements HistoryReader {
   }
 
   jobs(ids: readonly JobId[], runs: number): Map<JobId, JobHistory> {
-    const select = this.#db.prepare(
-      `SELECT ${RUN_COLUMNS} FROM runs r JOIN jobs j ON j.number = r.job
-       WHERE r.job = (SELECT number FROM jobs WHERE id = ?) ORDER BY r.scheduled_at DESC, r.manual DESC LIMIT ${runs}`,
+    const newest = 'WHERE r.job = ? ORDER BY r.scheduled_at DESC, r.manual DESC LIMIT ?';
+    const last = this.#db.prepare(
+      `SELECT ${RUN_COLUMNS} FROM runs r JOIN jobs j ON j.number = r.job ${newest}`,
     );
-    return new Map(
-      ids.map((id) => {
-        const found = select.all(id).map(runOf);
-        return [id, { last: found[0], outcomes: found.map(({ outcome }) => outcome?.kind ?? 'active') }];
-      }),
-    );
+    const kinds = this.#db.prepare(`SELECT r.outcome ->> 'kind' AS kind FROM runs r ${newest}`);
+    const found = new Map<JobId, JobHistory>();
+    for (const id of ids) {
+      const job = this.#job(id);
+      const row = job === undefined ? undefined : last.get(job, 1);
+      if (job === undefined || row === undefined) continue;
+      const outcomes = kinds.all(job, runs).map(({ kind }) => (kind ?? 'active') as Outcome['kind']);
+      found.set(id, { last: runOf(row), outcomes });
+    }
+    return found;
   }
 
   jobIds(): JobId[] {
@@ -102,25 +117,47 @@ export class Reader implements HistoryReader {
       .map(({ id }) => id as string);
   }
 
+  place(jobId: JobId): Place | undefined {
+    const row = this.#db
+      .prepare('SELECT schedule, decided_to FROM jobs WHERE id = ? AND schedule IS NOT NULL')
+      .get(jobId);
+    return row && { schedule: row['schedule'] as string, from: row['decided_to'] as number };
+  }
+
+  kept(jobId: JobId): Kept {
+    const row = this.#db
+      .prepare(
+        `SELECT (SELECT count(*) FROM runs WHERE job = number) AS runs,
+                (SELECT count(*) FROM skips WHERE job = number) AS skips,
+                (SELECT min(scheduled_at) FROM runs WHERE job = number) AS first_run,
+                (SELECT min(scheduled_at) FROM skips WHERE job = number) AS first_skip
+         FROM jobs WHERE id = ?`,
+      )
+      .get(jobId);
+    const firstRun = row?.['first_run'];
+    const firsts = [firstRun, row?.['first_skip']].filter((at) => typeof at === 'number');
+    return {
+      runs: Number(row?.['runs'] ?? 0),
+      skips: Number(row?.['skips'] ?? 0),
+      ...(firsts.length === 0 ? {} : { oldest: Math.min(...firsts) }),
+      ...(typeof firstRun === 'number' ? { oldestRun: firstRun } : {}),
+    };
+  }
+
   figures(): RunFigures {
     const totals = this.#db
       .prepare(
         `SELECT (SELECT count(*) FROM runs) AS runs,
+                (SELECT count(*) FROM skips) AS skips,
                 (SELECT count(*) FROM runs WHERE state <> 'finished') AS active,
                 (SELECT claimed_at FROM runs ORDER BY id DESC LIMIT 1) AS last`,
       )
       .get();
-    const loaded = this.#db.prepare('SELECT id FROM jobs WHERE schedule IS NOT NULL').all();
-    const failing = [
-      ...this.jobs(
-        loaded.map(({ id }) => id as string),
-        1,
-      ),
-    ].filter(([, { last }]) => FAILED.has(last?.outcome?.kind ?? ''));
     return {
       runs: Number(totals?.['runs'] ?? 0),
+      skips: Number(totals?.['skips'] ?? 0),
       active: Number(totals?.['active'] ?? 0),
-      failing: failing.map(([id]) => id),
+      failing: this.#failing(),
       ...(typeof totals?.['last'] === 'number' ? { lastRunAt: totals['last'] } : {}),
     };
   }
@@ -143,12 +180,30 @@ export class Reader implements HistoryReader {
     for (const { id, schedule, decided_to } of rows) {
       places.set(id as string, { schedule: schedule as string, from: decided_to as number });
     }
+    for (const { id, first, last } of this.#db.prepare(BEYOND).iterate()) {
+      const place = places.get(id as string);
+      const stretch = [first as number, last as number] as const;
+      if (place !== undefined)
+        places.set(id as string, { ...place, decided: [...(place.decided ?? []), stretch] });
+    }
     return places;
   }
 
   pauses(): Map<JobId, Pause> {
     const rows = this.#db.prepare('SELECT job_id, since, until, reason FROM pauses').all();
     return new Map(rows.map((row) => [row['job_id'] as string, pauseOf(row)]));
+  }
+
+  added(): Map<JobId, AddedJob> {
+    const rows = this.#db
+      .prepare('SELECT id, document, directory, added_at FROM added_jobs ORDER BY id')
+      .all();
+    return new Map(
+      rows.map(({ id, document, directory, added_at }) => [
+        id as string,
+        { document: document as string, directory: directory as string, addedAt: added_at as number },
+      ]),
+    );
   }
 
   messages(): Message[] {
@@ -170,12 +225,25 @@ export class Reader implements HistoryReader {
     this.#db.close();
   }
 
+  #failing(): JobId[] {
+    const rows = this.#db
+      .prepare(
+        `SELECT id, (SELECT r.outcome ->> 'kind' FROM runs r WHERE r.job = number AND r.state = 'finished'
+                     ORDER BY r.scheduled_at DESC, r.manual DESC LIMIT 1) AS kind
+         FROM jobs WHERE schedule IS NOT NULL ORDER BY id`,
+      )
+      .all();
+    return rows.filter(({ kind }) => FAILED.has(kind as string)).map(({ id }) => id as string);
+  }
+
   #runs({ jobId, since, until, statuses, limit }: RowQuery): HistoryRow[] {
     const where = new Where();
     const job = jobId === undefined ? undefined : this.#job(jobId);
     if (jobId !== undefined && job === undefined) return [];
     if (job !== undefined) where.and('r.job = ?', job);
     if (since !== undefined) where.and('r.scheduled_at >= ?', since);
+    // No slot is claimed before its time, and ids begin with the time of the claim: so there is no need to read them all.
+    if (since !== undefined && job === undefined) where.and('r.id >= ?', firstIdAt(since));
     if (until !== undefined) where.and('r.scheduled_at <= ?', until);
     if (statuses !== undefined) {
       const condition = statusCondition(statuses);
@@ -218,6 +286,21 @@ export class Reader implements HistoryReader {
   }
 }
 
+/** What is decided beyond the places of jobs, of which an older slot was still waiting. */
+const BEYOND = `
+  SELECT j.id, r.scheduled_at AS first, r.scheduled_at AS last FROM jobs j
+  CROSS JOIN runs r ON r.job = j.number AND r.scheduled_at > j.decided_to AND r.manual = 0
+  UNION ALL
+  SELECT j.id, s.scheduled_at, s.through FROM jobs j
+  CROSS JOIN skips s ON s.job = j.number AND s.scheduled_at > j.decided_to`;
+
+/** Characters two texts have in common at their beginning. */
+function alike(one: string, other: string): number {
+  let count = 0;
+  while (count < one.length && one[count] === other[count]) count += 1;
+  return count;
+}
+
 class Where {
   readonly values: SQLInputValue[] = [];
   readonly #conditions: string[] = [];
@@ -230,17 +313,4 @@ class Where {
     this.#conditions.push(condition);
     this.values.push(...values);
   }
-}
-
-/** Undefined: no run can be asked for so. The words are ours, never a user's. */
-function statusCondition(statuses: readonly Status[]): string | undefined {
-  const kinds = statuses.flatMap((status) => (status === 'failed' ? [...FAILED] : [status as string]));
-  const outcomes = kinds.filter((kind): kind is Outcome['kind'] => kind !== 'active' && kind !== 'skipped');
-  const conditions = [
-    ...(outcomes.length > 0
-      ? [`r.outcome ->> 'kind' IN (${outcomes.map((kind) => `'${kind}'`).join(', ')})`]
-      : []),
-    ...(statuses.includes('active') ? ["r.state <> 'finished'"] : []),
-  ];
-  return conditions.length === 0 ? undefined : `(${conditions.join(' OR ')})`;
 }

@@ -46,18 +46,19 @@ export class Recorder {
   }
 
   #write(batch: BatchData): boolean[] {
-    const { claims, saves, skips, placed, gone, pauses } = batch;
+    const { claims, saves, skips, undecided, placed, gone, pauses, added } = batch;
     const decided = new Map<JobId, number>();
+    const succeeded = new Map<JobId, number>();
+    const waiting = new Map(undecided);
     const won = claims.map((run) => {
       if (run.cause !== 'manual') advance(decided, run.jobId, run.scheduledAt);
-      return this.#claim(run);
-    });
-    claims.forEach((run, index) => {
-      if (won[index] === true) this.#noteSuccess(run);
+      const isWon = this.#claim(run);
+      if (isWon && run.outcome?.kind === 'succeeded') advance(succeeded, run.jobId, run.scheduledAt);
+      return isWon;
     });
     for (const run of saves) {
       this.#save(run);
-      this.#noteSuccess(run);
+      if (run.outcome?.kind === 'succeeded') advance(succeeded, run.jobId, run.scheduledAt);
     }
     for (const skip of skips) {
       this.#skip(skip);
@@ -65,12 +66,18 @@ export class Recorder {
     }
     for (const id of gone) this.#run('UPDATE jobs SET schedule = NULL, decided_to = NULL WHERE id = ?', id);
     for (const [id, place] of placed) this.#place(id, place);
-    for (const [id, to] of decided) {
-      this.#run('UPDATE jobs SET decided_to = ?1 WHERE number = ?2 AND decided_to < ?1', to, this.#job(id));
+    for (const id of new Set([...decided.keys(), ...succeeded.keys()])) {
+      const newest = decided.get(id);
+      const to = newest === undefined ? null : Math.min(newest, (waiting.get(id) ?? Infinity) - 1);
+      this.#run(ADVANCE, to, succeeded.get(id) ?? null, this.#job(id));
     }
     for (const [id, pause] of pauses) {
       if (pause === null) this.#run('DELETE FROM pauses WHERE job_id = ?', id);
       else this.#run(PAUSE, id, pause.since, pause.until ?? null, pause.reason ?? null);
+    }
+    for (const [id, job] of added) {
+      if (job === null) this.#run('DELETE FROM added_jobs WHERE id = ?', id);
+      else this.#run(ADDED, id, job.document, job.directory, job.addedAt);
     }
     this.#tell(batch);
     return won;
@@ -111,16 +118,13 @@ export class Recorder {
 
   #insert(run: RunRecord, job: number, manual: number): boolean {
     const { id, scheduledAt, cause, claimedAt } = run;
-    return this.#run(INSERT, id, job, scheduledAt, manual, cause, claimedAt, ...changing(run)) > 0;
+    const given = run.with === undefined ? null : JSON.stringify(run.with);
+    return this.#run(INSERT, id, job, scheduledAt, manual, cause, given, claimedAt, ...changing(run)) > 0;
   }
 
   #save(run: RunRecord): void {
     // A run of a history that was lost meanwhile comes back whole.
     if (this.#run(UPDATE, ...changing(run), run.id) === 0) this.#claim(run);
-  }
-
-  #noteSuccess({ jobId, scheduledAt, outcome }: RunRecord): void {
-    if (outcome?.kind === 'succeeded') this.#run(SUCCESS, scheduledAt, this.#job(jobId));
   }
 
   #skip({ jobId, scheduledAt, through, count, reason, at }: SkipRecord): void {
@@ -158,15 +162,20 @@ export class Recorder {
 }
 
 const INSERT = `INSERT OR IGNORE INTO runs
-  (id, job, scheduled_at, manual, cause, claimed_at, state, attempts, retry_at, finished_at, outcome)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+  (id, job, scheduled_at, manual, cause, arguments, claimed_at, state, attempts, retry_at, finished_at, outcome)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 const UPDATE =
   'UPDATE runs SET state = ?, attempts = ?, retry_at = ?, finished_at = ?, outcome = ? WHERE id = ?';
-const SUCCESS = 'UPDATE jobs SET last_success = ?1 WHERE number = ?2 AND coalesce(last_success, ?1 - 1) < ?1';
+/** Forward only, and nothing is written where nothing moves. NULL says nothing; a job without a place does not get one. */
+const ADVANCE = `UPDATE jobs
+  SET decided_to = CASE WHEN decided_to < ?1 THEN ?1 ELSE decided_to END,
+      last_success = CASE WHEN coalesce(last_success < ?2, ?2 IS NOT NULL) THEN ?2 ELSE last_success END
+  WHERE number = ?3 AND (decided_to < ?1 OR coalesce(last_success < ?2, ?2 IS NOT NULL))`;
 const SKIP = `INSERT INTO skips (job, scheduled_at, through, count, reason, at)
   SELECT ?1, ?2, ?3, ?4, ?5, ?6
   WHERE NOT EXISTS (SELECT 1 FROM skips WHERE job = ?1 AND scheduled_at = ?2 AND through = ?3 AND reason = ?5 AND at = ?6)`;
 const PAUSE = 'INSERT OR REPLACE INTO pauses (job_id, since, until, reason) VALUES (?, ?, ?, ?)';
+const ADDED = 'INSERT OR REPLACE INTO added_jobs (id, document, directory, added_at) VALUES (?, ?, ?, ?)';
 
 function advance(decided: Map<JobId, number>, id: JobId, to: number): void {
   if (to > (decided.get(id) ?? Number.NEGATIVE_INFINITY)) decided.set(id, to);

@@ -1,14 +1,6 @@
 /** Removes history beyond what is to be kept, a slice at a time. */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { Duration, Instant, JobId, RunId } from '../../model.ts';
-
-/** How much history is kept. Runs that are not finished stay whatever it says. */
-export interface Retention {
-  /** Runs, and stretches of skipped slots, of each job. */
-  readonly keep: number;
-  /** Absent: any. */
-  readonly maxAge?: Duration;
-}
+import type { Instant, JobId, Retention, RunId } from '../../model.ts';
 
 export interface PruneRequest extends Retention {
   readonly now: Instant;

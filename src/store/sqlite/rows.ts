@@ -1,8 +1,10 @@
 /** Rows of the tables to the records of model.ts, and back. */
 import type { SQLInputValue, SQLOutputValue } from 'node:sqlite';
 import type {
+  Arguments,
   AttemptRecord,
   Cause,
+  Instant,
   Outcome,
   Pause,
   RunRecord,
@@ -15,17 +17,18 @@ export type Row = Readonly<Record<string, SQLOutputValue>>;
 
 /** What `runOf` needs of a run, where `j` is its job. */
 export const RUN_COLUMNS =
-  'r.id, j.id AS job_id, r.scheduled_at, r.cause, r.claimed_at, r.state, r.attempts, r.retry_at, r.finished_at, r.outcome';
+  'r.id, j.id AS job_id, r.scheduled_at, r.cause, r.arguments, r.claimed_at, r.state, r.attempts, r.retry_at, r.finished_at, r.outcome';
 
 export const SKIP_COLUMNS = 'j.id AS job_id, s.scheduled_at, s.through, s.count, s.reason, s.at';
 
 export function runOf(row: Row): RunRecord {
-  const { retry_at, finished_at, outcome } = row;
+  const { arguments: given, retry_at, finished_at, outcome } = row;
   return {
     id: row['id'] as string,
     jobId: row['job_id'] as string,
     scheduledAt: row['scheduled_at'] as number,
     cause: row['cause'] as Cause,
+    ...(given === null ? {} : { with: JSON.parse(given as string) as Arguments }),
     claimedAt: row['claimed_at'] as number,
     state: row['state'] as RunState,
     attempts: JSON.parse(row['attempts'] as string) as readonly AttemptRecord[],
@@ -64,4 +67,10 @@ export function pauseOf({ since, until, reason }: Row): Pause {
     ...(until === null ? {} : { until: until as number }),
     ...(reason === null ? {} : { reason: reason as string }),
   };
+}
+
+/** Before the id of every run that is claimed from that moment on: UUIDv7s begin with their time. */
+export function firstIdAt(at: Instant): string {
+  const time = Math.max(0, Math.floor(at)).toString(16).padStart(12, '0');
+  return `${time.slice(0, 8)}-${time.slice(8, 12)}`;
 }

@@ -8,8 +8,9 @@ export const APPLICATION_ID = 0x74_73_63_68;
  * One step each, never changed once released. Instants are epoch milliseconds.
  *
  * jobs      `decided_to`: every slot up to there is decided; `schedule`: of which schedule, NULL while the job is not loaded
- * runs      a row for each run, which is a document that only grows: `attempts` and `outcome` are JSON, as model.ts has them.
- *           UNIQUE is the claim: one run for (job, scheduled_at). `manual` is 0 for slots, and counts runs by hand of one instant
+ * runs      a row for each run, which is a document that only grows: `attempts`, `outcome` and `arguments` are JSON, as model.ts has them.
+ *           UNIQUE is the claim: one run for (job, scheduled_at). `manual` is 0 for slots, and counts runs by hand of one instant.
+ *           Rows are too long for WITHOUT ROWID: they would stand in the tree's inner pages too, and the key of every index be the id
  * messages  what is still to be told, and `told` what is known of jobs by what was: JSON documents, as model.ts has them
  * skips     stretches of slots that did not become runs
  */
@@ -28,6 +29,7 @@ const MIGRATIONS: readonly string[] = [
     scheduled_at INTEGER NOT NULL,
     manual       INTEGER NOT NULL,
     cause        TEXT NOT NULL,
+    arguments    TEXT,
     claimed_at   INTEGER NOT NULL,
     state        TEXT NOT NULL,
     attempts     TEXT NOT NULL,
@@ -35,8 +37,8 @@ const MIGRATIONS: readonly string[] = [
     finished_at  INTEGER,
     outcome      TEXT,
     UNIQUE (job, scheduled_at, manual)
-  ) STRICT, WITHOUT ROWID;
-  CREATE INDEX runs_unfinished ON runs (id) WHERE state <> 'finished';
+  ) STRICT;
+  CREATE INDEX runs_unfinished ON runs (claimed_at) WHERE state <> 'finished';
   CREATE TABLE skips (
     number       INTEGER PRIMARY KEY,
     job          INTEGER NOT NULL REFERENCES jobs,
@@ -52,6 +54,12 @@ const MIGRATIONS: readonly string[] = [
     since        INTEGER NOT NULL,
     until        INTEGER,
     reason       TEXT
+  ) STRICT;
+  CREATE TABLE added_jobs (
+    id           TEXT NOT NULL PRIMARY KEY,
+    document     TEXT NOT NULL,
+    directory    TEXT NOT NULL,
+    added_at     INTEGER NOT NULL
   ) STRICT;
   CREATE TABLE messages (
     id           TEXT NOT NULL PRIMARY KEY,

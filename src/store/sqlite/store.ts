@@ -7,25 +7,25 @@
  * lock.ts), so memory knows every slot that was claimed.
  */
 import type { Clock, HistoryQuery, HistoryRow, Placement, Posting, Store } from '../../engine/ports.ts';
+import type { Message, Told } from '../../message.ts';
 import type {
+  AddedJob,
   Duration,
   Instant,
   JobId,
-  Message,
   Pause,
   Place,
+  Retention,
   RunId,
   RunRecord,
   SkipRecord,
-  Told,
 } from '../../model.ts';
-import { Batch } from '../batch.ts';
+import { Batch, halves, type BatchData } from '../batch.ts';
 import { Outbox } from '../outbox.ts';
 import { Places } from '../places.ts';
 import { Connection, StoreTrouble } from './connection.ts';
 import type { Contents } from './protocol.ts';
 import { Pruner } from './pruner.ts';
-import type { Retention } from './retention.ts';
 
 /** How the store is. */
 export type StoreHealth =
@@ -42,6 +42,8 @@ export interface SqliteStoreOptions {
   readonly retention: Retention;
   /** Called when it changes, and again when the reason does. */
   readonly onHealth: (health: StoreHealth) => void;
+  /** A row that the database does not take, which is a mistake of ours; all others go on. */
+  readonly onUnwritable?: (message: string) => void;
   /** Runs whose rows are gone. */
   readonly onPruned: (runs: readonly RunId[]) => void;
   /** The file is gone: makes its directory and takes its lock again. Throws when that cannot be. */
@@ -57,8 +59,12 @@ const LAST_PATIENCE: Duration = 10_000;
 /** Rows kept in memory while the disk fails; some 100 MB. */
 const MOST_WAITING = 100_000;
 
+type Undecided = ReadonlyMap<JobId, Instant>;
+
 interface Claim {
   readonly runs: readonly RunRecord[];
+  readonly skips: readonly SkipRecord[];
+  readonly undecided: Undecided | undefined;
   readonly resolve: (won: readonly boolean[]) => void;
   settled: boolean;
 }
@@ -88,6 +94,7 @@ export class SqliteStore implements Store {
   readonly #options: SqliteStoreOptions;
   readonly #places: Places;
   readonly #pauses: Map<JobId, Pause>;
+  readonly #added: Map<JobId, AddedJob>;
   readonly #successes: Map<JobId, Instant>;
   readonly #outbox: Outbox;
   readonly #unfinished: readonly RunRecord[];
@@ -98,6 +105,8 @@ export class SqliteStore implements Store {
   #saved = Promise.withResolvers<void>();
   #flight: Flight | undefined;
   #flushing = false;
+  /** From then on the file may be the next daemon's. */
+  #closed = false;
   #trouble: { readonly since: Instant; readonly error: StoreTrouble } | undefined;
   #dropped = 0;
   #callOffRetry: (() => void) | undefined;
@@ -108,6 +117,7 @@ export class SqliteStore implements Store {
     this.#connection = connection;
     this.#places = new Places(contents.places);
     this.#pauses = new Map(contents.pauses);
+    this.#added = new Map(contents.added);
     this.#successes = new Map(contents.successes);
     this.#unfinished = contents.unfinished;
     this.#outbox = new Outbox(contents.messages, contents.told);
@@ -119,21 +129,17 @@ export class SqliteStore implements Store {
     });
   }
 
-  claim(runs: readonly RunRecord[], skips: readonly SkipRecord[]): Promise<readonly boolean[]> {
+  claim(
+    runs: readonly RunRecord[],
+    skips: readonly SkipRecord[],
+    undecided?: Undecided,
+  ): Promise<readonly boolean[]> {
     const { promise, resolve } = Promise.withResolvers<readonly boolean[]>();
-    const claim: Claim = { runs, resolve, settled: false };
+    const claim: Claim = { runs, skips, undecided, resolve, settled: false };
     for (const { jobId } of [...runs, ...skips]) this.#pruner.touched(jobId);
-    for (const skip of skips) this.#places.advance(skip.jobId, skip.through);
-    if (this.#trouble === undefined) {
-      this.#batch.claim(runs, skips);
-      this.#claims.push(claim);
-    } else {
-      const won = this.#settleByMemory(claim);
-      this.#batch.claim(
-        runs.filter((_, index) => won[index]),
-        skips,
-      );
-    }
+    this.#batch.claim(runs, skips, undecided);
+    if (this.#trouble === undefined) this.#claims.push(claim);
+    else this.#settleByMemory([claim], this.#batch);
     this.#flushSoon();
     return promise;
   }
@@ -172,6 +178,17 @@ export class SqliteStore implements Store {
     if (pause === undefined) this.#pauses.delete(jobId);
     else this.#pauses.set(jobId, pause);
     this.#batch.pause(jobId, pause);
+    return this.#written();
+  }
+
+  async added(): Promise<ReadonlyMap<JobId, AddedJob>> {
+    return new Map(this.#added);
+  }
+
+  setAdded(jobId: JobId, job: AddedJob | undefined): Promise<void> {
+    if (job === undefined) this.#added.delete(jobId);
+    else this.#added.set(jobId, job);
+    this.#batch.setAdded(jobId, job);
     return this.#written();
   }
 
@@ -223,6 +240,7 @@ export class SqliteStore implements Store {
       late.promise,
     ]).catch(() => null);
     callOff();
+    this.#closed = true;
     this.#callOffRetry?.();
     await this.#connection.end();
   }
@@ -233,16 +251,30 @@ export class SqliteStore implements Store {
     return this.#trouble === undefined ? this.#saved.promise : Promise.resolve();
   }
 
-  #settleByMemory(claim: Claim): boolean[] {
-    const won = claim.runs.map(({ cause, jobId, scheduledAt }) => {
-      if (cause === 'manual') return true;
-      const isNew = !this.#places.isDecided(jobId, scheduledAt);
-      this.#places.advance(jobId, scheduledAt);
-      return isNew;
-    });
-    claim.settled = true;
-    claim.resolve(won);
-    return won;
+  /** Decides without the disk, and takes out of the batch what is another's. */
+  #settleByMemory(claims: readonly Claim[], batch: Batch): void {
+    for (const claim of claims) {
+      if (claim.settled) continue;
+      const won = claim.runs.map((run) => {
+        if (run.cause === 'manual') return true;
+        const isNew = !this.#places.isDecided(run.jobId, run.scheduledAt);
+        if (!isNew) batch.withdraw(run);
+        return isNew;
+      });
+      this.#decided(claim);
+      claim.settled = true;
+      claim.resolve(won);
+    }
+  }
+
+  /** Not before what was claimed before it: of two slots of a job the older would count as decided. */
+  #decided({ runs, skips, undecided }: Claim): void {
+    for (const { cause, jobId, scheduledAt: slot } of runs) {
+      if (cause === 'manual') continue;
+      this.#places.decide(jobId, { from: slot, through: slot, undecided: undecided?.get(jobId) });
+    }
+    for (const { jobId, scheduledAt: from, through } of skips)
+      this.#places.decide(jobId, { from, through, undecided: undecided?.get(jobId) });
   }
 
   #flushSoon(): void {
@@ -255,17 +287,14 @@ export class SqliteStore implements Store {
   }
 
   #flush(): void {
-    if (this.#flight !== undefined || this.#batch.isEmpty) return;
+    if (this.#flight !== undefined || this.#batch.isEmpty || this.#closed) return;
     const flight = { batch: this.#batch, claims: this.#claims, saved: this.#saved };
     this.#flight = flight;
     this.#batch = new Batch();
     this.#claims = [];
     this.#saved = Promise.withResolvers<void>();
-    // Many batches are nobody's concern.
-    flight.saved.promise.catch(() => undefined);
     const callOff = this.#options.clock.after(PATIENCE, () => this.#overdue(flight));
-    const batch = JSON.stringify(flight.batch.data);
-    this.#connection.ask({ kind: 'record', batch }).then(
+    this.#record(flight.batch.data).then(
       (won) => {
         callOff();
         this.#recorded(flight, won);
@@ -283,10 +312,9 @@ export class SqliteStore implements Store {
     for (const claim of claims) {
       const theirs = won.slice(index, index + claim.runs.length);
       index += claim.runs.length;
-      for (const { cause, jobId, scheduledAt } of claim.runs) {
-        if (cause !== 'manual') this.#places.advance(jobId, scheduledAt);
-      }
-      if (!claim.settled) claim.resolve(theirs);
+      if (claim.settled) continue;
+      this.#decided(claim);
+      claim.resolve(theirs);
     }
     saved.resolve();
     if (this.#trouble !== undefined) this.#healed(batch.size);
@@ -294,17 +322,24 @@ export class SqliteStore implements Store {
     if (this.#flight === undefined) this.#landed();
   }
 
+  /** A row that cannot be recorded, ever, would hold up all that come with it and after it: it alone is left out, and told. */
+  async #record(data: BatchData): Promise<readonly boolean[]> {
+    try {
+      return await this.#connection.ask({ kind: 'record', batch: JSON.stringify(data) });
+    } catch (error) {
+      if (!(error instanceof StoreTrouble) || error.kind !== 'bug') throw error;
+      const parts = halves(data);
+      if (parts !== undefined) return [...(await this.#record(parts[0])), ...(await this.#record(parts[1]))];
+      this.#options.onUnwritable?.(error.message);
+      return data.claims.map(() => true);
+    }
+  }
+
   #failed({ batch, claims, saved }: Flight, error: StoreTrouble): void {
     this.#flight = undefined;
-    if (error.kind === 'bug') {
-      // It would fail for ever, and hold up all that comes after it.
-      for (const claim of claims) if (!claim.settled) this.#settleByMemory(claim);
-      saved.reject(error);
-      this.#flush();
-      return;
-    }
     this.#degrade(error);
-    for (const claim of [...claims, ...this.#claims]) if (!claim.settled) this.#settleByMemory(claim);
+    this.#settleByMemory(claims, batch);
+    this.#settleByMemory(this.#claims, this.#batch);
     this.#claims = [];
     saved.resolve();
     this.#saved.resolve();
@@ -312,15 +347,19 @@ export class SqliteStore implements Store {
     this.#batch = batch;
     this.#dropped += batch.shed(MOST_WAITING);
     this.#landed();
+    if (this.#closed) return;
     this.#callOffRetry?.();
     this.#callOffRetry = this.#options.clock.after(RETRY, () => this.#retry());
   }
 
   /** The disk does not even answer. Starts go on; the answer, whenever it comes, is taken as any other. */
-  #overdue({ claims, saved }: Flight): void {
+  #overdue({ batch, claims, saved }: Flight): void {
     this.#degrade(new StoreTrouble({ kind: 'disk', message: 'the disk does not answer' }));
-    for (const claim of [...claims, ...this.#claims]) if (!claim.settled) this.#settleByMemory(claim);
+    this.#settleByMemory(claims, batch);
+    this.#settleByMemory(this.#claims, this.#batch);
+    this.#claims = [];
     saved.resolve();
+    this.#saved.resolve();
   }
 
   #retry(): void {
@@ -339,15 +378,16 @@ export class SqliteStore implements Store {
     this.#options.reclaim();
     void this.#connection.end();
     this.#connection = new Connection(this.#options.path);
-    this.#batch.place({ placed: this.#places.all(), gone: [] });
+    this.#batch.place({ placed: this.#places.allDecided(), gone: [] });
     for (const [jobId, pause] of this.#pauses) this.#batch.pause(jobId, pause);
+    for (const [jobId, job] of this.#added) this.#batch.setAdded(jobId, job);
     this.#batch.post({ messages: this.#outbox.messages(), told: this.#outbox.told() });
   }
 
   #degrade(error: StoreTrouble): void {
     const known = this.#trouble;
     this.#trouble = { since: known?.since ?? this.#options.clock.now(), error };
-    if (known?.error.message === error.message) return;
+    if (known?.error.message === error.message || this.#closed) return;
     const { message, hint } = error;
     this.#options.onHealth({
       kind: 'degraded',

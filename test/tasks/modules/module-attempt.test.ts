@@ -33,7 +33,7 @@ describe.each<Isolation>(['process', 'thread'])('in a %s', (isolation) => {
       isolation,
       with: { a: [1] },
       surroundings: { env: { MINE: '1' } },
-      spec: { attempt: 3, cause: 'retry', previousSuccessAt: 0 },
+      spec: { attempt: 3, cause: 'retry', previousSuccessAt: 0, with: { b: 'given' } },
     });
     const ended = (await run.ended) as { result: Record<string, Json> };
     expect(ended.result).toMatchObject({
@@ -43,7 +43,7 @@ describe.each<Isolation>(['process', 'thread'])('in a %s', (isolation) => {
       scheduledAt: '2026-10-25T01:30:00.000Z',
       previousSuccessAt: '1970-01-01T00:00:00.000Z',
       cause: 'retry',
-      with: { a: [1] },
+      with: { a: [1], b: 'given' },
       cwd: held.bench.directory,
       env: {
         INHERITED: 'yes',

@@ -1,0 +1,140 @@
+import { watch, type FSWatcher } from 'node:fs';
+import { systemClock } from '../engine/clock.ts';
+import type { AttemptRecord, Duration, RunRecord } from '../model.ts';
+import { elapsed, outcomeInWords, printable } from '../observe/text.ts';
+import { exit } from './exit.ts';
+import { showerOf, tellAttempt, type LogView } from './log-view.ts';
+import { readFrom, tailOf } from './output-file.ts';
+import type { Shower } from './output-text.ts';
+import { outputPath, runDirectory, runningDaemon } from './past.ts';
+import { hasBegun } from './results.ts';
+
+/** Between two looks, should nobody tell that the file has grown, and at whether the run is over. */
+const LOOK: Duration = 500;
+/** A file that grows all the time is looked at this often. */
+const SHORTEST: Duration = 50;
+
+/** Shows a run's output as it comes, attempt after attempt, until the run is over. */
+export class Follower {
+  readonly #view: LogView;
+  readonly #id: string;
+  #watcher: FSWatcher | undefined;
+  #wake: (() => void) | undefined;
+  #attempt = 0;
+  #shower: Shower | undefined;
+  #position = 0;
+  #isRead = true;
+  #isAlone = false;
+  #retryTold = 0;
+
+  constructor({ id }: RunRecord, view: LogView) {
+    this.#id = id;
+    this.#view = view;
+  }
+
+  /** Gives the exit code. */
+  async follow(): Promise<number> {
+    const { history } = this.#view;
+    try {
+      while (this.#isRead) {
+        const run = history.run(this.#id);
+        if (run === undefined || run === 'ambiguous') break; // pruned meanwhile
+        this.#catchUp(run);
+        if (run.state === 'finished') {
+          this.#tellEnd(run);
+          break;
+        }
+        this.#tellWait(run);
+        await this.#growth();
+      }
+      this.#shower?.end();
+      return exit.ok;
+    } finally {
+      this.#watcher?.close();
+    }
+  }
+
+  /** Shows what has come of every attempt that the history knows by now. */
+  #catchUp(run: RunRecord): void {
+    const { attempt: wanted, tail } = this.#view.options;
+    const begun = run.attempts.filter((each) => hasBegun(each) && each.number >= this.#attempt);
+    // The last lines, and what follows them, are those of the newest.
+    const shown = tail !== undefined && this.#attempt === 0 ? begun.slice(-1) : begun;
+    for (const attempt of shown) {
+      if (wanted !== undefined && attempt.number !== wanted) continue;
+      if (attempt.number !== this.#attempt) this.#begin(run, attempt);
+      this.#show();
+      if (!this.#isRead) return;
+    }
+  }
+
+  #begin(run: RunRecord, attempt: AttemptRecord): void {
+    const { state, options } = this.#view;
+    this.#shower?.end();
+    if (run.attempts.length > 1) tellAttempt(run, attempt, this.#view);
+    const isFirst = this.#attempt === 0;
+    const tail =
+      isFirst && options.tail !== undefined
+        ? tailOf(outputPath(state, run.id, attempt.number), options.tail)
+        : undefined;
+    this.#attempt = attempt.number;
+    this.#position = tail?.position ?? 0;
+    this.#shower = showerOf(run.id, attempt.number, this.#view);
+  }
+
+  #show(): void {
+    const { state, session } = this.#view;
+    const shower = this.#shower;
+    const read = readFrom(outputPath(state, this.#id, this.#attempt), this.#position, (piece) => {
+      this.#isRead = shower?.show(piece) ?? false;
+      return this.#isRead;
+    });
+    if (read === undefined) return;
+    this.#position = read.position;
+    if (read.cut) session.err('tsched: the output has grown too large and was cut; following its new end\n');
+  }
+
+  #tellEnd({ jobId, outcome }: RunRecord): void {
+    if (this.#attempt > 0 || outcome === undefined) return;
+    const text = `this run of ${jobId} printed nothing: ${outcomeInWords(outcome)}`;
+    this.#view.session.err(`tsched: ${printable(text)}\n`);
+  }
+
+  /** What a person who waits should know. */
+  #tellWait({ state, retryAt, attempts }: RunRecord): void {
+    const { session, options, state: directory } = this.#view;
+    if (options.json === true) return;
+    if (state === 'retrying' && retryAt !== undefined && this.#retryTold < attempts.length) {
+      this.#retryTold = attempts.length;
+      this.#shower?.end();
+      const delay = elapsed(Math.max(0, retryAt - systemClock.now()));
+      session.err(`tsched: attempt ${attempts.length + 1} in ${delay}\n`);
+    }
+    if (this.#isAlone || runningDaemon(directory) !== undefined) return;
+    this.#isAlone = true;
+    session.err('tsched: no daemon is running: how this ends is known when one starts\n');
+  }
+
+  #growth(): Promise<void> {
+    this.#watcher ??= this.#watch();
+    return new Promise((resolve) => {
+      const callOff = systemClock.after(LOOK, resolve);
+      this.#wake = () => {
+        this.#wake = undefined;
+        callOff();
+        systemClock.after(SHORTEST, resolve);
+      };
+    });
+  }
+
+  /** Undefined where the system does not tell; then looking now and then must do. */
+  #watch(): FSWatcher | undefined {
+    try {
+      const watcher = watch(runDirectory(this.#view.state, this.#id), () => this.#wake?.());
+      watcher.on('error', () => watcher.close());
+      return watcher;
+    } catch {
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,145 @@
+/** The history as a table for people. */
+import type { HistoryRow } from '../engine/ports.ts';
+import type { AttemptRecord, Cause, Instant, JobId, RunId, RunRecord, SkipRecord } from '../model.ts';
+import { elapsed, printable } from '../observe/text.ts';
+import type { HistoryReader } from '../store/history.ts';
+import { firstIdAt } from '../store/sqlite/rows.ts';
+import { outputSize } from './past.ts';
+import { hasBegun, lengthOf, outcomeCell, resultCell } from './results.ts';
+import type { Session } from './session.ts';
+import { sizeInWords } from './sizes.ts';
+import { table, type Cell } from './table.ts';
+import { dayTime } from '../observe/when.ts';
+import { zoneOfJob } from './zones.ts';
+
+/** Characters of a run's id that are shown at least. */
+const SHORTEST_ID = 8;
+
+export const causeWords: Record<Cause, string> = {
+  schedule: 'schedule',
+  catch_up: 'catch-up',
+  manual: 'manual',
+  retry: 'retry',
+  dependency: 'dependency',
+};
+
+export interface TableOptions {
+  readonly history: HistoryReader;
+  readonly state: string;
+  readonly session: Session;
+  readonly ofOneJob: boolean;
+  /** Of all times shown, else each in its job's zone. */
+  readonly timezone: string | undefined;
+}
+
+export class HistoryTable {
+  readonly #options: TableOptions;
+  readonly #zones = new Map<JobId, string>();
+
+  constructor(options: TableOptions) {
+    this.#options = options;
+  }
+
+  render(rows: readonly HistoryRow[]): string {
+    const { ofOneJob, session } = this.#options;
+    const heading = [
+      'RUN',
+      ...(ofOneJob ? [] : ['JOB']),
+      'SCHEDULED',
+      'START',
+      'DURATION',
+      'ATT',
+      'RESULT',
+      'CAUSE',
+      'OUTPUT',
+    ];
+    const lines = rows.flatMap((row) => ('run' in row ? this.#run(row.run) : [this.#skip(row.skip)]));
+    return table(heading, lines, session.painter('out'));
+  }
+
+  /** The beginning of the id that no other run has, nor will have: ids to come begin with a time not before now. */
+  shortId(id: RunId): string {
+    const { history, session } = this.#options;
+    const next = firstIdAt(session.now);
+    let length = 0;
+    while (length < next.length && id[length] === next[length]) length += 1;
+    const least = Math.max(SHORTEST_ID, history.uniqueLength(id), length + 1);
+    return id.slice(0, id[least - 1] === '-' ? least + 1 : least);
+  }
+
+  #run(run: RunRecord): Cell[][] {
+    const { attempts, scheduledAt } = run;
+    const { state, session } = this.#options;
+    const begun = attempts.filter(hasBegun);
+    const size = outputSize(state, run.id);
+    const whole: Cell[] = [
+      { text: this.shortId(run.id), style: 'bold' },
+      ...this.#job(run.jobId),
+      { text: this.#time(scheduledAt, run.jobId) },
+      { text: delay(begun[0], scheduledAt) },
+      this.#length(run, begun[0]),
+      { text: begun.length === 0 ? '' : String(begun.length) },
+      resultCell(run, session.now),
+      { text: causeWords[run.cause], style: 'dim' },
+      { text: size === undefined ? '' : sizeInWords(size) },
+    ];
+    return begun.length < 2
+      ? [whole]
+      : [whole, ...begun.map((attempt) => this.#attempt(attempt, run, attempt === begun.at(-1)))];
+  }
+
+  /** So far, while it is not over. */
+  #length(run: RunRecord, first: AttemptRecord | undefined): Cell {
+    if (run.outcome !== undefined || first === undefined) return { text: length(lengthOf(run)) };
+    return { text: length(Math.max(0, this.#options.session.now - first.startedAt)), style: 'cyan' };
+  }
+
+  #attempt(attempt: AttemptRecord, run: RunRecord, isLast: boolean): Cell[] {
+    const { number, duration, outcome } = attempt;
+    const size = outputSize(this.#options.state, run.id, number);
+    return [
+      { text: '' },
+      ...this.#job(undefined),
+      { text: `  ${isLast ? '└' : '├'} attempt ${number}`, style: 'dim' },
+      { text: delay(attempt, run.scheduledAt) },
+      { text: length(duration) },
+      { text: '' },
+      outcome === undefined ? { text: 'running', style: 'cyan' } : outcomeCell(outcome),
+      { text: '' },
+      { text: size === undefined ? '' : sizeInWords(size) },
+    ];
+  }
+
+  #skip({ jobId, scheduledAt, through, count, reason }: SkipRecord): Cell[] {
+    const many = through === scheduledAt ? '' : ` … ${this.#time(through, jobId)}`;
+    const slots = through === scheduledAt ? '' : ` (${count ?? 'many'} slots)`;
+    return [
+      { text: '-', style: 'dim' },
+      ...this.#job(jobId),
+      { text: `${this.#time(scheduledAt, jobId)}${many}` },
+      { text: '' },
+      { text: '' },
+      { text: '' },
+      { text: `skipped: ${reason}${slots}`, style: 'yellow' },
+    ];
+  }
+
+  #job(id: JobId | undefined): Cell[] {
+    return this.#options.ofOneJob ? [] : [{ text: printable(id ?? '') }];
+  }
+
+  #time(at: Instant, jobId: JobId): string {
+    const { history, session, timezone } = this.#options;
+    const zone = timezone ?? this.#zones.get(jobId) ?? zoneOfJob(history, jobId) ?? session.hostTimezone;
+    this.#zones.set(jobId, zone);
+    return dayTime(at, zone, session.now);
+  }
+}
+
+function delay(attempt: AttemptRecord | undefined, scheduledAt: Instant): string {
+  return attempt === undefined ? '' : `+${elapsed(Math.max(0, attempt.startedAt - scheduledAt))}`;
+}
+
+function length(duration: number | undefined): string {
+  return duration === undefined ? '' : elapsed(duration);
+}

@@ -1,0 +1,105 @@
+/** What a state directory tells those who ask, whether or not a daemon runs there. */
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { RunId } from '../model.ts';
+import { printable } from '../observe/text.ts';
+import { readDaemonFile, type DaemonInfo } from '../store/daemon-file.ts';
+import type { HistoryReader } from '../store/history.ts';
+import { isLocked } from '../store/lock.ts';
+import { DatabaseRefused, explained } from '../store/sqlite/open.ts';
+import { readHistory } from '../store/sqlite/reader.ts';
+import { statePaths } from '../store/state-directory.ts';
+import { exit, Failure } from './exit.ts';
+
+/**
+ * Does something with the history; with undefined where there is none yet.
+ * @throws Failure when it is there but cannot be read
+ */
+export async function withHistory<T>(
+  state: string,
+  work: (history: HistoryReader | undefined) => T | Promise<T>,
+): Promise<T> {
+  const path = statePaths(state).database;
+  let history: HistoryReader | undefined;
+  try {
+    history = openHistory(path);
+    return await work(history);
+  } catch (error) {
+    throw databaseTrouble(error, path);
+  } finally {
+    history?.close();
+  }
+}
+
+function openHistory(path: string): HistoryReader | undefined {
+  try {
+    return readHistory(path);
+  } catch (error) {
+    if (error instanceof DatabaseRefused && error.reason === 'absent') return undefined;
+    throw error;
+  }
+}
+
+/** Of SQLite: BUSY and LOCKED, IOERR, FULL */
+const BUSY: ReadonlySet<number> = new Set([5, 6]);
+const DISK: ReadonlySet<number> = new Set([10, 13]);
+
+/** What is wrong with the database, as a failure to end with; anything else as it is. */
+export function databaseTrouble(error: unknown, path: string): unknown {
+  const trouble = explained(path, error);
+  if (trouble instanceof DatabaseRefused) {
+    const code = trouble.reason === 'unreadable' ? exit.notAllowed : exit.noInput;
+    return new Failure(code, printable(trouble.message), printable(trouble.hint));
+  }
+  const { errcode = 0, errstr } = trouble as { errcode?: number; errstr?: string };
+  const shown = printable(path);
+  if (BUSY.has(errcode & 0xff)) {
+    return new Failure(exit.alreadyRunning, `${shown} is locked by another program`, 'try again in a moment');
+  }
+  if (DISK.has(errcode & 0xff)) {
+    const hint = 'look at the disk: dmesg, df';
+    return new Failure(exit.noInput, `${shown} cannot be read or written: ${errstr ?? ''}`, hint);
+  }
+  return trouble;
+}
+
+/** The daemon that holds the state directory: what it says of itself, if that can be read; undefined when none does. */
+export function runningDaemon(state: string): DaemonInfo | 'unknown' | undefined {
+  const { lock, daemon } = statePaths(state);
+  return isLocked(lock) ? (readDaemonFile(daemon) ?? 'unknown') : undefined;
+}
+
+/** What the newest daemon said of itself, whether or not it lives. */
+export function newestDaemon(state: string): DaemonInfo | undefined {
+  return readDaemonFile(statePaths(state).daemon);
+}
+
+/** `no history yet in /var/lib/tsched`, and what to do. */
+export function noHistory(state: string): string {
+  const hint = existsSync(state) ? '' : ' (or name where it is: --state-dir)';
+  return `no history yet in ${printable(state)}: a daemon keeps it, tsched start${hint}`;
+}
+
+export function runDirectory(state: string, id: RunId): string {
+  return join(statePaths(state).runs, id);
+}
+
+/** Of the file that holds an attempt's output. */
+export function outputPath(state: string, id: RunId, attempt: number): string {
+  return join(runDirectory(state, id), `attempt-${attempt}.log`);
+}
+
+/** Bytes of an attempt's output, or of all attempts'; undefined when it is not kept any more. */
+export function outputSize(state: string, id: RunId, attempt?: number): number | undefined {
+  try {
+    const names = attempt === undefined ? logsIn(runDirectory(state, id)) : [`attempt-${attempt}.log`];
+    const sizes = names.map((name) => statSync(join(runDirectory(state, id), name)).size);
+    return sizes.reduce((sum, size) => sum + size, 0);
+  } catch {
+    return undefined;
+  }
+}
+
+function logsIn(directory: string): string[] {
+  return readdirSync(directory).filter((name) => /^attempt-\d+\.log$/.test(name));
+}

@@ -1,0 +1,48 @@
+/** What became of runs, in a word or two: for the columns of tables. */
+import type { AttemptRecord, Duration, Instant, Outcome, RunRecord } from '../model.ts';
+import { elapsed, printable } from '../observe/text.ts';
+import type { Cell } from './table.ts';
+
+/** `ok`, `exit 1`, `SIGKILL`, `timeout` … Not yet escaped. */
+export function outcomeInShort(outcome: Outcome): string {
+  switch (outcome.kind) {
+    case 'succeeded':
+      return 'ok';
+    case 'failed':
+      return `exit ${outcome.exitCode}`;
+    case 'killed':
+      return outcome.signal;
+    case 'timed_out':
+      return 'timeout';
+    case 'not_started':
+      return 'not started';
+    case 'threw':
+    case 'cancelled':
+    case 'lost':
+      return outcome.kind;
+  }
+}
+
+/** How a run stands: its outcome, else what it is doing. */
+export function resultCell({ state, outcome, retryAt }: RunRecord, now: Instant): Cell {
+  if (outcome !== undefined) return outcomeCell(outcome);
+  const waits = retryAt === undefined ? 'retrying' : `retry in ${elapsed(Math.max(0, retryAt - now))}`;
+  return { text: state === 'running' ? 'running' : state === 'retrying' ? waits : 'starting', style: 'cyan' };
+}
+
+export function outcomeCell(outcome: Outcome): Cell {
+  const style = outcome.kind === 'succeeded' ? 'green' : outcome.kind === 'cancelled' ? 'yellow' : 'red';
+  return { text: printable(outcomeInShort(outcome)), style };
+}
+
+/** From the first start to the end, waits between attempts included. Undefined while it has not ended, or never began. */
+export function lengthOf({ attempts, finishedAt }: RunRecord): Duration | undefined {
+  const [first] = attempts;
+  if (first === undefined || finishedAt === undefined || !hasBegun(first)) return undefined;
+  return attempts.length === 1 ? first.duration : Math.max(0, finishedAt - first.startedAt);
+}
+
+/** With an outcome but without a length it was never begun. */
+export function hasBegun({ duration, outcome }: AttemptRecord): boolean {
+  return duration !== undefined || outcome === undefined;
+}

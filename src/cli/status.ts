@@ -1,0 +1,227 @@
+import { statSync } from 'node:fs';
+import type { Instant, JobId, Pause, RunRecord } from '../model.ts';
+import { printable, printableJson } from '../observe/text.ts';
+import type { DaemonInfo } from '../store/daemon-file.ts';
+import type { RunFigures } from '../store/history.ts';
+import { statePaths } from '../store/state-directory.ts';
+import { exit, isFailure } from './exit.ts';
+import { runAsJson } from './history-row.ts';
+import { newestDaemon, runningDaemon, withHistory } from './past.ts';
+import { resultCell } from './results.ts';
+import type { Session, Style } from './session.ts';
+import { counted, sizeInWords } from './sizes.ts';
+import { stateDirectory } from './state-directory.ts';
+import { pausesInForce } from './pauses.ts';
+import { dayTime, rfc3339, roughly } from '../observe/when.ts';
+
+export interface StatusOptions {
+  readonly stateDir?: string;
+  readonly json?: boolean;
+}
+
+interface Contents {
+  readonly figures: RunFigures;
+  readonly active: readonly RunRecord[];
+  readonly paused: ReadonlyMap<JobId, Pause>;
+}
+
+/** How things stand in a state directory. */
+interface Standing {
+  readonly state: string;
+  /** Whether one runs; what is known of it, or of the last that did. */
+  readonly isRunning: boolean;
+  readonly daemon: DaemonInfo | undefined;
+  /** Undefined where there is no history yet; a text where it cannot be read. */
+  readonly contents: Contents | string | undefined;
+}
+
+/** How the daemon, its store and its jobs are. Gives the exit code: 1 when no daemon runs as it should. */
+export async function status(options: StatusOptions, session: Session): Promise<number> {
+  const state = stateDirectory(options.stateDir, session.environment);
+  const running = runningDaemon(state);
+  const standing: Standing = {
+    state,
+    isRunning: running !== undefined,
+    daemon: running === 'unknown' ? undefined : (running ?? newestDaemon(state)),
+    contents: await contentsOf(state, session.now),
+  };
+  session.out(options.json === true ? asJson(standing) : asText(standing, session));
+  return isHealthy(standing) ? exit.ok : exit.no;
+}
+
+/** Status is asked most when something is wrong: what cannot be read is part of the answer. */
+async function contentsOf(state: string, now: Instant): Promise<Contents | string | undefined> {
+  try {
+    return await withHistory(
+      state,
+      (history) =>
+        history && {
+          figures: history.figures(),
+          active: history.unfinished(),
+          paused: pausesInForce(history.pauses(), now),
+        },
+    );
+  } catch (error) {
+    if (!isFailure(error)) throw error;
+    return `${error.message}${error.hint === undefined ? '' : `; ${error.hint}`}`;
+  }
+}
+
+/** Failing jobs are the jobs' affair, not the daemon's: whoever restarts what is not healthy must not restart for them. */
+function isHealthy({ isRunning, daemon, contents }: Standing): boolean {
+  return (
+    isRunning &&
+    daemon?.store.kind !== 'degraded' &&
+    daemon?.fileProblem === undefined &&
+    typeof contents !== 'string'
+  );
+}
+
+function asJson(standing: Standing): string {
+  const { state, isRunning, daemon, contents } = standing;
+  const known = typeof contents === 'object' ? contents : undefined;
+  const shape = {
+    healthy: isHealthy(standing),
+    running: isRunning,
+    daemon: daemon === undefined ? null : daemonAsJson(daemon),
+    store: {
+      path: statePaths(state).database,
+      state:
+        typeof contents === 'string' ? 'unreadable' : isRunning ? (daemon?.store.kind ?? 'well') : 'well',
+      ...troubleAsJson(standing),
+      bytes: databaseSize(state) ?? null,
+      runs: known?.figures.runs ?? 0,
+      skips: known?.figures.skips ?? 0,
+      lastRunAt: known?.figures.lastRunAt === undefined ? null : rfc3339(known.figures.lastRunAt),
+    },
+    active: known?.active.map((run) => runAsJson(run, state)) ?? [],
+    failing: known?.figures.failing ?? [],
+    paused: [...(known?.paused ?? [])].map(([jobId, pause]) => ({
+      jobId,
+      since: rfc3339(pause.since),
+      until: pause.until === undefined ? null : rfc3339(pause.until),
+      reason: pause.reason ?? null,
+    })),
+  };
+  return `${printableJson(shape)}\n`;
+}
+
+function daemonAsJson({ pid, startedAt, version, file, jobs, loadedAt, fileProblem }: DaemonInfo): object {
+  return {
+    pid,
+    startedAt: rfc3339(startedAt),
+    version,
+    file,
+    jobs,
+    loadedAt: rfc3339(loadedAt),
+    fileProblem:
+      fileProblem === undefined ? null : { since: rfc3339(fileProblem.since), message: fileProblem.message },
+  };
+}
+
+function troubleAsJson({ isRunning, daemon, contents }: Standing): object {
+  if (typeof contents === 'string') return { since: null, message: contents, hint: null };
+  if (!isRunning || daemon?.store.kind !== 'degraded') return { since: null, message: null, hint: null };
+  const { since, message, hint } = daemon.store;
+  return { since: rfc3339(since), message, hint: hint ?? null };
+}
+
+/** Bytes of the database with its write-ahead log; undefined when there is none to be seen. */
+function databaseSize(state: string): number | undefined {
+  const { database } = statePaths(state);
+  try {
+    return statSync(database).size + (statSync(`${database}-wal`, { throwIfNoEntry: false })?.size ?? 0);
+  } catch {
+    return undefined;
+  }
+}
+
+function asText(standing: Standing, session: Session): string {
+  const lines = [...daemonLines(standing, session), ...storeLines(standing, session)];
+  if (typeof standing.contents === 'object') lines.push(...jobLines(standing.contents, session));
+  const paint = session.painter('out');
+  return lines
+    .map(({ name, text, style }) => {
+      const told = printable(text);
+      return `${paint('dim', name.padEnd(8))} ${style === undefined ? told : paint(style, told)}\n`;
+    })
+    .join('');
+}
+
+interface Line {
+  readonly name: string;
+  readonly text: string;
+  readonly style?: Style;
+}
+
+function daemonLines({ isRunning, daemon, state }: Standing, session: Session): Line[] {
+  const time = (at: number): string => dayTime(at, session.hostTimezone, session.now);
+  if (!isRunning) {
+    const last =
+      daemon === undefined ? '' : `; the last one started ${time(daemon.startedAt)} (pid ${daemon.pid})`;
+    return [{ name: 'daemon', text: `not running in ${state}${last}`, style: 'red' }];
+  }
+  if (daemon === undefined)
+    return [{ name: 'daemon', text: 'running; it says nothing of itself', style: 'green' }];
+  const { version, pid, startedAt, file, jobs, loadedAt, fileProblem } = daemon;
+  const since = `${roughly(session.now - startedAt)}, since ${time(startedAt)}`;
+  const problem: Line[] =
+    fileProblem === undefined
+      ? []
+      : [
+          {
+            name: '',
+            text: `since ${time(fileProblem.since)}: ${fileProblem.message}; see tsched validate`,
+            style: 'red',
+          },
+        ];
+  return [
+    { name: 'daemon', text: `tsched ${version} running for ${since}   pid ${pid}`, style: 'green' },
+    { name: 'file', text: `${file}   ${counted(jobs, 'job')}, loaded ${time(loadedAt)}` },
+    ...problem,
+  ];
+}
+
+function storeLines({ isRunning, daemon, contents, state }: Standing, session: Session): Line[] {
+  const { database } = statePaths(state);
+  const size = databaseSize(state);
+  const place = `${database}${size === undefined ? '' : `   ${sizeInWords(size)}`}`;
+  if (typeof contents === 'string') return [{ name: 'store', text: contents, style: 'red' }];
+  const store = isRunning ? daemon?.store : undefined;
+  if (store?.kind === 'memory')
+    return [{ name: 'store', text: 'in memory (--ephemeral): what follows is of earlier daemons' }];
+  const figures = contents?.figures;
+  const rows =
+    figures === undefined
+      ? 'no history yet'
+      : `${counted(figures.runs, 'run')}, ${counted(figures.skips, 'skip')}`;
+  const lines: Line[] = [{ name: 'store', text: `${place}   ${rows}` }];
+  if (store?.kind === 'degraded') {
+    const since = dayTime(store.since, session.hostTimezone, session.now);
+    const hint = store.hint === undefined ? '' : ` (${store.hint})`;
+    const text = `degraded since ${since}: ${store.message}${hint}; jobs go on, history waits in memory`;
+    lines.push({ name: '', text, style: 'red' });
+  }
+  return lines;
+}
+
+/** Names that are told; a thousand help nobody. */
+const MOST = 10;
+
+function jobLines({ figures, active, paused }: Contents, { now }: Session): Line[] {
+  const running = active.map((run) => `${run.jobId} (${resultCell(run, now).text})`);
+  const resting = [...paused].map(([id, { until, reason }]) => {
+    const end = until === undefined ? '' : ` for ${roughly(until - now)} more`;
+    return `${id}${end}${reason === undefined ? '' : `: ${reason}`}`;
+  });
+  return [
+    { name: 'active', text: some(running) },
+    { name: 'failing', text: some(figures.failing), ...(figures.failing.length > 0 ? { style: 'red' } : {}) },
+    { name: 'paused', text: some(resting), ...(resting.length > 0 ? { style: 'yellow' } : {}) },
+  ];
+}
+
+function some(names: readonly string[]): string {
+  if (names.length === 0) return '0';
+  return `${names.length}   ${names.slice(0, MOST).join(', ')}${names.length > MOST ? ', …' : ''}`;
+}

@@ -1,0 +1,189 @@
+/** The answers of `tsched why` in words: what happened, and what to change if it should not have. */
+import type { Instant, MisfirePolicy, RunRecord, SkipReason, SkipRecord } from '../model.ts';
+import { elapsed, outcomeInWords } from '../observe/text.ts';
+import { formatDuration } from '../schedule/duration.ts';
+import type { SlotReason } from '../schedule/why.ts';
+import { lengthOf } from './results.ts';
+import { localDateTime, roughly } from '../observe/when.ts';
+import type { Answer } from './why-answer.ts';
+
+/** A line for what happened, and perhaps some for what follows from it. Not yet escaped. */
+export function whyInWords(answer: Answer, now: Instant): string[] {
+  const { row } = answer;
+  if (row !== undefined && 'run' in row) return ofRun(row.run, answer, now);
+  const { reason } = answer.verdict;
+  if (row !== undefined && 'skip' in row && row.skip.reason === reason) return ofSkip(row.skip, answer);
+  return ofNothing(reason, answer, now);
+}
+
+function ofRun(run: RunRecord, answer: Answer, now: Instant): string[] {
+  const { reason, late = 0 } = answer.verdict;
+  const begun: Partial<Record<SlotReason, string>> = {
+    on_time: `it ran on time (${elapsed(late)} after it was due)`,
+    late: `it ran late: it started ${elapsed(late)} after it was due`,
+    caught_up: `it was missed, and caught up ${elapsed(late)} after it was due`,
+    starting: 'it is about to start',
+    not_begun: 'its run ended before it began',
+  };
+  const why: Partial<Record<SlotReason, string>> = {
+    late: 'it had to wait for its turn (overlap: queue, --max-concurrent-runs), or the machine was busy',
+    caught_up: `no daemon was running, or the machine slept or was overloaded; ${misfireInWords(answer)}`,
+  };
+  const { jitter } = answer.facts;
+  return [
+    begun[reason] ?? '',
+    ...(why[reason] === undefined ? [] : [why[reason]]),
+    ...(jitter > 0 ? [`it was due ${elapsed(jitter)} after its slot, by its jitter`] : []),
+    standing(run, now),
+  ];
+}
+
+function standing(run: RunRecord, now: Instant): string {
+  const { attempts, outcome, state, retryAt } = run;
+  const tries = attempts.length > 1 ? ` (${attempts.length} attempts)` : '';
+  if (outcome !== undefined) {
+    const length = lengthOf(run);
+    const after = length === undefined || outcome.kind === 'timed_out' ? '' : ` after ${elapsed(length)}`;
+    return `it ${outcomeInWords(outcome)}${after}${tries}`.replace('it cancelled', 'it was cancelled');
+  }
+  if (state === 'retrying') {
+    const last = attempts.at(-1)?.outcome;
+    const when = retryAt === undefined ? 'soon' : `in ${roughly(retryAt - now)}`;
+    return `attempt ${attempts.length} ${last === undefined ? 'ended' : outcomeInWords(last)}; the next one comes ${when}`;
+  }
+  const since = attempts.at(-1)?.startedAt;
+  return since === undefined ? 'it has not begun' : `it has been running for ${roughly(now - since)}${tries}`;
+}
+
+function ofSkip(skip: SkipRecord, answer: Answer): string[] {
+  const { timezone } = answer;
+  const stretch =
+    skip.through === skip.scheduledAt
+      ? []
+      : [
+          `one of ${skip.count ?? 'many'} slots skipped together, from ${localDateTime(skip.scheduledAt, timezone)} to ${localDateTime(skip.through, timezone)}`,
+        ];
+  return [skipWords[skip.reason](answer), ...stretch, skipAdvice[skip.reason]];
+}
+
+const skipWords: Record<SkipReason, (answer: Answer) => string> = {
+  misfire: (answer) => `it did not run: it was missed by ${lateness(answer)}, and ${misfireInWords(answer)}`,
+  overlap: () => 'it did not run: the run before it was still active, or a newer slot took its turn',
+  limit: () => 'it did not run: as many runs of the job were active as max_instances allows',
+  paused: (answer) => {
+    const reason = answer.known.pause?.reason;
+    return `it did not run: the job was paused${reason === undefined ? '' : ` (${reason})`}`;
+  },
+  shutdown: () => 'it did not run: tsched was stopping while it waited for its turn',
+  removed: () => 'it did not run: the job left the job file, or was changed, while it waited for its turn',
+  claimed_elsewhere: () => 'it did not run again: it had been claimed before',
+};
+
+const skipAdvice: Record<SkipReason, string> = {
+  misfire:
+    'no daemon was running, or the machine slept or was overloaded; to run such slots afterwards: misfire: { run: all } or a longer grace',
+  overlap:
+    'to run it afterwards: overlap: queue; at the same time: overlap: allow; in place of the other: overlap: replace',
+  limit: 'to run more at once: max_instances',
+  paused: 'to let it run again: tsched resume',
+  shutdown: 'the next daemon goes on with the slots after it',
+  removed: 'the slots of its new definition count from the moment it was loaded',
+  claimed_elsewhere: 'the clock was set back, perhaps: no slot runs twice',
+};
+
+function lateness({ verdict }: Answer): string {
+  return elapsed(verdict.late ?? 0);
+}
+
+/** What the job's misfire policy does; in general where the job is not in the file any more. */
+function misfireInWords({ known }: Answer): string {
+  const policy = known.job?.policy.misfire;
+  return policy === undefined ? 'its misfire policy decides over missed slots' : policyInWords(policy);
+}
+
+function policyInWords({ run, grace, max }: MisfirePolicy): string {
+  const age = grace === undefined ? '' : ` that are no older than ${formatDuration(grace)}`;
+  switch (run) {
+    case 'none':
+      return 'its policy never runs missed slots (misfire: none)';
+    case 'latest':
+      return `its policy runs only the newest of the missed slots${age} (misfire: latest)`;
+    case 'all':
+      return `its policy runs at most ${max} missed slots${age} (misfire: all)`;
+  }
+}
+
+/** Reasons of slots that have no row in the history. */
+type Rowless = Exclude<SlotReason, SkipReason | 'on_time' | 'late' | 'caught_up' | 'starting' | 'not_begun'>;
+
+function ofNothing(reason: SlotReason, answer: Answer, now: Instant): string[] {
+  if (reason === 'paused') return ['it will be skipped: the job is paused', skipAdvice.paused];
+  return reason in rowlessWords ? rowlessWords[reason as Rowless](answer, now) : [reason];
+}
+
+const rowlessWords: Record<Rowless, (answer: Answer, now: Instant) => string[]> = {
+  future: (answer) => ['it has not come yet', ...willItRun(answer)],
+  jitter(answer, now) {
+    const { slot, jitter } = answer.facts;
+    return [`it starts in ${roughly(slot + jitter - now)}, by its jitter`, ...willItRun(answer)];
+  },
+  disabled: () => ['the job is disabled: it has enabled: false in the job file'],
+  not_a_slot: ({ previousAt, nextAt, timezone }) => [
+    'the job has no slot at that time',
+    `the one before: ${previousAt === undefined ? 'none' : localDateTime(previousAt, timezone)}`,
+    `the one after:  ${nextAt === undefined ? 'none' : localDateTime(nextAt, timezone)}`,
+  ],
+  no_schedule: () => ['the job has no slots: it runs at a start of tsched, or when asked for'],
+  not_in_file: () => ['nothing is recorded of it, and the job is not in the job file any more'],
+  not_loaded: ({ known }) => notLoaded(known.daemon),
+  not_known_yet: ({ facts, timezone }) => [
+    'nothing is recorded of it: the job was not known by then, or its history was removed',
+    `a job starts at the moment it is first loaded, never in the past${facts.oldest === undefined ? '' : `; its history begins at ${localDateTime(facts.oldest, timezone)}`}`,
+  ],
+  pruned: ({ facts, timezone }) => [
+    'nothing is recorded of it any more: history is kept for a while only',
+    ...(facts.oldest === undefined
+      ? []
+      : [`that of this job goes back to ${localDateTime(facts.oldest, timezone)}`]),
+  ],
+  unrecorded: () => [
+    'nothing is recorded of it, though the history goes back further',
+    'the job had another schedule then, or was disabled or not in the job file; or the disk failed for long',
+  ],
+  schedule_changed: () => [
+    'nothing is decided over it: the newest daemon knew the job with another schedule',
+    'the slots of a new schedule count from the moment it is loaded',
+  ],
+  daemon_down: (answer) => [
+    'no daemon is running, so nothing is decided over it; start one: tsched start',
+    `when one starts, ${misfireInWords(answer)}`,
+  ],
+  ephemeral: () => [
+    'the daemon keeps its history in memory (--ephemeral): what became of it is in its log alone',
+  ],
+  degraded({ known }) {
+    const store = known.daemon === undefined || known.daemon === 'unknown' ? undefined : known.daemon.store;
+    const message = store?.kind === 'degraded' ? `: ${store.message}` : '';
+    return [
+      `the daemon cannot record at the moment what became of it${message}`,
+      'jobs go on; the history catches up when the disk can be written again',
+    ];
+  },
+  waiting: () => [
+    'it is due, and waits for its turn',
+    'a run of the job is active (overlap: queue), or as many runs of all jobs as --max-concurrent-runs allows',
+  ],
+};
+
+function willItRun({ known }: Answer): string[] {
+  if (known.daemon === undefined) return ['no daemon is running: it is missed unless one is started by then'];
+  return known.place === undefined ? notLoaded(known.daemon) : [];
+}
+
+function notLoaded(daemon: Answer['known']['daemon']): string[] {
+  if (daemon === undefined) return ['no daemon has loaded this job yet; start one: tsched start'];
+  const told = 'the running daemon has not loaded this job';
+  if (daemon === 'unknown') return [told];
+  const { file, fileProblem } = daemon;
+  return [told, `it runs ${file}${fileProblem === undefined ? '' : `, and ${fileProblem.message}`}`];
+}

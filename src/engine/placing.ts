@@ -1,0 +1,25 @@
+import type { Instant, JobDefinition, JobId, Place } from '../model.ts';
+import { fingerprint } from '../schedule/fingerprint.ts';
+import type { Placement } from './ports.ts';
+
+/** Jobs told to the store at once: some milliseconds of its time, and of ours to put it into words. */
+const SLICE = 2000;
+
+/** What a change of the loaded set means for the places of its jobs. */
+export class Placing {
+  readonly placed = new Map<JobId, Place>();
+  readonly gone = new Set<JobId>();
+
+  add({ id, schedule }: JobDefinition, from: Instant): void {
+    this.placed.set(id, { schedule: fingerprint(schedule), from });
+  }
+
+  *slices(): Generator<Placement> {
+    const gone = [...this.gone];
+    for (let at = 0; at < gone.length; at += SLICE)
+      yield { placed: new Map(), gone: gone.slice(at, at + SLICE) };
+    const placed = [...this.placed];
+    for (let at = 0; at < placed.length; at += SLICE)
+      yield { placed: new Map(placed.slice(at, at + SLICE)), gone: [] };
+  }
+}

@@ -1,0 +1,301 @@
+/**
+ * What an API, a command or a page may ask of a running daemon. Declared here so that those who ask know nothing of how
+ * it is answered; operator.ts answers.
+ */
+import type { Duration, Instant, JobDefinition, JobId, Outcome, Pause, RunId, RunRecord } from '../model.ts';
+import type { EngineEvent, HistoryRow } from './ports.ts';
+
+/** Why something was not done. Text is for people; `refused` is for programs. */
+export interface Refusal {
+  readonly refused:
+    | 'unknown_job'
+    | 'unknown_run'
+    | 'run_active'
+    | 'run_finished'
+    | 'no_output'
+    | 'bad_cursor'
+    | 'bad_expression'
+    | 'bad_file'
+    | 'key_reused'
+    | 'past'
+    | 'history_unavailable'
+    | 'stopping';
+  readonly message: string;
+  readonly hint?: string | undefined;
+  /** Of a job file, or of a cron expression. */
+  readonly problems?: readonly FileProblem[];
+}
+
+export type Answer<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly refusal: Refusal };
+
+/** A mistake, or what may be one, and where it stands. Lines and columns count from 1. */
+export interface FileProblem {
+  readonly severity: 'error' | 'warning';
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  readonly length: number;
+  readonly path: string;
+  readonly message: string;
+  readonly hint?: string;
+  readonly related?: {
+    readonly file: string;
+    readonly line: number;
+    readonly column: number;
+    readonly message: string;
+  };
+}
+
+/** `scheduled`: it has a next slot, or runs at a start; `ended`: no slot will come; `faulted`: its trigger was stopped. */
+export type JobState = 'scheduled' | 'paused' | 'disabled' | 'ended' | 'faulted';
+
+export const JOB_STATES: readonly JobState[] = ['scheduled', 'paused', 'disabled', 'ended', 'faulted'];
+
+export interface JobView {
+  readonly definition: JobDefinition;
+  /** As the job file has it, and in words. */
+  readonly schedule: string;
+  readonly scheduleInWords: string;
+  readonly state: JobState;
+  readonly nextAt: Instant | undefined;
+  readonly pause: Pause | undefined;
+  /** Why its trigger was stopped, if it was. */
+  readonly fault: string | undefined;
+  readonly active: readonly RunRecord[];
+  /** Slots that wait for their turn. */
+  readonly waiting: number;
+  /** Its newest run, if history can be read. */
+  readonly last: RunRecord | undefined;
+  /** Of its newest runs, newest first. */
+  readonly recent: readonly (Outcome['kind'] | 'active')[];
+}
+
+/** A coming time. */
+export interface NextTime {
+  readonly at: Instant;
+  /** As the clock on the wall has it then, with the offset. */
+  readonly local: string;
+  /** What a clock change does to it. */
+  readonly note: string | undefined;
+}
+
+export interface RunPage {
+  readonly rows: readonly HistoryRow[];
+  /** Where the next page begins; undefined after the last. */
+  readonly next: string | undefined;
+}
+
+/** What a row can be asked for by: `failed` is every unsuccessful end but `cancelled`, `active` what is not over. */
+export interface RunQuery {
+  readonly jobId?: JobId | undefined;
+  /** By scheduled time, both included. */
+  readonly since?: Instant | undefined;
+  readonly until?: Instant | undefined;
+  readonly statuses?: readonly string[] | undefined;
+  readonly limit: number;
+  /** From an earlier page of the same query. */
+  readonly cursor?: string | undefined;
+}
+
+/** The output of one attempt, as it is now. Close it. */
+export interface OpenOutput {
+  readonly attempt: number;
+  readonly size: number;
+  /** Bytes from `start` up to, not including, `end`; fewer where the file was cut meanwhile. */
+  read(start: number, end: number): AsyncIterable<Uint8Array>;
+  close(): Promise<void>;
+}
+
+/** A piece of output that came, as text. */
+export interface OutputPiece {
+  readonly attempt: number;
+  /** Bytes of the attempt's output up to the end of this piece. */
+  readonly offset: number;
+  readonly text: string;
+}
+
+/** Where a stream of output goes on. */
+export interface OutputPlace {
+  readonly attempt: number;
+  /** In bytes. */
+  readonly offset: number;
+}
+
+export interface DaemonStatus {
+  readonly version: string;
+  readonly pid: number;
+  readonly startedAt: Instant;
+  readonly stopping: boolean;
+  /** The job file, absolute. */
+  readonly file: string;
+  readonly loadedAt: Instant;
+  /** Why what the job file holds now is not what runs. */
+  readonly fileProblem: { readonly since: Instant; readonly message: string } | undefined;
+  readonly store:
+    | { readonly kind: 'well' }
+    | { readonly kind: 'memory' }
+    | {
+        readonly kind: 'degraded';
+        readonly since: Instant;
+        readonly message: string;
+        readonly hint?: string | undefined;
+      };
+  readonly jobs: Readonly<Record<JobState, number>>;
+  /** Whose newest run ended unsuccessfully; undefined where history cannot be read. */
+  readonly failing: readonly JobId[] | undefined;
+  readonly active: number;
+  readonly waiting: number;
+  readonly next: { readonly jobId: JobId; readonly at: Instant } | undefined;
+}
+
+/** Whether the daemon can keep its promises now, and what stands in the way. */
+export interface Readiness {
+  readonly ready: boolean;
+  readonly problems: readonly string[];
+}
+
+/** What a reload changes, or would. */
+export interface ReloadPlan {
+  readonly kind: 'unchanged' | 'applied' | 'planned';
+  readonly added: readonly JobId[];
+  /** Their schedule is another: they re-arm from now. */
+  readonly rescheduled: readonly JobId[];
+  /** Anything but their schedule is another: they keep their place. */
+  readonly changed: readonly JobId[];
+  readonly removed: readonly JobId[];
+  readonly unchanged: number;
+  /** Active runs of jobs that change or leave: they finish under the definition they began with. */
+  readonly activeRuns: readonly RunRecord[];
+  readonly warnings: readonly FileProblem[];
+}
+
+export interface Validation {
+  readonly jobs: number;
+  readonly errors: readonly FileProblem[];
+  readonly warnings: readonly FileProblem[];
+}
+
+export interface Explanation {
+  readonly expression: string;
+  readonly words: string;
+  readonly timezone: string;
+  /** What surprises people though it is right. */
+  readonly warnings: readonly string[];
+  readonly times: readonly NextTime[];
+}
+
+export interface ExplainQuestion {
+  readonly expression: string;
+  readonly timezone?: string | undefined;
+  readonly count: number;
+  /** The job id that H is drawn from. */
+  readonly id?: string | undefined;
+}
+
+/** What happens, as those who watch a daemon are told. */
+export type DaemonEvent =
+  | EngineEvent
+  /** The job file was read again and not taken over. */
+  | { readonly kind: 'reload_refused'; readonly cause: string; readonly reason: string };
+
+export interface FeedEntry {
+  /** Tells this event from all others, those of earlier daemons too. */
+  readonly id: string;
+  readonly at: Instant;
+  readonly event: DaemonEvent;
+}
+
+export interface Subscription {
+  /** Events since the one named are no longer known: what was built from them has to be asked for anew. */
+  readonly missed: boolean;
+  /** The newest event's id: to subscribe after it is to miss nothing. */
+  readonly last: string;
+  readonly close: () => void;
+}
+
+export interface RunRequest {
+  /** The same key again is the same run, not another one. */
+  readonly key?: string | undefined;
+  /** Who asks, for the log. */
+  readonly by: string;
+}
+
+export interface BegunRun {
+  readonly run: RunRecord;
+  /** It had been asked for by this key before. */
+  readonly replayed: boolean;
+}
+
+export interface PauseRequest {
+  readonly until?: Instant | undefined;
+  /** Instead of `until`. */
+  readonly for?: Duration | undefined;
+  readonly reason?: string | undefined;
+  readonly by: string;
+}
+
+/** What an API or a command may ask of a running daemon. */
+export interface Operator {
+  status(): Promise<DaemonStatus>;
+  readiness(): Readiness;
+  /** By id, those after `after`. */
+  jobs(page: { readonly after?: JobId | undefined; readonly limit: number }): Promise<readonly JobView[]>;
+  job(jobId: JobId): Promise<Answer<JobView>>;
+  next(jobId: JobId, count: number): Answer<readonly NextTime[]>;
+  runs(query: RunQuery): Promise<Answer<RunPage>>;
+  run(runId: RunId): Promise<Answer<RunRecord>>;
+  /** Without `attempt`: of the newest. */
+  output(runId: RunId, attempt?: number): Promise<Answer<OpenOutput>>;
+  /** All output from a place on, attempt after attempt, until the run is over or `signal` says so. */
+  followOutput(
+    runId: RunId,
+    from: OutputPlace | undefined,
+    signal: AbortSignal,
+  ): Promise<Answer<AsyncIterable<OutputPiece>>>;
+  /** Tells what happens from now on, or from after the event named. */
+  subscribe(listener: (entry: FeedEntry) => void, after?: string): Subscription;
+
+  /** Runs the job once, now, beside its schedule. */
+  runNow(jobId: JobId, request: RunRequest): Promise<Answer<BegunRun>>;
+  /** Runs the job of a run that is over once more, as a run of its own. */
+  retry(runId: RunId, request: RunRequest): Promise<Answer<BegunRun>>;
+  cancel(runId: RunId, by: string): Promise<Answer<RunRecord>>;
+  pause(jobId: JobId, request: PauseRequest): Promise<Answer<JobView>>;
+  resume(jobId: JobId, by: string): Promise<Answer<JobView>>;
+  /** Reads the job file again and takes it over; with `dryRun` only tells what that would change. */
+  reload(request: { readonly dryRun: boolean; readonly by: string }): Promise<Answer<ReloadPlan>>;
+  /** Asks to stop and does not wait for it. */
+  stop(request: { readonly now: boolean; readonly by: string }): void;
+  /** Checks the text of a job file as if it were the daemon's own. */
+  validate(text: string): Promise<Validation>;
+  explain(question: ExplainQuestion): Answer<Explanation>;
+
+  /** For metrics: every job as it stands, without its history. */
+  standing(): Iterable<Standing>;
+  /** For metrics. */
+  figures(): DaemonFigures;
+}
+
+/** A job as it stands, in figures. */
+export interface Standing {
+  readonly jobId: JobId;
+  readonly state: JobState;
+  readonly nextAt: Instant | undefined;
+  readonly active: number;
+  readonly waiting: number;
+  /** Scheduled time of its newest run that succeeded. */
+  readonly lastSuccessAt: Instant | undefined;
+}
+
+export interface DaemonFigures {
+  readonly version: string;
+  readonly startedAt: Instant;
+  readonly loadedAt: Instant;
+  readonly fileIsGood: boolean;
+  readonly reloads: Readonly<Record<'applied' | 'unchanged' | 'refused', number>>;
+  readonly storeIsWell: boolean;
+  /** Of the database and its log, in bytes; undefined without one. */
+  readonly storeSize: number | undefined;
+}

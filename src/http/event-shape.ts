@@ -1,0 +1,88 @@
+/** Events as those who watch get them. Definitions are not told: they hold secrets. */
+import type { DaemonEvent, FeedEntry } from '../engine/ports-operator.ts';
+import type { JobId, RunRecord } from '../model.ts';
+import { iso, milliseconds, outcomeShape, pauseShape, runShape, skipShape } from './shapes.ts';
+
+/** Ids told of a reload in one event; `counts` tells of all. */
+const MOST_IDS = 1000;
+
+export function eventShape({ at, event }: FeedEntry): object {
+  return { kind: event.kind, at: iso(at), ...('run' in event ? ofRun(event) : ofOthers(event)) };
+}
+
+type RunEvent = Extract<DaemonEvent, { readonly run: RunRecord }>;
+
+function ofRun(event: RunEvent): object {
+  const run = runShape(event.run);
+  switch (event.kind) {
+    case 'run_claimed':
+      return { run, lateMs: milliseconds(event.late) };
+    case 'attempt_started':
+      return { run, attempt: event.attempt, pid: event.pid ?? null };
+    case 'attempt_ended':
+      return {
+        run,
+        attempt: event.attempt,
+        outcome: outcomeShape(event.outcome),
+        durationMs: milliseconds(event.duration),
+      };
+    case 'run_recovered':
+      return { run, found: event.found };
+    case 'retry_begun':
+      return { run, attempt: event.attempt };
+    case 'retry_scheduled':
+      return { run, attempt: event.attempt, dueAt: iso(event.at) };
+    case 'run_finished':
+      return { run, outcome: outcomeShape(event.outcome) };
+  }
+}
+
+function ofOthers(event: Exclude<DaemonEvent, RunEvent>): object {
+  switch (event.kind) {
+    case 'engine_started':
+      return { jobs: event.jobs };
+    case 'engine_stopping':
+      return { active: event.active };
+    case 'engine_stopped':
+      return {};
+    case 'jobs_applied':
+      return appliedShape(event);
+    case 'clock_stepped':
+      return { byMs: Math.round(event.by) };
+    case 'slots_skipped':
+      return { skip: skipShape(event.skip) };
+    case 'run_waiting':
+      return { jobId: event.jobId, scheduledAt: iso(event.scheduledAt), reason: event.reason };
+    case 'job_disabled':
+      return { jobId: event.jobId, message: event.message };
+    case 'job_paused':
+      return { jobId: event.jobId, pause: pauseShape(event.pause) };
+    case 'job_resumed':
+      return { jobId: event.jobId };
+    case 'store_failed':
+      return { message: event.message };
+    case 'store_degraded':
+      return { since: iso(event.since), message: event.message, hint: event.hint ?? null };
+    case 'store_healed':
+      return { caughtUp: event.caughtUp, dropped: event.dropped };
+    case 'message_delivered':
+      return { to: event.to, jobId: event.jobId, notice: event.notice, afterMs: Math.round(event.after) };
+    case 'delivery_failed':
+      return { to: event.to, message: event.message, againInMs: Math.round(event.again) };
+    case 'message_dropped':
+      return { to: event.to, jobId: event.jobId, notice: event.notice, message: event.message };
+    case 'reload_refused':
+      return { cause: event.cause, reason: event.reason };
+  }
+}
+
+function appliedShape({
+  added,
+  changed,
+  removed,
+  unchanged,
+}: Extract<DaemonEvent, { readonly kind: 'jobs_applied' }>): object {
+  const told = (ids: readonly JobId[]): readonly JobId[] => ids.slice(0, MOST_IDS);
+  const counts = { added: added.length, changed: changed.length, removed: removed.length, unchanged };
+  return { added: told(added), changed: told(changed), removed: told(removed), counts };
+}

@@ -1,0 +1,158 @@
+/** What a query or a body may hold: each field reads its value, and says in JSON Schema what it takes. */
+import type { Duration, Instant } from '../model.ts';
+import { parseDuration } from '../schedule/duration.ts';
+import { isProblem } from '../schedule/problem.ts';
+import { suggest } from '../schedule/suggest.ts';
+import { HttpProblem } from './problem.ts';
+
+export type Schema = Readonly<Record<string, unknown>>;
+
+export interface Field<T> {
+  readonly schema: Schema;
+  readonly about: string;
+  readonly required: boolean;
+  /** @throws HttpProblem with `name` in its message. Undefined: it is not there. */
+  read(value: unknown, name: string): T;
+}
+
+export type Fields = Readonly<Record<string, Field<unknown>>>;
+export type Values<F extends Fields> = { readonly [K in keyof F]: F[K] extends Field<infer T> ? T : never };
+
+/** @throws HttpProblem */
+export function readFields<F extends Fields>(
+  fields: F,
+  given: ReadonlyMap<string, unknown>,
+  code: 'bad_request' | 'bad_body',
+): Values<F> {
+  for (const name of given.keys()) {
+    if (Object.hasOwn(fields, name)) continue;
+    const near = suggest(name, Object.keys(fields));
+    const known = Object.keys(fields).join(', ') || 'nothing';
+    const hint = near === undefined ? `it takes ${known}` : `did you mean "${near}"?`;
+    throw new HttpProblem(code, `there is no "${name}" here`, { hint });
+  }
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, field]) => {
+      const value = given.get(name);
+      if (value === undefined && field.required) throw new HttpProblem(code, `"${name}" is missing`);
+      return [name, field.read(value, name)];
+    }),
+  ) as Values<F>;
+}
+
+/** The field may be left out. */
+export function optional<T>(field: Field<T>): Field<T | undefined> {
+  return {
+    ...field,
+    required: false,
+    read: (value, name) => (value === undefined ? undefined : field.read(value, name)),
+  };
+}
+
+export function text(about: string, longest: number): Field<string> {
+  return {
+    schema: { type: 'string', maxLength: longest },
+    about,
+    required: true,
+    read(value, name) {
+      if (typeof value !== 'string') throw wrong(name, 'a text');
+      if (value.length > longest) throw wrong(name, `a text of at most ${longest} characters`);
+      return value;
+    },
+  };
+}
+
+export function whole(
+  about: string,
+  bounds: { least: number; most: number; otherwise: number },
+): Field<number>;
+export function whole(about: string, bounds: { least: number; most: number }): Field<number | undefined>;
+export function whole(
+  about: string,
+  { least, most, otherwise }: { least: number; most: number; otherwise?: number },
+): Field<number | undefined> {
+  return {
+    schema: {
+      type: 'integer',
+      minimum: least,
+      maximum: most,
+      ...(otherwise === undefined ? {} : { default: otherwise }),
+    },
+    about,
+    required: false,
+    read(value, name) {
+      if (value === undefined) return otherwise;
+      const number = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value;
+      if (typeof number === 'number' && Number.isInteger(number) && number >= least && number <= most)
+        return number;
+      throw wrong(name, `a whole number from ${least} to ${most}`);
+    },
+  };
+}
+
+export function flag(about: string): Field<boolean> {
+  return {
+    schema: { type: 'boolean', default: false },
+    about,
+    required: false,
+    read(value, name) {
+      if (value === undefined || value === false || value === 'false') return false;
+      if (value === true || value === 'true') return true;
+      throw wrong(name, 'true or false');
+    },
+  };
+}
+
+/** Some of these words, with commas between. */
+export function someOf(about: string, words: readonly string[]): Field<readonly string[]> {
+  return {
+    schema: { type: 'array', items: { type: 'string', enum: words } },
+    about,
+    required: true,
+    read(value, name) {
+      const found = typeof value === 'string' ? value.split(',') : [];
+      const odd = found.find((word) => !words.includes(word));
+      if (found.length > 0 && odd === undefined) return found;
+      const near = odd === undefined ? undefined : suggest(odd, words);
+      throw wrong(
+        name,
+        `some of ${words.join(', ')}`,
+        near === undefined ? undefined : `did you mean "${near}"?`,
+      );
+    },
+  };
+}
+
+/** A moment with its offset. */
+export function instant(about: string): Field<Instant> {
+  return {
+    schema: { type: 'string', format: 'date-time' },
+    about,
+    required: true,
+    read(value, name) {
+      const isWhole =
+        typeof value === 'string' &&
+        /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:[Zz]|[+-]\d\d:\d\d)$/.test(value);
+      const at = isWhole ? Date.parse(value.toUpperCase()) : Number.NaN;
+      if (!Number.isNaN(at)) return at;
+      throw wrong(name, 'a moment with its offset, e.g. 2027-01-31T02:00:00Z');
+    },
+  };
+}
+
+export function duration(about: string): Field<Duration> {
+  return {
+    schema: { type: 'string', examples: ['30m', '1h30m'] },
+    about,
+    required: true,
+    read(value, name) {
+      const length = typeof value === 'string' ? parseDuration(value) : undefined;
+      if (length !== undefined && !isProblem(length)) return length;
+      throw wrong(name, 'a length of time, e.g. 30m or 1h30m');
+    },
+  };
+}
+
+function wrong(name: string, wanted: string, hint?: string): HttpProblem {
+  return new HttpProblem('bad_request', `"${name}" takes ${wanted}`, { hint });
+}

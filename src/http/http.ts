@@ -1,0 +1,69 @@
+/** The API on its listeners. */
+import type { Server } from 'node:http';
+import type { Operator } from '../engine/ports-operator.ts';
+import type { Clock } from '../engine/ports.ts';
+import { socketGuard, tcpGuard, type Guard } from './guard.ts';
+import { closeServer, listenOnPort, listenOnSocket } from './listen.ts';
+import { openApi } from './openapi.ts';
+import { actRoutes } from './routes-act.ts';
+import { readRoutes } from './routes-read.ts';
+import { watchRoutes } from './routes-watch.ts';
+import { createApiServer, type Limits } from './server.ts';
+import { TokenBook } from './tokens.ts';
+
+/** The API. `GET /api/v1/jobs/{id}/why` will join it when what decides it (cli/why) can be asked for as data. */
+export const routes = [...readRoutes, ...actRoutes, ...watchRoutes];
+
+export interface HttpParts {
+  readonly operator: Operator;
+  readonly clock: Clock;
+  readonly version: string;
+  readonly metrics: () => Promise<string>;
+  readonly onBug: (error: unknown) => void;
+}
+
+export interface Listener {
+  /** For people: a path, or host and port. */
+  readonly at: string;
+  close(): Promise<void>;
+}
+
+/** Whoever may open the socket is trusted to close what they open. */
+const SOCKET: Limits = { connections: 256, headers: 60_000, request: 300_000, looks: 60_000 };
+const TCP: Limits = { connections: 256, headers: 5000, request: 15_000, looks: 2500 };
+
+/** @throws ListenTrouble */
+export async function serveSocket(
+  parts: HttpParts,
+  { path, mode }: { path: string; mode: number },
+): Promise<Listener> {
+  const server = make(parts, socketGuard, SOCKET);
+  await listenOnSocket(server, path, mode);
+  return { at: path, close: () => closeServer(server, parts.clock) };
+}
+
+export interface TcpSettings {
+  readonly host: string;
+  readonly port: number;
+  /** Other names that `Host` may have, with the port or without. */
+  readonly allowHosts: readonly string[];
+  readonly tokens: string;
+}
+
+/** @throws ListenTrouble */
+export async function serveTcp(parts: HttpParts, settings: TcpSettings): Promise<Listener> {
+  const { host, allowHosts } = settings;
+  const hosts = new Set(allowHosts.map((name) => name.toLowerCase()));
+  const server = make(parts, tcpGuard({ tokens: new TokenBook(settings.tokens, parts.clock), hosts }), TCP);
+  const port = await listenOnPort(server, host, settings.port);
+  const shown = host.includes(':') ? `[${host}]` : host;
+  for (const name of [shown, 'localhost', '127.0.0.1', '[::1]', ...allowHosts])
+    hosts.add(`${name}:${port}`.toLowerCase());
+  return { at: `${shown}:${port}`, close: () => closeServer(server, parts.clock) };
+}
+
+function make({ operator, clock, version, metrics, onBug }: HttpParts, guard: Guard, limits: Limits): Server {
+  let document: object | undefined;
+  const api = { operator, metrics, document: () => (document ??= openApi(routes, version)) };
+  return createApiServer({ api, routes, guard, clock, limits, onBug });
+}

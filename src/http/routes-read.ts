@@ -1,0 +1,202 @@
+/** Questions: they change nothing. */
+import { HttpProblem } from './problem.ts';
+import { instant, optional, someOf, text, whole } from './fields.ts';
+import { json, route, valueOf, type Reply, type Route } from './route.ts';
+import {
+  explanationShape,
+  jobDetailShape,
+  jobShape,
+  jobTimeShape,
+  problemShape,
+  rowShape,
+  runShape,
+  statusShape,
+} from './shapes.ts';
+
+/** What a row of the history can be asked for by. */
+const STATUSES = [
+  'succeeded',
+  'failed',
+  'killed',
+  'timed_out',
+  'threw',
+  'not_started',
+  'lost',
+  'cancelled',
+  'skipped',
+  'active',
+];
+
+export const readRoutes: readonly Route[] = [
+  route({
+    method: 'GET',
+    path: '/api/v1/status',
+    scope: 'read',
+    summary: 'How the daemon is',
+    answers: { 200: { about: 'How it is', schema: 'Status' } },
+    handle: async (_, { operator }) => json(statusShape(await operator.status())),
+  }),
+  route({
+    method: 'GET',
+    path: '/api/v1/jobs',
+    scope: 'read',
+    summary: 'Every job, by id: its schedule, when it is next due, its last run, its state',
+    query: {
+      limit: whole('Jobs in one page', { least: 1, most: 1000, otherwise: 200 }),
+      cursor: optional(text('"next" of the page before', 128)),
+    },
+    answers: { 200: { about: 'A page of jobs', schema: 'JobPage' } },
+    async handle({ query: { limit, cursor } }, { operator }) {
+      const jobs = await operator.jobs({ after: cursor, limit: limit + 1 });
+      const shown = jobs.slice(0, limit);
+      const next = jobs.length > limit ? (shown.at(-1)?.definition.id ?? null) : null;
+      return json({ jobs: shown.map(jobShape), next });
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/api/v1/jobs/{id}',
+    scope: 'read',
+    summary: 'One job, with what it does',
+    answers: { 200: { about: 'The job', schema: 'JobDetail' } },
+    problems: ['unknown_job'],
+    handle: async ({ path: { id = '' } }, { operator }) =>
+      json(jobDetailShape(valueOf(await operator.job(id)))),
+  }),
+  route({
+    method: 'GET',
+    path: '/api/v1/jobs/{id}/next',
+    scope: 'read',
+    summary: 'The coming times of a job, clock changes marked',
+    query: { n: whole('How many', { least: 1, most: 1000, otherwise: 10 }) },
+    answers: { 200: { about: 'Its times; none while it is disabled', schema: 'Times' } },
+    problems: ['unknown_job'],
+    handle({ path: { id = '' }, query: { n } }, { operator }) {
+      const times = valueOf(operator.next(id, n));
+      return json({ times: times.map((time) => jobTimeShape(id, time)) });
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/api/v1/runs',
+    scope: 'read',
+    summary:
+      'Runs and skipped slots, newest first: of one job by scheduled time, of all by the moment of decision',
+    query: {
+      job: optional(text('Of this job only', 128)),
+      status: optional(
+        someOf('Those that ended so; failed is every unsuccessful end but cancelled', STATUSES),
+      ),
+      since: optional(instant('Scheduled then or later')),
+      until: optional(instant('Scheduled then or earlier')),
+      limit: whole('Rows in one page', { least: 1, most: 1000, otherwise: 50 }),
+      cursor: optional(text('"next" of the page before, of the same query', 500)),
+    },
+    answers: { 200: { about: 'A page of the history', schema: 'RunPage' } },
+    problems: ['bad_cursor', 'history_unavailable'],
+    async handle({ query: { job: jobId, status: statuses, ...query } }, { operator }) {
+      const page = valueOf(await operator.runs({ jobId, statuses, ...query }));
+      return json({ runs: page.rows.map(rowShape), next: page.next ?? null });
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/api/v1/runs/{id}',
+    scope: 'read',
+    summary: 'One run, with its attempts',
+    answers: { 200: { about: 'The run', schema: 'Run' } },
+    problems: ['unknown_run', 'history_unavailable'],
+    handle: async ({ path: { id = '' } }, { operator }) => json(runShape(valueOf(await operator.run(id)))),
+  }),
+  route({
+    method: 'GET',
+    path: '/api/v1/runs/{id}/output',
+    scope: 'read',
+    summary: 'What one attempt printed, byte for byte; standard output and error together',
+    query: { attempt: whole('Which attempt; else the newest', { least: 1, most: 1_000_000 }) },
+    headers: {
+      range: { about: 'One range of bytes', schema: { type: 'string', examples: ['bytes=-1000'] } },
+    },
+    answers: {
+      200: { about: 'All of it', type: 'text/plain' },
+      206: { about: 'The range', type: 'text/plain' },
+    },
+    problems: ['unknown_run', 'no_output', 'range', 'history_unavailable'],
+    async handle({ path: { id = '' }, query: { attempt }, header }, { operator }): Promise<Reply> {
+      const output = valueOf(await operator.output(id, attempt));
+      try {
+        const { start, end, status, headers } = rangeOf(header('range'), output.size);
+        return {
+          kind: 'bytes',
+          status,
+          headers: {
+            ...headers,
+            'content-type': 'text/plain; charset=utf-8',
+            'tsched-attempt': `${output.attempt}`,
+          },
+          length: end - start,
+          bytes: output.read(start, end),
+          close: () => output.close(),
+        };
+      } catch (error) {
+        await output.close();
+        throw error;
+      }
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/api/v1/explain',
+    scope: 'read',
+    summary: 'A cron expression in words, its traps and its next times',
+    body: {
+      expression: text('The expression', 1000),
+      timezone: optional(text("The zone it is in; else the daemon's", 100)),
+      count: whole('How many times', { least: 1, most: 1000, otherwise: 5 }),
+      id: optional(text('The job id that H is drawn from', 128)),
+    },
+    answers: { 200: { about: 'What it means', schema: 'Explanation' } },
+    problems: ['bad_expression'],
+    handle: ({ body }, { operator }) => json(explanationShape(valueOf(operator.explain(body)))),
+  }),
+  route({
+    method: 'POST',
+    path: '/api/v1/validate',
+    // What it names (includes, env files, variables) is read on this host, and told in its errors.
+    scope: 'admin',
+    summary: "Checks the text of a job file, as if it were the daemon's own",
+    body: { text: text('The text', 1024 * 1024) },
+    answers: { 200: { about: 'Its errors and warnings', schema: 'Validation' } },
+    async handle({ body }, { operator }) {
+      const { jobs, errors, warnings } = await operator.validate(body.text);
+      return json({ jobs, errors: errors.map(problemShape), warnings: warnings.map(problemShape) });
+    },
+  }),
+];
+
+interface Range {
+  readonly start: number;
+  readonly end: number;
+  readonly status: 200 | 206;
+  readonly headers: Record<string, string>;
+}
+
+/** One range, as RFC 9110 has it; what is no such range is passed over. */
+function rangeOf(header: string | undefined, size: number): Range {
+  const all: Range = { start: 0, end: size, status: 200, headers: { 'accept-ranges': 'bytes' } };
+  const [, first = '', last = ''] = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header ?? '') ?? [];
+  if (first === '' && last === '') return all;
+  const start = first === '' ? Math.max(size - Number(last), 0) : Number(first);
+  const end = first === '' || last === '' ? size : Math.min(Number(last) + 1, size);
+  if (first !== '' && last !== '' && Number(last) < Number(first)) return all;
+  if (start >= size || start >= end) {
+    const headers = { 'content-range': `bytes */${size}` };
+    throw new HttpProblem('range', `there are ${size} bytes`, { headers });
+  }
+  return {
+    start,
+    end,
+    status: 206,
+    headers: { ...all.headers, 'content-range': `bytes ${start}-${end - 1}/${size}` },
+  };
+}

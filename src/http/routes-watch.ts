@@ -1,0 +1,133 @@
+/** Streams of what happens, and what monitors ask. */
+import type { FeedEntry, OutputPlace } from '../engine/ports-operator.ts';
+import { optional, text, whole } from './fields.ts';
+import { HttpProblem } from './problem.ts';
+import { json, route, valueOf, type EventStream, type Reply, type Route } from './route.ts';
+import { eventShape } from './event-shape.ts';
+
+const lastEventId = (about: string) => ({
+  'last-event-id': { about, schema: { type: 'string', maxLength: 100 } },
+});
+
+export const watchRoutes: readonly Route[] = [
+  route({
+    method: 'GET',
+    path: '/api/v1/events',
+    scope: 'read',
+    summary: 'Everything that happens, as server-sent events',
+    query: { job: optional(text('Of this job only', 128)) },
+    headers: lastEventId(
+      'Goes on after this event; when that is no longer known, a "reset" comes first: ask for all anew',
+    ),
+    answers: { 200: { about: 'Events by their kind; data is JSON', type: 'text/event-stream' } },
+    problems: ['busy'],
+    handle: ({ query, header }, { operator }): Reply => ({
+      kind: 'events',
+      run: (stream) =>
+        new Promise((resolve) => {
+          const early: FeedEntry[] = [];
+          let tell = (entry: FeedEntry): void => void early.push(entry);
+          const { missed, last, close } = operator.subscribe((entry) => tell(entry), header('last-event-id'));
+          if (missed) stream.send({ name: 'reset', id: last, data: {} });
+          else if (early.length === 0) stream.send({ name: 'hello', id: last, data: {} });
+          tell = (entry) => sendEntry(stream, entry, query.job);
+          early.forEach(tell);
+          stream.signal.addEventListener('abort', () => {
+            close();
+            resolve();
+          });
+        }),
+    }),
+  }),
+  route({
+    method: 'GET',
+    path: '/api/v1/runs/{id}/output/stream',
+    scope: 'read',
+    summary: 'What a run prints, attempt after attempt, as it comes, until it is over',
+    query: { attempt: whole('From this attempt on', { least: 1, most: 1_000_000 }) },
+    headers: lastEventId('Goes on there'),
+    answers: {
+      200: { about: '"output" events with attempt, offset, text; then "end"', type: 'text/event-stream' },
+    },
+    problems: ['unknown_run', 'history_unavailable', 'busy'],
+    async handle({ path: { id = '' }, query: { attempt }, header, signal }, { operator }): Promise<Reply> {
+      const from =
+        placeOf(header('last-event-id')) ?? (attempt === undefined ? undefined : { attempt, offset: 0 });
+      const pieces = valueOf(await operator.followOutput(id, from, signal));
+      return {
+        kind: 'events',
+        async run(stream) {
+          let last = '';
+          for await (const piece of pieces) {
+            last = `${piece.attempt}:${piece.offset}`;
+            stream.send({ name: 'output', id: last, data: piece });
+            await stream.drained();
+          }
+          if (!stream.signal.aborted) stream.send({ name: 'end', id: last, data: {} });
+        },
+      };
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/healthz',
+    scope: 'open',
+    summary: 'The process is there and its loop turns',
+    answers: { 200: { about: 'It is', schema: 'Health' } },
+    handle: () => json({ ok: true }),
+  }),
+  route({
+    method: 'GET',
+    path: '/readyz',
+    scope: 'open',
+    summary: 'Jobs are armed, and what happens to them is recorded',
+    answers: {
+      200: { about: 'So it is', schema: 'Readiness' },
+      503: { about: 'It is not, and why', schema: 'Readiness' },
+    },
+    handle(_, { operator }) {
+      const readiness = operator.readiness();
+      return json(readiness, readiness.ready ? 200 : 503);
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/metrics',
+    scope: 'read',
+    summary: 'Figures for Prometheus',
+    answers: { 200: { about: 'In its text format', type: 'text/plain; version=0.0.4; charset=utf-8' } },
+    handle: async (_, api) => ({
+      kind: 'text',
+      text: await api.metrics(),
+      type: 'text/plain; version=0.0.4; charset=utf-8',
+    }),
+  }),
+  route({
+    method: 'GET',
+    path: '/openapi.json',
+    scope: 'read',
+    summary: 'This document',
+    answers: { 200: { about: 'OpenAPI 3.1', schema: 'Document' } },
+    handle: (_, api) => json(api.document()),
+  }),
+];
+
+function sendEntry(stream: EventStream, entry: FeedEntry, jobId: string | undefined): void {
+  const { event, id } = entry;
+  if (jobId !== undefined && jobOf(entry) !== jobId) return;
+  stream.send({ name: event.kind, id, data: eventShape(entry) });
+}
+
+function jobOf({ event }: FeedEntry): string | undefined {
+  if ('run' in event) return event.run.jobId;
+  if ('skip' in event) return event.skip.jobId;
+  return 'jobId' in event ? event.jobId : undefined;
+}
+
+/** @throws HttpProblem when it is none */
+function placeOf(id: string | undefined): OutputPlace | undefined {
+  if (id === undefined || id === '') return undefined;
+  const [, attempt, offset] = /^(\d{1,7}):(\d{1,15})$/.exec(id) ?? [];
+  if (attempt === undefined) throw new HttpProblem('bad_request', 'this is no event id of an output stream');
+  return { attempt: Math.max(Number(attempt), 1), offset: Number(offset) };
+}

@@ -1,0 +1,195 @@
+/** The JSON of answers: fields may be added, never renamed. Instants are RFC 3339 in UTC. */
+import type {
+  DaemonStatus,
+  Explanation,
+  FileProblem,
+  JobView,
+  NextTime,
+  ReloadPlan,
+} from '../engine/ports-operator.ts';
+import type { HistoryRow } from '../engine/ports.ts';
+import type {
+  AttemptRecord,
+  Duration,
+  Instant,
+  JobId,
+  Outcome,
+  Pause,
+  RunRecord,
+  SkipRecord,
+  Task,
+} from '../model.ts';
+
+export function iso(instant: Instant): string {
+  return new Date(instant).toISOString().replace('.000Z', 'Z');
+}
+
+function isoOrNull(instant: Instant | undefined): string | null {
+  return instant === undefined ? null : iso(instant);
+}
+
+export function runShape(run: RunRecord): object {
+  const { id, jobId, scheduledAt, cause, claimedAt, state, attempts, retryAt, finishedAt, outcome } = run;
+  return {
+    id,
+    jobId,
+    scheduledAt: iso(scheduledAt),
+    claimedAt: iso(claimedAt),
+    startedAt: isoOrNull(attempts[0]?.startedAt),
+    finishedAt: isoOrNull(finishedAt),
+    cause,
+    state,
+    retryAt: isoOrNull(retryAt),
+    outcome: outcomeShape(outcome),
+    attempts: attempts.map(attemptShape),
+  };
+}
+
+function attemptShape({ number, startedAt, finishedAt, duration, pid, outcome }: AttemptRecord): object {
+  return {
+    number,
+    startedAt: iso(startedAt),
+    finishedAt: isoOrNull(finishedAt),
+    durationMs: milliseconds(duration),
+    pid: pid ?? null,
+    outcome: outcomeShape(outcome),
+  };
+}
+
+export function outcomeShape(outcome: Outcome | undefined): object | null {
+  if (outcome === undefined) return null;
+  if (outcome.kind === 'timed_out') return { kind: outcome.kind, afterMs: outcome.after };
+  if (outcome.kind === 'threw') return { kind: outcome.kind, message: outcome.message };
+  return outcome;
+}
+
+export function skipShape({ jobId, scheduledAt, through, count, reason, at }: SkipRecord): object {
+  return {
+    jobId,
+    scheduledAt: iso(scheduledAt),
+    through: iso(through),
+    count: count ?? null,
+    state: 'skipped',
+    reason,
+    at: iso(at),
+  };
+}
+
+export function rowShape(row: HistoryRow): object {
+  return 'run' in row ? runShape(row.run) : skipShape(row.skip);
+}
+
+export function jobShape(job: JobView): object {
+  const { definition, nextAt, pause, fault, last } = job;
+  const { id, description, schedule, enabled, task, tags, source } = definition;
+  return {
+    id,
+    description: description ?? null,
+    schedule: job.schedule,
+    scheduleInWords: job.scheduleInWords,
+    timezone: schedule.timezone,
+    nextAt: isoOrNull(nextAt),
+    state: job.state,
+    enabled,
+    pause: pause === undefined ? null : pauseShape(pause),
+    fault: fault ?? null,
+    task: task.kind,
+    tags,
+    source: { file: source.file, line: source.line },
+    active: job.active.map(runShape),
+    waiting: job.waiting,
+    lastRun: last === undefined ? null : runShape(last),
+    recent: job.recent,
+  };
+}
+
+/** With what it does. Values of variables, arguments and standard input are not told: they may be secrets. */
+export function jobDetailShape(job: JobView): object {
+  const { task, surroundings, policy, output } = job.definition;
+  const { cwd, env, user, group } = surroundings;
+  return {
+    ...jobShape(job),
+    definition: {
+      task: taskShape(task),
+      cwd,
+      env: Object.keys(env),
+      user: user ?? null,
+      group: group ?? null,
+      timeoutMs: milliseconds(policy.timeout),
+      retry: { limit: policy.retry.limit, backoff: policy.retry.backoff, delayMs: policy.retry.delay },
+      misfire: {
+        run: policy.misfire.run,
+        graceMs: milliseconds(policy.misfire.grace),
+        max: policy.misfire.max,
+      },
+      overlap: policy.overlap,
+      maxInstances: policy.maxInstances,
+      onShutdown: policy.onShutdown,
+      priority: policy.priority,
+      output: { maxSize: output.maxSize, keep: output.keep },
+    },
+  };
+}
+
+function taskShape(task: Task): object {
+  switch (task.kind) {
+    case 'run':
+      return { kind: task.kind, script: task.script };
+    case 'command':
+      return { kind: task.kind, argv: task.argv };
+    case 'module':
+      return { kind: task.kind, path: task.path, export: task.exportName, isolation: task.isolation };
+  }
+}
+
+export function pauseShape({ since, until, reason }: Pause): object {
+  return { since: iso(since), until: isoOrNull(until), reason: reason ?? null };
+}
+
+export function timeShape({ at, local, note }: NextTime): object {
+  return { at: iso(at), local, note: note ?? null };
+}
+
+export function jobTimeShape(jobId: JobId, { at, local, note }: NextTime): object {
+  return { jobId, at: iso(at), local, note: note ?? null };
+}
+
+export function statusShape(status: DaemonStatus): object {
+  const { startedAt, loadedAt, fileProblem, store, next, failing, ...rest } = status;
+  return {
+    ...rest,
+    startedAt: iso(startedAt),
+    loadedAt: iso(loadedAt),
+    fileProblem: fileProblem === undefined ? null : { ...fileProblem, since: iso(fileProblem.since) },
+    store: store.kind === 'degraded' ? { ...store, since: iso(store.since) } : store,
+    failing: failing ?? null,
+    next: next === undefined ? null : { jobId: next.jobId, at: iso(next.at) },
+  };
+}
+
+export function planShape({ activeRuns, warnings, ...plan }: ReloadPlan): object {
+  return { ...plan, activeRuns: activeRuns.map(runShape), warnings: warnings.map(problemShape) };
+}
+
+export function problemShape(problem: FileProblem): object {
+  const { severity, file, line, column, length, path, message, hint, related } = problem;
+  return {
+    severity,
+    file,
+    line,
+    column,
+    length,
+    path,
+    message,
+    hint: hint ?? null,
+    related: related ?? null,
+  };
+}
+
+export function explanationShape({ times, ...explanation }: Explanation): object {
+  return { ...explanation, times: times.map(timeShape) };
+}
+
+export function milliseconds(duration: Duration | undefined): number | null {
+  return duration === undefined ? null : Math.round(duration);
+}

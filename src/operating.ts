@@ -1,0 +1,95 @@
+/**
+ * What makes a running daemon answer: the operator, where its history and output come from, and the API that asks it. Part of the
+ * composition, beside app.ts.
+ */
+import { statSync } from 'node:fs';
+import type { OperatingSettings } from './app-options.ts';
+import type { LoadResult } from './config/load.ts';
+import type { Engine } from './engine/engine.ts';
+import type { Clock, Store } from './engine/ports.ts';
+import type { Log } from './observe/log.ts';
+import { DaemonOperator } from './operator.ts';
+import type { ReloadResult } from './operator/reload-result.ts';
+import { Serving } from './serving.ts';
+import type { DaemonFile } from './store/daemon-file.ts';
+import type { HistorySource } from './store/history.ts';
+import { MemoryHistory } from './store/memory-history.ts';
+import { HistoryThread } from './store/sqlite/history-thread.ts';
+import type { statePaths } from './store/state-directory.ts';
+import { outputFiles } from './tasks/output-files.ts';
+
+export interface OperatingParts {
+  readonly app: {
+    reload(cause: string): Promise<ReloadResult>;
+    stop(request: { readonly now: boolean }): Promise<void>;
+  };
+  readonly paths: ReturnType<typeof statePaths>;
+  readonly clock: Clock;
+  readonly engine: Engine;
+  readonly store: Store;
+  readonly daemonFile: DaemonFile;
+  readonly log: Log;
+  readonly version: string;
+  /** History is in memory alone. */
+  readonly ephemeral: boolean;
+  /** Reads the job file, or `text` in its place. */
+  readonly load: (text?: string) => Promise<LoadResult>;
+}
+
+export class Operating {
+  readonly operator: DaemonOperator;
+  readonly #settings: OperatingSettings;
+  readonly #history: HistorySource;
+  readonly #serving: Serving;
+  #opening: Promise<void> | undefined;
+
+  constructor(settings: OperatingSettings, parts: OperatingParts) {
+    const { paths, clock, engine, store, daemonFile, log, version } = parts;
+    this.#settings = settings;
+    this.#history = parts.ephemeral ? new MemoryHistory(store) : new HistoryThread(paths.database);
+    this.operator = new DaemonOperator({
+      clock,
+      engine,
+      store,
+      history: this.#history,
+      outputs: outputFiles(paths.runs, clock),
+      wording: settings.wording,
+      daemon: {
+        get info() {
+          return daemonFile.info;
+        },
+        get storeSize() {
+          return sizeOf(paths.database) + sizeOf(`${paths.database}-wal`);
+        },
+        load: parts.load,
+        reload: (cause) => parts.app.reload(cause),
+        stop: (request) => parts.app.stop(request),
+        say: (message) => log.write('notice', message),
+      },
+    });
+    this.#serving = new Serving({
+      operator: this.operator,
+      clock,
+      version,
+      tokens: paths.tokens,
+      log,
+      onOpen: (where) => daemonFile.update(where),
+    });
+  }
+
+  /** Begins to answer. */
+  open(): Promise<void> {
+    this.#opening ??= this.#serving.open(this.#settings);
+    return this.#opening;
+  }
+
+  async close(): Promise<void> {
+    await this.#opening;
+    await this.#serving.close();
+    await this.#history.close();
+  }
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}

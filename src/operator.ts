@@ -1,0 +1,387 @@
+/**
+ * Answers what may be asked of a running daemon, whoever asks: the API, and through it the command line and the page. Part
+ * of the composition: it knows the engine, the store and the job file, which know nothing of one another.
+ */
+import type { LoadResult } from './config/load.ts';
+import type { JobStatus } from './engine/engine.ts';
+import type {
+  Answer,
+  BegunRun,
+  DaemonEvent,
+  DaemonFigures,
+  DaemonStatus,
+  ExplainQuestion,
+  Explanation,
+  FeedEntry,
+  JobView,
+  NextTime,
+  OpenOutput,
+  Operator,
+  OutputPiece,
+  OutputPlace,
+  PauseRequest,
+  Readiness,
+  Refusal,
+  ReloadPlan,
+  RunPage,
+  RunQuery,
+  RunRequest,
+  Standing,
+  Subscription,
+  Validation,
+} from './engine/ports-operator.ts';
+import type { Clock, Store } from './engine/ports.ts';
+import type { Duration, JobId, RunId, RunRecord } from './model.ts';
+import { censusOf, stateOf, viewOf, type Census } from './operator/jobs.ts';
+import { Feed } from './operator/feed.ts';
+import { Runs, type RunsParts } from './operator/runs.ts';
+import { done, refuse, STOPPING } from './operator/answers.ts';
+import { before, doneOf, planOf } from './operator/reload-plan.ts';
+import type { ReloadResult } from './operator/reload-result.ts';
+import { Requests } from './operator/requests.ts';
+import type { Wording } from './operator/wording.ts';
+import { clockChangeNote } from './schedule/notes.ts';
+import { suggest } from './schedule/suggest.ts';
+import { compileSchedule } from './schedule/trigger.ts';
+import type { DaemonInfo } from './store/daemon-file.ts';
+import { FAILED, type JobHistory } from './store/history.ts';
+
+export interface OperatorParts extends RunsParts {
+  readonly clock: Clock;
+  readonly store: Pick<Store, 'previousSuccess'>;
+  readonly wording: Wording;
+  readonly daemon: AskedDaemon;
+}
+
+/** What is asked of the daemon as a whole. */
+export interface AskedDaemon {
+  readonly info: DaemonInfo;
+  /** Of the database and its log, in bytes. */
+  readonly storeSize: number | undefined;
+  /** Reads the job file, or `text` in its place. */
+  load(text?: string): Promise<LoadResult>;
+  reload(cause: string): Promise<ReloadResult>;
+  stop(request: { readonly now: boolean }): Promise<void>;
+  /** A word for the log. */
+  say(message: string): void;
+}
+
+/** Ids that a mistyped one is compared with. */
+const MOST_COMPARED = 2000;
+/** A census is counted again after so long, or when jobs change. */
+const CENSUS: Duration = 1000;
+
+/** What changes the state of a job. */
+const CENSUS_EVENTS: ReadonlySet<DaemonEvent['kind']> = new Set([
+  'engine_started',
+  'jobs_applied',
+  'job_disabled',
+  'job_paused',
+  'job_resumed',
+]);
+
+export class DaemonOperator implements Operator {
+  readonly feed: Feed;
+  readonly #parts: OperatorParts;
+  readonly #requests = new Requests();
+  readonly #runs: Runs;
+  readonly #reloads = { applied: 0, unchanged: 0, refused: 0 };
+  #failing: Promise<Set<JobId>> | undefined;
+  #ids: readonly JobId[] | undefined;
+  #census: (Census & { readonly at: number }) | undefined;
+
+  constructor(parts: OperatorParts) {
+    this.#parts = parts;
+    this.#runs = new Runs(parts);
+    this.feed = new Feed(parts.clock, parts.daemon.info.startedAt);
+  }
+
+  /** Hears of everything that happens. */
+  observe(event: DaemonEvent): void {
+    if (CENSUS_EVENTS.has(event.kind)) {
+      this.#census = undefined;
+      this.#ids = undefined;
+    }
+    if (event.kind === 'run_finished') this.#finished(event.run);
+    if (event.kind === 'jobs_applied') {
+      void this.#failing?.then((failing) => event.removed.forEach((id) => failing.delete(id)));
+    }
+    this.feed.observe(event);
+  }
+
+  /** A reload has ended, whoever asked for it. */
+  reloaded(cause: string, result: ReloadResult): void {
+    this.#reloads[result.kind === 'kept' ? 'refused' : result.kind] += 1;
+    if (result.kind === 'kept') this.observe({ kind: 'reload_refused', cause, reason: result.reason });
+  }
+
+  async status(): Promise<DaemonStatus> {
+    const { engine, daemon, history } = this.#parts;
+    this.#failing ??= history.failing().then((ids) => new Set(ids));
+    const failing = await this.#failing.catch(() => {
+      this.#failing = undefined;
+      return undefined;
+    });
+    const { version, pid, startedAt, file, loadedAt, fileProblem, store } = daemon.info;
+    const { jobs, waiting, next } = this.#count();
+    return {
+      version,
+      pid,
+      startedAt,
+      stopping: engine.stopping,
+      file,
+      loadedAt,
+      fileProblem,
+      store,
+      jobs,
+      failing: failing === undefined ? undefined : [...failing].sort(),
+      active: engine.active,
+      waiting,
+      next,
+    };
+  }
+
+  readiness(): Readiness {
+    const { engine, daemon } = this.#parts;
+    const { store } = daemon.info;
+    const problems = [
+      ...(engine.stopping ? ['tsched is stopping'] : []),
+      ...(store.kind === 'degraded' ? ['history cannot be recorded'] : []),
+    ];
+    return { ready: problems.length === 0, problems };
+  }
+
+  async jobs({ after, limit }: { after?: JobId | undefined; limit: number }): Promise<readonly JobView[]> {
+    const { engine } = this.#parts;
+    const all = this.#sorted();
+    const begin = after === undefined ? 0 : all.findIndex((id) => id > after);
+    const ids = begin === -1 ? [] : all.slice(begin, begin + limit);
+    const known = await this.#runs.of(ids);
+    return ids.flatMap((id) => {
+      const job = engine.job(id);
+      return job === undefined ? [] : [this.#view(job, known)];
+    });
+  }
+
+  async job(jobId: JobId): Promise<Answer<JobView>> {
+    if (this.#parts.engine.job(jobId) === undefined) return this.#unknownJob(jobId);
+    const known = await this.#runs.of([jobId]);
+    const job = this.#parts.engine.job(jobId);
+    return job === undefined ? this.#unknownJob(jobId) : done(this.#view(job, known));
+  }
+
+  next(jobId: JobId, count: number): Answer<readonly NextTime[]> {
+    const { engine, clock, wording } = this.#parts;
+    const job = engine.job(jobId);
+    if (job === undefined) return this.#unknownJob(jobId);
+    const { schedule, enabled } = job.definition;
+    const times: NextTime[] = [];
+    if (!enabled || job.fault !== undefined) return done(times);
+    const trigger = compileSchedule(schedule, jobId);
+    for (
+      let at = trigger.next(clock.now());
+      at !== undefined && times.length < count;
+      at = trigger.next(at)
+    ) {
+      const note = clockChangeNote(schedule, at, jobId);
+      times.push({ at, local: wording.local(at, schedule.timezone), note });
+    }
+    return done(times);
+  }
+
+  runs(query: RunQuery): Promise<Answer<RunPage>> {
+    return this.#runs.page(query);
+  }
+
+  run(runId: RunId): Promise<Answer<RunRecord>> {
+    return this.#runs.find(runId);
+  }
+
+  output(runId: RunId, attempt?: number): Promise<Answer<OpenOutput>> {
+    return this.#runs.output(runId, attempt);
+  }
+
+  followOutput(
+    runId: RunId,
+    from: OutputPlace | undefined,
+    signal: AbortSignal,
+  ): Promise<Answer<AsyncIterable<OutputPiece>>> {
+    return this.#runs.follow(runId, from, signal);
+  }
+
+  subscribe(listener: (entry: FeedEntry) => void, after?: string): Subscription {
+    return this.feed.subscribe(listener, after);
+  }
+
+  async runNow(jobId: JobId, request: RunRequest): Promise<Answer<BegunRun>> {
+    return this.#once(`run ${jobId}`, request, () => this.#begin(jobId, request.by));
+  }
+
+  async retry(runId: RunId, request: RunRequest): Promise<Answer<BegunRun>> {
+    const run = await this.run(runId);
+    if (!run.ok) return run;
+    const { state, jobId } = run.value;
+    return this.#once(`retry ${runId}`, request, () =>
+      state === 'finished'
+        ? this.#begin(jobId, request.by)
+        : refuse({ refused: 'run_active', message: 'this run is not over', hint: 'cancel it first' }),
+    );
+  }
+
+  async cancel(runId: RunId, by: string): Promise<Answer<RunRecord>> {
+    const { engine } = this.#parts;
+    if (engine.cancel(runId)) {
+      this.#parts.daemon.say(`${by} asks to cancel run ${runId}`);
+      return this.run(runId);
+    }
+    const run = await this.run(runId);
+    return run.ok ? refuse({ refused: 'run_finished', message: 'this run is over' }) : run;
+  }
+
+  async pause(jobId: JobId, { until, for: length, reason, by }: PauseRequest): Promise<Answer<JobView>> {
+    const { engine, clock, daemon } = this.#parts;
+    const since = clock.now();
+    const end = length === undefined ? until : since + length;
+    if (end !== undefined && end <= since) {
+      return refuse({ refused: 'past', message: '"until" is past', hint: 'name a time to come, or none' });
+    }
+    const pause = {
+      since,
+      ...(end === undefined ? {} : { until: end }),
+      ...(reason === undefined ? {} : { reason }),
+    };
+    if (!(await engine.pause(jobId, pause))) return this.#unknownJob(jobId);
+    daemon.say(`${by} paused ${jobId}`);
+    return this.job(jobId);
+  }
+
+  async resume(jobId: JobId, by: string): Promise<Answer<JobView>> {
+    if (!(await this.#parts.engine.resume(jobId))) return this.#unknownJob(jobId);
+    this.#parts.daemon.say(`${by} resumed ${jobId}`);
+    return this.job(jobId);
+  }
+
+  async reload({ dryRun, by }: { dryRun: boolean; by: string }): Promise<Answer<ReloadPlan>> {
+    const { engine, daemon, clock } = this.#parts;
+    const known = before(engine);
+    if (dryRun) {
+      const result = await daemon.load();
+      return result.ok ? done(await planOf(known, result.file, clock)) : refuse(badFile(result));
+    }
+    daemon.say(`${by} asks to read the job file again`);
+    const result = await daemon.reload(by);
+    if (result.kind === 'kept') {
+      if (engine.stopping) return refuse(STOPPING);
+      return refuse({ refused: 'bad_file', message: result.reason, problems: result.problems ?? [] });
+    }
+    if (result.kind === 'applied') {
+      return done({ ...doneOf(known, engine, result.summary), warnings: result.warnings });
+    }
+    const none = { added: [], changed: [], rescheduled: [], removed: [], activeRuns: [], warnings: [] };
+    return done({ kind: 'unchanged', ...none, unchanged: known.size });
+  }
+
+  stop({ now, by }: { now: boolean; by: string }): void {
+    this.#parts.daemon.say(`${by} asks to stop${now ? ' now' : ''}`);
+    void this.#parts.daemon.stop({ now });
+  }
+
+  async validate(text: string): Promise<Validation> {
+    const result = await this.#parts.daemon.load(text);
+    if (result.ok) return { jobs: result.file.jobs.length, errors: [], warnings: result.file.warnings };
+    return { jobs: 0, errors: result.errors, warnings: result.warnings };
+  }
+
+  explain(question: ExplainQuestion): Answer<Explanation> {
+    return this.#parts.wording.explain(question, this.#parts.clock.now());
+  }
+
+  *standing(): Generator<Standing> {
+    for (const job of this.#parts.engine.jobs()) {
+      const { id } = job.definition;
+      yield {
+        jobId: id,
+        state: stateOf(job),
+        nextAt: job.nextSlot,
+        active: job.active.length,
+        waiting: job.waiting,
+        lastSuccessAt: this.#parts.store.previousSuccess(id),
+      };
+    }
+  }
+
+  figures(): DaemonFigures {
+    const { info, storeSize } = this.#parts.daemon;
+    const { version, startedAt, loadedAt, fileProblem, store } = info;
+    const storeIsWell = store.kind !== 'degraded';
+    const reloads = { ...this.#reloads };
+    return {
+      version,
+      startedAt,
+      loadedAt,
+      fileIsGood: fileProblem === undefined,
+      reloads,
+      storeIsWell,
+      storeSize,
+    };
+  }
+
+  /** Does what is asked unless it was done before, by the key. */
+  async #once(what: string, { key }: RunRequest, begin: () => Answer<RunRecord>): Promise<Answer<BegunRun>> {
+    const now = this.#parts.clock.now();
+    const known = key === undefined ? undefined : this.#requests.find(key, now);
+    if (known !== undefined && known.what !== what) {
+      const message = 'this idempotency key was used for another request';
+      return refuse({ refused: 'key_reused', message, hint: 'draw a new one for each request' });
+    }
+    const run = known === undefined ? begin() : await this.run(known.runId);
+    if (!run.ok) return run;
+    if (key !== undefined && known === undefined)
+      this.#requests.remember(key, { what, runId: run.value.id, at: now });
+    return done({ run: run.value, replayed: known !== undefined });
+  }
+
+  #begin(jobId: JobId, by: string): Answer<RunRecord> {
+    const { engine, daemon } = this.#parts;
+    const run = engine.runNow(jobId);
+    if (run !== undefined) daemon.say(`${by} runs ${jobId}: run ${run.id}`);
+    else if (engine.stopping) return refuse(STOPPING);
+    return run === undefined ? this.#unknownJob(jobId) : done(run);
+  }
+
+  #finished(run: RunRecord): void {
+    this.#runs.finished(run);
+    const failed = FAILED.has(run.outcome?.kind ?? '') && this.#parts.engine.job(run.jobId) !== undefined;
+    void this.#failing?.then((failing) => (failed ? failing.add(run.jobId) : failing.delete(run.jobId)));
+  }
+
+  #view(job: JobStatus, known: ReadonlyMap<JobId, JobHistory>): JobView {
+    const fresh = (run: RunRecord): RunRecord => this.#runs.fresh(run);
+    return viewOf(job, this.#parts.wording, { known: known.get(job.definition.id), fresh });
+  }
+
+  #count(): Census {
+    const { engine, clock } = this.#parts;
+    const at = clock.monotonic();
+    const known = this.#census;
+    const isOver =
+      known === undefined || at - known.at > CENSUS || (known.next?.at ?? Infinity) <= clock.now();
+    if (isOver) this.#census = { ...censusOf(engine.jobs()), at };
+    return this.#census ?? censusOf(engine.jobs());
+  }
+
+  #sorted(): readonly JobId[] {
+    return (this.#ids ??= Array.from(this.#parts.engine.jobs(), ({ definition }) => definition.id).sort());
+  }
+
+  #unknownJob(jobId: JobId): Answer<never> {
+    const near = suggest(jobId.slice(0, 128), this.#sorted().slice(0, MOST_COMPARED));
+    const hint = near === undefined ? 'GET /api/v1/jobs lists them' : `did you mean "${near}"?`;
+    return refuse({ refused: 'unknown_job', message: `there is no job "${jobId}"`, hint });
+  }
+}
+
+function badFile(result: LoadResult & { readonly ok: false }): Refusal {
+  const message = result.missing ? 'the job file is gone' : 'the job file has errors';
+  return { refused: 'bad_file', message, problems: [...result.errors, ...result.warnings] };
+}

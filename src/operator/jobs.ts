@@ -1,0 +1,61 @@
+/** Jobs as they are told to those who ask. */
+import type { JobStatus } from '../engine/engine.ts';
+import type { JobState, JobView } from '../engine/ports-operator.ts';
+import type { JobId, RunRecord } from '../model.ts';
+import type { JobHistory } from '../store/history.ts';
+import type { Wording } from './wording.ts';
+
+export function stateOf({ state, nextSlot, definition }: JobStatus): JobState {
+  if (state !== 'enabled') return state;
+  const atStart = definition.schedule.triggers.some(({ kind }) => kind === 'startup');
+  return nextSlot !== undefined || atStart ? 'scheduled' : 'ended';
+}
+
+/** @param fresh the newest state of a run that history may not have yet */
+export function viewOf(
+  job: JobStatus,
+  wording: Wording,
+  { known, fresh }: { known: JobHistory | undefined; fresh: (run: RunRecord) => RunRecord },
+): JobView {
+  const { definition, nextSlot, pause, fault, active, waiting } = job;
+  const last = newest(known?.last, active);
+  return {
+    definition,
+    schedule: wording.asWritten(definition.schedule),
+    scheduleInWords: wording.inWords(definition.schedule, definition.id),
+    state: stateOf(job),
+    nextAt: nextSlot,
+    pause,
+    fault,
+    active,
+    waiting,
+    last: last === undefined ? undefined : fresh(last),
+    recent: known?.outcomes ?? [],
+  };
+}
+
+function newest(last: RunRecord | undefined, active: readonly RunRecord[]): RunRecord | undefined {
+  const newer = active.findLast(({ id }) => last === undefined || id > last.id);
+  return newer ?? last;
+}
+
+/** How many jobs are in which state, how many slots wait, and what is due next. */
+export interface Census {
+  readonly jobs: Readonly<Record<JobState, number>>;
+  readonly waiting: number;
+  readonly next: { readonly jobId: JobId; readonly at: number } | undefined;
+}
+
+export function censusOf(all: Iterable<JobStatus>): Census {
+  const jobs = { scheduled: 0, paused: 0, disabled: 0, ended: 0, faulted: 0 };
+  let waiting = 0;
+  let next: Census['next'];
+  for (const job of all) {
+    const state = stateOf(job);
+    jobs[state] += 1;
+    waiting += job.waiting;
+    if (state !== 'scheduled' || job.nextSlot === undefined) continue;
+    if (next === undefined || job.nextSlot < next.at) next = { jobId: job.definition.id, at: job.nextSlot };
+  }
+  return { jobs, waiting, next };
+}

@@ -1,0 +1,103 @@
+/**
+ * Opens the API of a daemon that is running already. Part of the composition: what serves is loaded here, when jobs are armed, so
+ * that no start waits for it.
+ */
+import type { Clock } from './engine/ports.ts';
+import type { Listener } from './http/http.ts';
+import type { Duration } from './model.ts';
+import type { Log } from './observe/log.ts';
+import type { DaemonOperator } from './operator.ts';
+
+export interface ServeSettings {
+  /** Absent: none. `mode` e.g. 0o600. */
+  readonly socket?: { readonly path: string; readonly mode: number };
+  /** Absent: none. */
+  readonly listen?: { readonly host: string; readonly port: number; readonly allowHosts: readonly string[] };
+}
+
+export interface ServingParts {
+  readonly operator: DaemonOperator;
+  readonly clock: Clock;
+  readonly version: string;
+  /** Path of the tokens that open the API over TCP. */
+  readonly tokens: string;
+  readonly log: Pick<Log, 'write'>;
+  /** It can be talked to there; called again for another place. */
+  readonly onOpen: (where: { readonly socket?: string; readonly listen?: string }) => void;
+}
+
+/** Between two tries where something is in the way. */
+const RETRY: Duration = 30_000;
+
+/** The API of a daemon. What cannot be opened is told, and tried again: no job is worse for it. */
+export class Serving {
+  readonly #parts: ServingParts;
+  readonly #listeners: Listener[] = [];
+  readonly #callOffs = new Set<() => void>();
+  #closed = false;
+
+  constructor(parts: ServingParts) {
+    this.#parts = parts;
+  }
+
+  async open({ socket, listen }: ServeSettings): Promise<void> {
+    const { operator, clock, version, log, tokens, onOpen } = this.#parts;
+    const [http, { createMetrics }] = await Promise.all([
+      import('./http/http.ts'),
+      import('./observe/metrics.ts'),
+    ]);
+    const metrics = createMetrics({ operator, clock });
+    operator.feed.subscribeFromStart(({ event }) => metrics.observe(event));
+    const parts = {
+      operator,
+      clock,
+      version,
+      metrics: () => metrics.text(),
+      onBug: (error: unknown) =>
+        log.write('error', `a mistake of tsched itself, please report it: ${stackOf(error)}`),
+    };
+    if (socket !== undefined) {
+      await this.#try(async () => {
+        const listener = await http.serveSocket(parts, socket);
+        onOpen({ socket: listener.at });
+        return listener;
+      });
+    }
+    if (listen !== undefined) {
+      await this.#try(async () => {
+        const listener = await http.serveTcp(parts, { ...listen, tokens });
+        onOpen({ listen: listener.at });
+        log.write('notice', `the API is at http://${listener.at}`, { listen: listener.at });
+        return listener;
+      });
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const callOff of this.#callOffs) callOff();
+    await Promise.all(this.#listeners.map((listener) => listener.close()));
+  }
+
+  async #try(open: () => Promise<Listener>): Promise<void> {
+    if (this.#closed) return;
+    try {
+      const listener = await open();
+      if (this.#closed) await listener.close();
+      else this.#listeners.push(listener);
+    } catch (error) {
+      const { log, clock } = this.#parts;
+      const message = error instanceof Error ? error.message : String(error);
+      log.write('crit', `${message}; jobs go on without it, it is tried again every ${RETRY / 1000} s`);
+      const callOff = clock.after(RETRY, () => {
+        this.#callOffs.delete(callOff);
+        void this.#try(open);
+      });
+      this.#callOffs.add(callOff);
+    }
+  }
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

@@ -1,0 +1,86 @@
+import type { HistoryRow, Store } from '../engine/ports.ts';
+import type { RunPage, RunQuery } from '../engine/ports-operator.ts';
+import type { Instant, JobId, RunId, RunRecord } from '../model.ts';
+import { FAILED, type HistorySource, type JobHistory } from './history.ts';
+
+/** The history of a daemon that keeps it in memory. */
+export class MemoryHistory implements HistorySource {
+  readonly #store: Pick<Store, 'history'>;
+
+  constructor(store: Pick<Store, 'history'>) {
+    this.#store = store;
+  }
+
+  async page(query: RunQuery): Promise<RunPage | undefined> {
+    const { jobId, limit, cursor } = query;
+    const all = await this.#store.history(jobId === undefined ? {} : { jobId });
+    const wanted = all.filter((row) => matches(row, query));
+    if (jobId === undefined) wanted.sort((a, b) => decidedAt(b) - decidedAt(a));
+    const begin = cursor === undefined ? 0 : wanted.findIndex((row) => nameOf(row) === cursor) + 1;
+    if (cursor !== undefined && begin === 0) return undefined;
+    const rows = wanted.slice(begin, begin + limit);
+    const last = rows.at(-1);
+    const more = wanted.length > begin + limit && last !== undefined;
+    return { rows, next: more ? nameOf(last) : undefined };
+  }
+
+  async run(id: RunId): Promise<RunRecord | undefined> {
+    return (await this.#runs()).find((run) => run.id === id);
+  }
+
+  async jobs(ids: readonly JobId[], count: number): Promise<ReadonlyMap<JobId, JobHistory>> {
+    const byJob = Map.groupBy(await this.#runs(), ({ jobId }) => jobId);
+    return new Map(
+      ids.flatMap((id) => {
+        const runs = (byJob.get(id) ?? []).slice(0, count);
+        const [last] = runs;
+        if (last === undefined) return [];
+        return [[id, { last, outcomes: runs.map(({ outcome }) => outcome?.kind ?? 'active') }]];
+      }),
+    );
+  }
+
+  async failing(): Promise<readonly JobId[]> {
+    const byJob = Map.groupBy(await this.#runs(), ({ jobId }) => jobId);
+    const newest = [...byJob].filter(([, runs]) => FAILED.has(runs[0]?.outcome?.kind ?? ''));
+    return newest.map(([id]) => id);
+  }
+
+  async close(): Promise<void> {
+    // Nothing is held.
+  }
+
+  async #runs(): Promise<RunRecord[]> {
+    const rows = await this.#store.history({});
+    return rows.flatMap((row) => ('run' in row ? [row.run] : []));
+  }
+}
+
+function matches(row: HistoryRow, { since, until, statuses }: RunQuery): boolean {
+  const { from, through } =
+    'run' in row ? { from: row.run.scheduledAt, through: row.run.scheduledAt } : spanOf(row);
+  if (since !== undefined && through < since) return false;
+  if (until !== undefined && from > until) return false;
+  return statuses === undefined || statuses.some((status) => isOf(row, status));
+}
+
+function spanOf({ skip }: Extract<HistoryRow, { skip: unknown }>): { from: Instant; through: Instant } {
+  return { from: skip.scheduledAt, through: skip.through };
+}
+
+function isOf(row: HistoryRow, status: string): boolean {
+  if ('skip' in row) return status === 'skipped';
+  const kind = row.run.outcome?.kind;
+  if (status === 'active') return row.run.state !== 'finished';
+  return status === 'failed' ? FAILED.has(kind ?? '') : kind === status;
+}
+
+function decidedAt(row: HistoryRow): Instant {
+  return 'run' in row ? row.run.claimedAt : row.skip.at;
+}
+
+function nameOf(row: HistoryRow): string {
+  if ('run' in row) return row.run.id;
+  const { jobId, scheduledAt, reason, at } = row.skip;
+  return `${at}.${scheduledAt}.${reason}.${jobId}`;
+}

@@ -1,0 +1,57 @@
+import type { RunPage, RunQuery } from '../../engine/ports-operator.ts';
+import type { JobId, RunId, RunRecord } from '../../model.ts';
+import type { HistorySource, JobHistory } from '../history.ts';
+import { Connection, StoreTrouble } from './connection.ts';
+import type { Answers, Request } from './protocol.ts';
+
+/**
+ * The history, read by a thread of its own: neither the loop nor the thread that claims slots waits for a long question. The
+ * thread is made for the first one.
+ */
+export class HistoryThread implements HistorySource {
+  readonly #path: string;
+  #connection: Connection | undefined;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  page(query: RunQuery): Promise<RunPage | undefined> {
+    return this.#ask<'page'>({ kind: 'page', query });
+  }
+
+  run(id: RunId): Promise<RunRecord | undefined> {
+    return this.#ask<'run'>({ kind: 'run', id });
+  }
+
+  jobs(ids: readonly JobId[], runs: number): Promise<ReadonlyMap<JobId, JobHistory>> {
+    return this.#ask<'jobs'>({ kind: 'jobs', ids, runs });
+  }
+
+  failing(): Promise<readonly JobId[]> {
+    return this.#ask<'failing'>({ kind: 'failing' });
+  }
+
+  async close(): Promise<void> {
+    await this.#connection?.end();
+  }
+
+  /** @throws StoreTrouble */
+  async #ask<Kind extends Request['kind']>(
+    request: Extract<Request, { kind: Kind }>,
+  ): Promise<Answers[Kind]> {
+    if (this.#connection?.isDead === true) this.#connection = undefined;
+    this.#connection ??= new Connection(this.#path, { readOnly: true });
+    const asked = this.#connection;
+    try {
+      return await asked.ask<Kind>(request);
+    } catch (error) {
+      // The writer has begun a new file of that name: read that from now on.
+      if (error instanceof StoreTrouble && error.kind === 'gone' && this.#connection === asked) {
+        this.#connection = undefined;
+        void asked.end();
+      }
+      throw error;
+    }
+  }
+}

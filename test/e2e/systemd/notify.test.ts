@@ -1,0 +1,150 @@
+/** What a real daemon tells systemd's side of sd_notify, by either way there is. */
+import { spawn, spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { directory, startDaemon, until, type Daemon } from '../../support/daemon.ts';
+
+const program = join(import.meta.dirname, '../../fixtures/programs/notify.pl');
+const isThere = (name: string): boolean => spawnSync(name, ['--version']).status === 0;
+const hasPerl = isThere('perl');
+
+/** A socket that listens, and every datagram that came, its line breaks as `|`. */
+async function receiver(where: string): Promise<{ path: string; heard: () => string[] }> {
+  const path = join(where, 'notify');
+  const child = spawn('perl', [program, 'receive', path], { stdio: ['ignore', 'pipe', 'ignore'] });
+  onTestFinished(() => void child.kill());
+  let text = '';
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+  const heard = (): string[] => text.split('\n').slice(0, -1);
+  await until('the receiver', () => heard()[0] === 'ready');
+  return { path, heard: () => heard().slice(1) };
+}
+
+const jobs = (every: string): string =>
+  JSON.stringify({
+    timezone: 'UTC',
+    jobs: {
+      later: { at: '2099-01-01T02:30:00Z', run: 'true' },
+      sees: {
+        startup: 'daemon',
+        run: 'env; ls -l /proc/self/fd; ls -l /proc/$PPID/fd',
+        output: { log: 'all' },
+      },
+      module: { startup: 'daemon', module: './task.mjs', output: { log: 'all' } },
+      thread: { startup: 'daemon', module: './task.mjs', isolation: 'thread', output: { log: 'all' } },
+      tick: { every, run: 'true' },
+    },
+  });
+
+const task = 'export default () => console.log(Object.keys(process.env).join("\\n"));\n';
+
+function heardBy(daemon: Daemon, heard: () => string[]) {
+  return (what: string, matches: (line: string) => boolean) =>
+    daemon.until(what, () => heard().find(matches));
+}
+
+/** Descriptors of a process that are sockets by this inode. */
+function holders(inode: string, pids: readonly number[]): number[] {
+  return pids.filter((pid) => {
+    const folder = `/proc/${pid}/fd`;
+    return readdirSync(folder).some((fd) => readlinkSync(join(folder, fd)) === inode);
+  });
+}
+
+const ways = [
+  { way: 'through the descriptor named notify', needs: 'perl', there: hasPerl },
+  { way: 'through the program systemd-notify', needs: 'systemd-notify', there: isThere('systemd-notify') },
+];
+
+describe.skipIf(!hasPerl)(`a daemon under a service manager${hasPerl ? '' : ' (skipped: no perl)'}`, () => {
+  for (const { way, needs, there } of ways) {
+    const isPassed = needs === 'perl';
+    const name = there ? way : `${way} (skipped: no ${needs})`;
+    it.skipIf(!there)(`${name} says that it is up, reloads, feeds the watchdog and stops`, async () => {
+      const where = directory();
+      const { path, heard } = await receiver(where);
+      writeFileSync(join(where, 'task.mjs'), task);
+      const daemon = startDaemon({
+        directory: where,
+        jobs: jobs('1h'),
+        args: ['--no-watch'],
+        wrapper: isPassed ? ['perl', program, 'pass', path] : [],
+        env: { WATCHDOG_USEC: '900000', ...(isPassed ? {} : { NOTIFY_SOCKET: path }) },
+      });
+      const hears = heardBy(daemon, heard);
+      await daemon.ready();
+      const ready = await hears('READY', (line) => line.includes('READY=1'));
+      expect(ready).toMatch(/STATUS=5 jobs, next: tick at \d\d:00 \(in \d+(m|s)/);
+      await hears('the watchdog to be fed', (line) => line.includes('WATCHDOG=1'));
+
+      writeFileSync(
+        daemon.file,
+        JSON.stringify({ jobs: { later: { at: '2099-01-01T02:30:00Z', run: 'true' } } }),
+      );
+      daemon.signal('SIGHUP');
+      const reloading = await hears('RELOADING', (line) => line.includes('RELOADING=1'));
+      expect(reloading).toMatch(/MONOTONIC_USEC=\d+/);
+      const after = (): string[] => heard().slice(heard().indexOf(reloading) + 1);
+      const again = await daemon.until('READY again', () => after().find((line) => line.includes('READY=1')));
+      expect(again).toMatch(/STATUS=1 job, next: later at 1 Jan 2099 02:30 \(in \d+y\)/);
+
+      expect(await daemon.stop()).toBe(0);
+      expect(heard().some((line) => line.includes('STOPPING=1'))).toBe(true);
+      expect(daemon.events('output').length).toBeGreaterThan(0);
+    });
+  }
+
+  it('nothing it starts inherits the way there', async () => {
+    const where = directory();
+    const { path } = await receiver(where);
+    writeFileSync(join(where, 'task.mjs'), task);
+    const daemon = startDaemon({
+      directory: where,
+      jobs: jobs('1h'),
+      wrapper: ['perl', program, 'pass', path],
+      env: {
+        NOTIFY_SOCKET: path,
+        WATCHDOG_USEC: '60000000',
+        WATCHDOG_PID: undefined,
+        CREDENTIALS_DIRECTORY: '/run/credentials/x',
+      },
+    });
+    for (const job of ['sees', 'module', 'thread'])
+      await daemon.waitFor(`${job} to end`, (line) => line.event === 'run_finished' && line.job === job);
+    const inode = readlinkSync(`/proc/${daemon.pid}/fd/3`);
+    expect(inode).toMatch(/^socket:/);
+    const own = readFileSync(`/proc/${daemon.pid}/environ`, 'latin1');
+    expect(own).toMatch(/NOTIFY_SOCKET=.*WATCHDOG_USEC=.*LISTEN_PID=|LISTEN_/s);
+    const seen = daemon.events('output').map(({ msg }) => msg);
+    // Jobs do see their environment, and the credentials are theirs too.
+    expect(seen).toContain('TSCHED_JOB_ID=sees');
+    expect(seen).toContain('CREDENTIALS_DIRECTORY=/run/credentials/x');
+    expect(seen.filter((line) => line === 'TSCHED_JOB_ID')).toHaveLength(2);
+    expect(seen.filter((line) => /NOTIFY_SOCKET|WATCHDOG_|LISTEN_/.test(line))).toEqual([]);
+    expect(seen.filter((line) => line.includes(inode))).toEqual([]);
+    const household = daemon.family().filter((pid) => pid !== daemon.pid);
+    expect(household.length).toBeGreaterThan(0);
+    expect(holders(inode, household)).toEqual([]);
+    for (const pid of household)
+      expect(readFileSync(`/proc/${pid}/environ`, 'latin1')).not.toMatch(/NOTIFY_SOCKET|WATCHDOG_|LISTEN_/);
+    expect(await daemon.stop()).toBe(0);
+  });
+
+  it('goes on, and says so once, where the service manager cannot be reached', async () => {
+    const where = directory();
+    const daemon = startDaemon({
+      directory: where,
+      jobs: jobs('1s'),
+      env: { NOTIFY_SOCKET: join(where, 'nobody'), WATCHDOG_USEC: '900000', PATH: '/nowhere' },
+    });
+    const said = await daemon.waitFor('it to say so', ({ msg }) => msg.includes('service manager'));
+    expect(said).toMatchObject({
+      level: 'error',
+      msg: 'the service manager cannot be told anything: there is no program systemd-notify',
+    });
+    await daemon.until('three more ticks', () => daemon.events('run_finished', 'tick').length >= 3);
+    expect(await daemon.stop()).toBe(0);
+    expect(daemon.lines.filter(({ msg }) => msg.includes('service manager'))).toHaveLength(1);
+  });
+});
