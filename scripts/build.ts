@@ -23,6 +23,7 @@ const modules = {
   start: 'src/cli/start.ts',
   'run-once': 'src/cli/run-once.ts',
   import: 'src/cli/import.ts',
+  notify: 'src/cli/notify.ts',
   index: 'src/index.ts',
   'config-child': 'src/config/child.ts',
   'module-host': 'src/tasks/module-host.ts',
@@ -38,6 +39,7 @@ const apart: Plugin = {
       './start.ts': './start.js',
       './run-once.ts': './run-once.js',
       './import.ts': './import.js',
+      './notify.ts': './notify.js',
       './syntax.ts': './syntax.cjs',
       './main.ts': './cli.cjs',
     };

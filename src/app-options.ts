@@ -16,6 +16,10 @@ export interface AppOptions {
   readonly drain: Duration;
   /** Whether changes of the job file take effect by themselves. */
   readonly watch: boolean;
+  /** Where people can look at the daemon; messages link there. */
+  readonly publicUrl?: string;
+  /** A check that hears every minute that the daemon is well. */
+  readonly heartbeatUrl?: string;
   readonly log: Pick<LogOptions, 'level' | 'format' | 'color' | 'file'>;
   /** Where the daemon can be asked. Absent: nowhere. */
   readonly serve?: OperatingSettings;

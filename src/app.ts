@@ -4,7 +4,6 @@
  */
 import { randomFillSync } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
-import { resolve } from 'node:path';
 import type { AppOptions, OperatingSettings } from './app-options.ts';
 import { bootedAt } from './boot-time.ts';
 import { loadJobFileApart } from './config/apart.ts';
@@ -13,12 +12,13 @@ import type { LoadedFile, LoadResult } from './config/load.ts';
 import { decideReload } from './config/reload.ts';
 import { watchFiles, type FileWatch } from './config/watch.ts';
 import { zoneDataWarning, ZONEINFO } from './config/zone-data.ts';
+import { daemonInfo } from './daemon-info.ts';
 import { systemClock } from './engine/clock.ts';
 import { Engine } from './engine/engine.ts';
 import type { EngineEvent, Executor, Observer, Store } from './engine/ports.ts';
 import { runIds } from './engine/run-id.ts';
 import { inSmallNursery, shrinkSoon } from './heap.ts';
-import { type Holding, type Keeping, openKeeping } from './keeping.ts';
+import { openKeeping, type Holding, type Keeping, type Late } from './keeping.ts';
 import type { JobId } from './model.ts';
 import { createLog, type Log } from './observe/log.ts';
 import { serviceManager, type ServiceManager } from './observe/service-manager.ts';
@@ -27,9 +27,9 @@ import type { ReloadResult } from './operator/reload-result.ts';
 import { DaemonFile } from './store/daemon-file.ts';
 import type { StoreHealth } from './store/sqlite/store.ts';
 import { statePaths, takeStateDirectory } from './store/state-directory.ts';
-import { createExecutor } from './tasks/executor.ts';
-import { processStartTime } from './tasks/process-group.ts';
+import { createExecutor, type ProcessExecutor } from './tasks/executor.ts';
 import { RunDirectories } from './tasks/run-directories.ts';
+import { Telling } from './telling.ts';
 
 export type { AppOptions } from './app-options.ts';
 export type { ReloadResult } from './operator/reload-result.ts';
@@ -98,7 +98,7 @@ export async function createApp(options: AppOptions, surround: Surround = {}): P
     });
     const { store } = keeping;
     undo.push(() => store.close());
-    const daemonFile = new DaemonFile(paths.daemon, describe(options, result.file));
+    const daemonFile = new DaemonFile(paths.daemon, daemonInfo(options, result.file));
     undo.push(() => daemonFile.close());
     log = createLog({
       ...options.log,
@@ -112,6 +112,7 @@ export async function createApp(options: AppOptions, surround: Surround = {}): P
       log,
       file: result.file,
       runs,
+      runCommand: (command) => executor.runCommand(command),
       daemonFile,
       holding,
     });
@@ -124,33 +125,13 @@ export async function createApp(options: AppOptions, surround: Surround = {}): P
   }
 }
 
-/** What is there only once the daemon is. */
-interface Late {
-  health: (health: StoreHealth) => void;
-  unwritable: (message: string) => void;
-}
-
-function describe({ file, version, ephemeral }: AppOptions, { jobs }: LoadedFile) {
-  const startTime = processStartTime(process.pid);
-  const now = systemClock.now();
-  return {
-    pid: process.pid,
-    ...(startTime === undefined ? {} : { startTime }),
-    startedAt: now,
-    version,
-    file: resolve(file),
-    jobs: jobs.length,
-    loadedAt: now,
-    store: { kind: ephemeral ? ('memory' as const) : ('well' as const) },
-  };
-}
-
 interface Parts {
   readonly executor: Executor;
   readonly keeping: Keeping;
   readonly log: Log;
   readonly file: LoadedFile;
   readonly runs: RunDirectories;
+  readonly runCommand: ProcessExecutor['runCommand'];
   readonly daemonFile: DaemonFile;
   readonly holding: Holding;
 }
@@ -170,6 +151,7 @@ export class App {
   readonly #engine: Engine;
   /** Everybody who hears of what happens, in this order. */
   readonly #observers: Observer[];
+  readonly #telling: Telling;
   readonly #operating: Operating | undefined;
   readonly #finish: (exitCode: number) => void;
   readonly #aborter = new AbortController();
@@ -200,13 +182,24 @@ export class App {
       },
       (message) => this.#log.write('error', `the service manager cannot be told anything: ${message}`),
     );
+    const newId = runIds((bytes) => randomFillSync(bytes));
+    this.#telling = new Telling({
+      clock: systemClock,
+      store: keeping.store,
+      newId: () => newId(systemClock.now()),
+      runsDirectory: statePaths(options.stateDirectory).runs,
+      runCommand: parts.runCommand,
+      publicUrl: options.publicUrl,
+      heartbeatUrl: options.heartbeatUrl,
+      emit: (event) => this.#observe(event),
+    });
     this.#engine = new Engine(
       {
         clock: systemClock,
         executor,
         store: keeping.store,
         observer: { observe: (event) => this.#observe(event) },
-        newRunId: runIds((bytes) => randomFillSync(bytes)),
+        newRunId: newId,
         random: Math.random,
         supervisor: this.#serviceManager,
       },
@@ -214,6 +207,8 @@ export class App {
     );
     this.#operating = options.serve && this.#operate(options.serve);
     this.#observers = [
+      // First, so that messages are recorded with what they are about.
+      this.#telling,
       parts.log.observer,
       { observe: (event) => this.#tidy(event) },
       ...(this.#serviceManager === undefined ? [] : [this.#serviceManager]),
@@ -227,7 +222,9 @@ export class App {
   /** Begins to keep the file's promises. */
   async start(): Promise<void> {
     this.#say(this.#file.warnings, this.#file.texts);
+    await this.#telling.start(this.#file);
     await inSmallNursery(() => this.#engine.start(this.#file.jobs));
+    if (this.#stopping === undefined) this.#telling.beat(() => this.#engine.quietFor);
     this.#sweep();
     this.#shrink();
     if (this.#options.watch && this.#stopping === undefined) {
@@ -293,6 +290,7 @@ export class App {
     await this.#watch?.close();
     await stopped;
     await this.#operating?.close();
+    await this.#telling.close();
     await this.#executor.close();
     this.#runs.close();
     await this.#keeping.store.close();
@@ -333,6 +331,7 @@ export class App {
       return { kind: 'kept', reason: decision.reason, problems };
     }
     if (decision.alarm !== undefined) this.#log.write('warning', decision.alarm, { cause });
+    this.#telling.load(decision.file);
     const summary = await this.#engine.apply(decision.file.jobs);
     this.#file = decision.file;
     this.#keeping.retain(decision.file.history);

@@ -28,6 +28,12 @@ export interface KeepingOptions {
   readonly onWarning: (message: string) => void;
 }
 
+/** What is there only once the daemon is. */
+export interface Late {
+  health: (health: StoreHealth) => void;
+  unwritable: (message: string) => void;
+}
+
 /** The lock in force: of the directory as it is now, should it have been removed and made anew. */
 export interface Holding {
   lock: Lock;

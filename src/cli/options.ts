@@ -77,6 +77,15 @@ export function daemonOptions(): readonly Option[] {
       .argParser(wholeNumber(0, 1_000_000))
       .default(MOST_RUNS),
     new Option('--drain <duration>', drain).env('TSCHED_DRAIN').argParser(duration).default(30_000, '30s'),
+    new Option('--public-url <url>', 'where people can look at this daemon; messages link there')
+      .env('TSCHED_PUBLIC_URL')
+      .argParser((text) => webAddress(text).replace(/\/+$/, '')),
+    new Option(
+      '--heartbeat-url <url>',
+      'a check that hears every minute that the daemon is well (a secret: better as a variable)',
+    )
+      .env('TSCHED_HEARTBEAT_URL')
+      .argParser(webAddress),
     new Option('--no-watch', 'do not reload the file when it changes (SIGHUP still does)').env(
       'TSCHED_NO_WATCH',
     ),
@@ -137,6 +146,12 @@ function wholeNumber(least: number, most: number): (text: string) => number {
     if (/^\d+$/.test(text) && number >= least && number <= most) return number;
     throw new InvalidArgumentError(`Write a whole number from ${least} to ${most}.`);
   };
+}
+
+function webAddress(text: string): string {
+  const url = URL.parse(text);
+  if (url !== null && /^https?:$/.test(url.protocol)) return text;
+  throw new InvalidArgumentError('Write an address such as https://example.com/path.');
 }
 
 function duration(text: string): Duration {

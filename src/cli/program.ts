@@ -72,6 +72,7 @@ function build(session: Session, end: Seen['end']): Command {
   addImport(program, seen);
   program.commandsGroup('Operate:');
   addToken(program, seen);
+  addNotify(program, seen);
   program.commandsGroup('Set up:');
   addInstall(program, seen);
   for (const command of program.commands) finish(command, session);
@@ -288,6 +289,21 @@ Examples:
     .action(async (action, name, options) => {
       const { token } = await import('./token.ts');
       end(token({ action, name }, options, session));
+    });
+}
+
+function addNotify(program: Command, { session, end }: Seen): void {
+  program
+    .command('notify')
+    .description('try out who is told: tsched notify test <notifier>')
+    .command('test')
+    .argument('<notifier>', 'one of those under notifiers:')
+    .description('send a message that says it is a test; needs no daemon')
+    .addOption(fileOption())
+    .addHelpText('after', '\nExit codes: 0 it was told, 1 it was not, 64 no such notifier.')
+    .action(async (notifier, options) => {
+      const { notifyTest } = await import('./notify.ts');
+      end(await notifyTest(notifier, options, session));
     });
 }
 

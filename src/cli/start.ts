@@ -21,6 +21,8 @@ export interface StartOptions extends ApiOptions {
   readonly drain: number;
   readonly watch: boolean;
   readonly poll?: boolean;
+  readonly publicUrl?: string;
+  readonly heartbeatUrl?: string;
   readonly logLevel: Level;
   readonly logFormat: LogFormat | 'auto';
   readonly logFile?: string;
@@ -61,6 +63,8 @@ async function make(file: string, options: StartOptions, session: Session): Prom
         options.maxConcurrentRuns === 0 ? Number.POSITIVE_INFINITY : options.maxConcurrentRuns,
       drain: options.drain,
       watch: options.watch,
+      ...(options.publicUrl === undefined ? {} : { publicUrl: options.publicUrl }),
+      ...(options.heartbeatUrl === undefined ? {} : { heartbeatUrl: options.heartbeatUrl }),
       ...apiSettings(options, state, session),
       log: {
         level: options.logLevel,

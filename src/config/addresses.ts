@@ -2,7 +2,8 @@
 import { textual } from './scalars.ts';
 import type { JsonSchema, ScalarType } from './shape.ts';
 
-const CONTROL = /\p{Cc}/u;
+/** Written where it is used: setting up such a pattern takes a while. */
+const hasControls = (text: string): boolean => /\p{Cc}/u.test(text);
 
 /** Text that no diagnostic and no code frame repeats. */
 function secretive(
@@ -52,13 +53,13 @@ export const smtpAddress: ScalarType = secretive(
 );
 
 function addressOf(value: string, protocols: readonly string[]): URL | undefined {
-  if (CONTROL.test(value) || value.includes(' ')) return undefined;
+  if (hasControls(value) || value.includes(' ')) return undefined;
   const url = URL.parse(value);
   return url !== null && url.hostname !== '' && protocols.includes(url.protocol) ? url : undefined;
 }
 
 export const mailAddress: ScalarType = textual('a mail address', { pattern: '@' }, (value, input) =>
-  /^[^\s@<>,;:"()[\]\\]+@[^\s@<>,;:"()[\]\\]+$/u.test(value) && !CONTROL.test(value)
+  /^[^\s@<>,;:"()[\]\\]+@[^\s@<>,;:"()[\]\\]+$/u.test(value) && !hasControls(value)
     ? value
     : input.error({
         message: `expected a mail address, got "${value}"`,

@@ -169,12 +169,14 @@ function plain({
   maxJobs,
   maxDiagnostics,
   text,
+  notifiers,
 }: LoadOptions): LoadOptions {
   return {
     environment,
     hostTimezone,
     now,
     ...(text === undefined ? {} : { text }),
+    ...(notifiers === undefined ? {} : { notifiers }),
     ...(uid === undefined ? {} : { uid }),
     ...(maxFileSize === undefined ? {} : { maxFileSize }),
     ...(maxJobs === undefined ? {} : { maxJobs }),

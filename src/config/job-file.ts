@@ -44,6 +44,8 @@ export interface LoadOptions {
   readonly maxDiagnostics?: number;
   /** What the job file holds, instead of what is at its path; nothing of it is watched. */
   readonly text?: string;
+  /** Names of the notifiers that another file has for these jobs; then this one may have none. */
+  readonly notifiers?: readonly string[];
 }
 
 export interface LoadedFile {
@@ -107,7 +109,7 @@ class Loading {
   readonly #jobs: JobDefinition[] = [];
   readonly #first = new Map<string, { outline: Outline; job: OutlinedJob }>();
   readonly #builder = new Builder();
-  readonly #book = new NotifierBook();
+  readonly #book: NotifierBook;
   readonly #envFiles: EnvFiles;
   #missing = false;
 
@@ -115,6 +117,7 @@ class Loading {
     this.#path = resolve(path);
     this.#name = path;
     this.#options = options;
+    this.#book = new NotifierBook(options.notifiers);
     this.#envFiles = new EnvFiles((path, file) => {
       this.#saw(path, file);
       // LD_PRELOAD and PATH choose what runs as well as any job does.

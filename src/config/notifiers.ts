@@ -32,6 +32,12 @@ export class NotifierBook {
   readonly #outlines = new Map<string, Outline>();
   readonly #used = new Set<string>();
   readonly #good: Record<string, Notifier> = {};
+  readonly #elsewhere: readonly string[] | undefined;
+
+  /** `elsewhere`: those that another file has, if all must stand there. */
+  constructor(elsewhere: readonly string[] | undefined) {
+    this.#elsewhere = elsewhere;
+  }
 
   /** All that were found to be right. */
   get notifiers(): Notifiers {
@@ -44,6 +50,8 @@ export class NotifierBook {
     for (const name of outline.namesIn('notifiers')) {
       const complain: Complain = (problem) =>
         outline.reader.problem(outline.spanIn('notifiers', name), `notifiers.${name}`, problem);
+      if (this.#elsewhere !== undefined)
+        complain({ message: 'notifiers stand in the job file of the daemon', hint: 'put it there' });
       const first = this.#outlines.get(name);
       if (first !== undefined && first !== outline)
         complain({ message: `the notifier "${name}" is in ${first.source.name} too`, hint: 'rename one' });
@@ -59,9 +67,9 @@ export class NotifierBook {
     const lists = Object.values((notify ?? {}) as Values).filter((value) => Array.isArray(value));
     for (const name of new Set(lists.flat() as string[])) {
       this.#used.add(name);
-      if (name === NOBODY || this.#outlines.has(name)) continue;
-      const near = suggest(name, this.#outlines.keys());
-      const known = [...this.#outlines.keys()];
+      const known = [...this.#outlines.keys(), ...(this.#elsewhere ?? [])];
+      if (name === NOBODY || known.includes(name)) continue;
+      const near = suggest(name, known);
       const hint =
         near === undefined
           ? known.length === 0

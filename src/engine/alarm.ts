@@ -88,6 +88,11 @@ export class Alarm {
     }
   }
 
+  /** How long ago it last handled what was due: never much longer than its longest sleep, unless the loop is held up. */
+  get quietFor(): Duration {
+    return this.#clock.monotonic() - this.#lastMonotonic;
+  }
+
   stop(): void {
     this.#stopped = true;
     this.#cancelTimer?.();

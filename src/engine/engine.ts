@@ -158,6 +158,11 @@ export class Engine {
     return job?.loaded === true ? job.definition : undefined;
   }
 
+  /** How long ago the scheduling loop last did its work. */
+  get quietFor(): Duration {
+    return this.#desk.alarm.quietFor;
+  }
+
   /** Every loaded job as it stands now. */
   *jobs(): Generator<JobStatus> {
     const now = this.#desk.clock.now();

@@ -2,6 +2,7 @@
  * What the engine needs from the world, declared by the engine. Adapters (tasks/, store/, observe/) implement these
  * and know nothing else of the engine; app.ts puts them together.
  */
+import type { Message, Told } from '../message.ts';
 import type {
   AddedJob,
   Arguments,
@@ -11,7 +12,6 @@ import type {
   Instant,
   JobDefinition,
   JobId,
-  Message,
   Notice,
   Outcome,
   OutputPolicy,
@@ -22,7 +22,6 @@ import type {
   SkipRecord,
   Surroundings,
   Task,
-  Told,
 } from '../model.ts';
 
 /** Time, as the engine and the adapters see it. The only source of it. */
@@ -245,6 +244,8 @@ export type EngineEvent =
       readonly notice: Notice | 'test' | 'ping';
       /** From the decision to the receiver's answer. */
       readonly after: Duration;
+      /** The receiver took it, but not for all. */
+      readonly note?: string;
     }
   /** Told once for each reason until it is over; further tries follow by themselves. */
   | {

@@ -66,7 +66,13 @@ function ofOthers(event: Exclude<DaemonEvent, RunEvent>): object {
     case 'store_healed':
       return { caughtUp: event.caughtUp, dropped: event.dropped };
     case 'message_delivered':
-      return { to: event.to, jobId: event.jobId, notice: event.notice, afterMs: Math.round(event.after) };
+      return {
+        to: event.to,
+        jobId: event.jobId,
+        notice: event.notice,
+        afterMs: Math.round(event.after),
+        note: event.note ?? null,
+      };
     case 'delivery_failed':
       return { to: event.to, message: event.message, againInMs: Math.round(event.again) };
     case 'message_dropped':

@@ -29,6 +29,11 @@ export interface LogLine {
   readonly fields: Fields;
 }
 
+/** Why a slot did not become a run, to stand after a colon. */
+export function skipInWords(reason: SkipReason): string {
+  return skipWords[reason];
+}
+
 const skipWords: Record<SkipReason, string> = {
   misfire: 'its time had passed by more than its misfire policy forgives',
   overlap: 'the run before it is still active',
@@ -137,7 +142,7 @@ type DeliveryEvent = Extract<
 function deliveryLine(event: DeliveryEvent): LogLine {
   const { to } = event;
   if (event.kind === 'delivery_failed') {
-    const text = `${to} cannot be told: ${event.message}; tried again in ${elapsed(event.again)}, and then ever more rarely for a day`;
+    const text = `${to} cannot be told: ${event.message}; next try in ${elapsed(event.again)}`;
     return line('warning', text, { event: event.kind, to, reason: event.message });
   }
   const { kind, jobId, notice } = event;
@@ -148,7 +153,9 @@ function deliveryLine(event: DeliveryEvent): LogLine {
       reason: event.message,
     });
   const late = event.after < 10_000 ? '' : ` ${elapsed(event.after)} late`;
-  return line('info', `told ${to} of this ${notice}${late}`, {
+  const note = event.note === undefined ? '' : `, but ${event.note}`;
+  const level = note !== '' ? 'warning' : notice === 'ping' ? 'debug' : 'info';
+  return line(level, `told ${to} of this ${notice}${late}${note}`, {
     ...fields,
     afterMs: Math.round(event.after),
   });

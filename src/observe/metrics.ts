@@ -72,6 +72,11 @@ class Figures implements Metrics {
   ]);
   readonly #attempts = this.#counter('tsched_run_attempts_total', 'Attempts that ended', ['job']);
   readonly #retries = this.#counter('tsched_run_retries_total', 'Attempts after the first', ['job']);
+  /** Checks of jobs share one name: else there would be a series for each job. */
+  readonly #messages = this.#counter('tsched_notifications_total', 'Messages that came to an end', [
+    'notifier',
+    'result',
+  ]);
   readonly #duration = new Histogram({
     name: 'tsched_run_duration_seconds',
     help: 'From the start of the first attempt to the end of the run',
@@ -142,7 +147,11 @@ class Figures implements Metrics {
     else if (event.kind === 'attempt_ended') this.#attempts.inc({ job: this.#label(event.run.jobId) });
     else if (event.kind === 'retry_begun') this.#retries.inc({ job: this.#label(event.run.jobId) });
     else if (event.kind === 'slots_skipped') this.#skipped(event.skip);
-    else if (event.kind === 'store_healed') this.#plain.dropped.inc(event.dropped);
+    else if (event.kind === 'message_delivered' || event.kind === 'message_dropped') {
+      const notifier = event.notice === 'ping' ? '_check' : event.to;
+      const result = event.kind === 'message_delivered' ? 'delivered' : 'dropped';
+      this.#messages.inc({ notifier, result });
+    } else if (event.kind === 'store_healed') this.#plain.dropped.inc(event.dropped);
     else if (event.kind === 'jobs_applied') {
       for (const jobId of event.removed) this.#forget(jobId);
       this.#adopt();

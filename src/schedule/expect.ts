@@ -1,5 +1,6 @@
 /** Whether a job is late by what is expected of it, and when to look again. Pure. */
-import type { Expectation, Instant, JobDefinition, Lateness, Told } from '../model.ts';
+import type { Lateness, Told } from '../message.ts';
+import type { Expectation, Instant, JobDefinition } from '../model.ts';
 import { compileSchedule, cronTrigger, type Trigger } from './trigger.ts';
 
 const DAY = 86_400_000;

@@ -1,5 +1,6 @@
 /** Who is told when something happens to a job: of changes, not of each time. Pure. */
-import type { Instant, Lateness, Notice, NotifyPolicy, Outcome, SkipReason, Told } from '../model.ts';
+import type { Lateness, Told } from '../message.ts';
+import type { Instant, Notice, NotifyPolicy, Outcome, SkipReason } from '../model.ts';
 
 /** What may be worth a word. */
 export type Happening =
@@ -87,10 +88,16 @@ function failed({ notify, told }: Known, { begun }: Finished, at: Instant): Deci
 }
 
 function succeeded({ notify, told }: Known, { slot, begun }: Finished, at: Instant): Decision {
-  const { failures: _, failingSince, failureTold, late, ...rest } = withoutMissed(told, begun);
-  const recovered = failureTold === true || late !== undefined;
+  const { since, missedAt } = withoutMissed(told, begun);
+  const recovered = told.failureTold === true || told.late !== undefined;
   const succeededSlot = Math.max(slot, told.succeededSlot ?? slot);
-  const next = { ...rest, failures: 0, succeededAt: at, succeededSlot };
+  const next = {
+    since,
+    failures: 0,
+    succeededAt: at,
+    succeededSlot,
+    ...(missedAt === undefined ? {} : { missedAt }),
+  };
   const words = [...(recovered ? [wordOf(notify, 'recovery')] : []), wordOf(notify, 'success')];
   if (words.every(({ to }) => to.length === 0)) {
     const reason = recovered ? 'nobody_asked' : 'nothing_changed';

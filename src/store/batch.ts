@@ -1,17 +1,7 @@
 /** What is to be recorded together: the decisions of a tick, and what became of runs meanwhile. */
 import type { Placement, Posting } from '../engine/ports.ts';
-import type {
-  AddedJob,
-  Instant,
-  JobId,
-  Message,
-  Pause,
-  Place,
-  RunId,
-  RunRecord,
-  SkipRecord,
-  Told,
-} from '../model.ts';
+import type { Message, Told } from '../message.ts';
+import type { AddedJob, Instant, JobId, Pause, Place, RunId, RunRecord, SkipRecord } from '../model.ts';
 
 /** A batch as plain data, as it goes to who writes it. */
 export interface BatchData {

@@ -1,16 +1,6 @@
 import type { HistoryQuery, HistoryRow, Placement, Posting, Store } from '../engine/ports.ts';
-import type {
-  AddedJob,
-  Instant,
-  JobId,
-  Message,
-  Pause,
-  Place,
-  RunId,
-  RunRecord,
-  SkipRecord,
-  Told,
-} from '../model.ts';
+import type { Message, Told } from '../message.ts';
+import type { AddedJob, Instant, JobId, Pause, Place, RunId, RunRecord, SkipRecord } from '../model.ts';
 import { Outbox } from './outbox.ts';
 import { Places } from './places.ts';
 

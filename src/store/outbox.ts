@@ -1,5 +1,6 @@
 import type { Posting } from '../engine/ports.ts';
-import type { JobId, Message, Told } from '../model.ts';
+import type { Message, Told } from '../message.ts';
+import type { JobId } from '../model.ts';
 
 /** What is to be told, and what was, in memory: what a store that cannot write, or never does, goes by. */
 export class Outbox {

@@ -1,5 +1,6 @@
 /** Starts attempts, each by the kind of its task. */
-import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import type {
   AttemptHandle,
   AttemptReport,
@@ -10,6 +11,7 @@ import type {
   Recovery,
 } from '../engine/ports.ts';
 import type { Task } from '../model.ts';
+import { runCommand, type CommandSpec } from './command.ts';
 import { inheritable } from './environment.ts';
 import { explainLaunchProblem } from './launch-problem.ts';
 import { createModules, moduleOutcome, type Modules } from './module-attempt.ts';
@@ -44,6 +46,8 @@ export interface ProcessExecutor extends Executor {
    * through with what it was sent.
    */
   readonly spawnerPid: number | undefined;
+  /** Runs a program for the daemon itself. Gives what went wrong, if anything did; never rejects. */
+  runCommand(command: CommandSpec): Promise<string | undefined>;
 }
 
 /** Starts the spawner at once, so create it while the process is small. Throws when the directory cannot be made. */
@@ -55,6 +59,10 @@ export function createExecutor(options: ExecutorOptions): ProcessExecutor {
   const outputs = createOutputWatch(clock);
   const services: ProcessServices = { runsDirectory, clock, spawner, outputs, output, onOutput };
   const modules = createModules(services, { nodePath: options.nodePath, environment });
+  // What an earlier daemon left there is of no use any more.
+  const commands = join(runsDirectory, '.commands');
+  rmSync(commands, { recursive: true, force: true });
+  let lastCommand = 0;
   return {
     get spawnerPid() {
       return spawner.pid;
@@ -69,6 +77,11 @@ export function createExecutor(options: ExecutorOptions): ProcessExecutor {
       }
     },
     recover: (spec, known) => recover(services, { spec, known }, environment['PATH']),
+    runCommand(command) {
+      lastCommand += 1;
+      const directory = join(commands, String(lastCommand));
+      return runCommand({ spawner, clock, directory }, command);
+    },
     async close() {
       outputs.close();
       await modules.close();

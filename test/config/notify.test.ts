@@ -93,6 +93,21 @@ describe('notifiers and who uses them', () => {
   });
 });
 
+describe('of jobs that are added to a daemon', () => {
+  it('are those of its job file, and stand there alone', async () => {
+    using files = new Files();
+    const options = { notifiers: ['ops', 'dev'] };
+    expect((await files.job(jobs('notify: ops'), options)).telling?.notify.failure).toEqual(['ops']);
+    expect(lines(await files.load(jobs('notify: opps'), options))).toEqual([
+      '5:5 error jobs.j.notify: there is no notifier "opps" | did you mean "ops"?',
+    ]);
+    const own = await files.load(`notifiers: { mine: { mail: a@b } }\n${jobs('notify: mine')}`, options);
+    expect(lines(own)).toEqual([
+      '1:14 error notifiers.mine: notifiers stand in the job file of the daemon | put it there',
+    ]);
+  });
+});
+
 describe('mistakes in them', () => {
   it.each([
     ['notify: opps', '7:5 error jobs.j.notify: there is no notifier "opps" | did you mean "ops"?'],

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Store } from '../../src/engine/ports.ts';
-import type { Message, RunRecord, SkipRecord } from '../../src/model.ts';
+import type { Message, Told } from '../../src/message.ts';
+import type { RunRecord, SkipRecord } from '../../src/model.ts';
 
 /** A run of job `a` whose slot is `scheduledAt`. */
 export function runOf(id: string, scheduledAt: number, change: Partial<RunRecord> = {}): RunRecord {
@@ -194,7 +195,7 @@ export function conformance(name: string, { open, again }: Driver): void {
 
     it('keeps what is to be told until it is settled, and what is known by that', async () => {
       const store = await open();
-      const told = { since: 5, failures: 2, failingSince: 7, failureTold: true, late: 'every' } as const;
+      const told: Told = { since: 5, failures: 2, failingSince: 7, failureTold: true, late: 'every' };
       const [first, second, third] = [
         messageOf('1'),
         messageOf('2', { run: runOf('x', 100) }),

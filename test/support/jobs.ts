@@ -1,4 +1,4 @@
-import type { JobDefinition, Policy, Schedule } from '../../src/model.ts';
+import type { JobDefinition, Policy, Schedule, Telling } from '../../src/model.ts';
 
 /** What a test says of a job; everything else is as an empty job file would have it. */
 export interface JobSketch {
@@ -10,6 +10,7 @@ export interface JobSketch {
   readonly policy?: Partial<Policy>;
   readonly enabled?: boolean;
   readonly description?: string;
+  readonly telling?: Telling;
 }
 
 const POLICY: Policy = {
@@ -44,5 +45,6 @@ export function job(id: string, sketch: JobSketch): JobDefinition {
     surroundings: { cwd: '/', env: {}, inheritEnv: true, limits: {} },
     policy: { ...POLICY, ...sketch.policy },
     output: { maxSize: 1_000_000, keep: 10, log: 'failures' },
+    ...(sketch.telling === undefined ? {} : { telling: sketch.telling }),
   };
 }

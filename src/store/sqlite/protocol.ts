@@ -1,7 +1,8 @@
 /** What the daemon and the thread that holds its database say to each other. */
 import type { HistoryRow } from '../../engine/ports.ts';
 import type { RunPage, RunQuery } from '../../engine/ports-operator.ts';
-import type { AddedJob, Instant, JobId, Message, Pause, Place, RunId, RunRecord, Told } from '../../model.ts';
+import type { Message, Told } from '../../message.ts';
+import type { AddedJob, Instant, JobId, Pause, Place, RunId, RunRecord } from '../../model.ts';
 import type { JobHistory, RowQuery } from '../history.ts';
 import type { RunOwner } from './owners.ts';
 import type { PruneRequest, Pruned } from './retention.ts';

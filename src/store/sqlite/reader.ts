@@ -1,18 +1,17 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import type { HistoryRow } from '../../engine/ports.ts';
 import type { RunPage, RunQuery } from '../../engine/ports-operator.ts';
+import type { Message, Told } from '../../message.ts';
 import type {
   AddedJob,
   Duration,
   Instant,
   JobId,
-  Message,
   Outcome,
   Pause,
   Place,
   RunId,
   RunRecord,
-  Told,
 } from '../../model.ts';
 import {
   FAILED,

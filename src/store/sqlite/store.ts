@@ -7,19 +7,18 @@
  * lock.ts), so memory knows every slot that was claimed.
  */
 import type { Clock, HistoryQuery, HistoryRow, Placement, Posting, Store } from '../../engine/ports.ts';
+import type { Message, Told } from '../../message.ts';
 import type {
   AddedJob,
   Duration,
   Instant,
   JobId,
-  Message,
   Pause,
   Place,
   Retention,
   RunId,
   RunRecord,
   SkipRecord,
-  Told,
 } from '../../model.ts';
 import { Batch, halves, type BatchData } from '../batch.ts';
 import { Outbox } from '../outbox.ts';

@@ -1,0 +1,103 @@
+/** A part of the composition root: what tells people, put together. */
+import { hostname } from 'node:os';
+import type { LoadedFile } from './config/load.ts';
+import type { Clock, EngineEvent, Observer, Store } from './engine/ports.ts';
+import type { Duration } from './model.ts';
+import { Deliverer } from './notify/deliverer.ts';
+import { Heartbeat } from './notify/heartbeat.ts';
+import type { Words } from './notify/letter.ts';
+import { createSend, type CommandRequest } from './notify/sender.ts';
+import { Teller } from './notify/teller.ts';
+import { skipInWords } from './observe/event-lines.ts';
+import { elapsed, outcomeInWords, printable } from './observe/text.ts';
+import { localDateTime } from './observe/when.ts';
+import { lastOutput } from './tasks/last-output.ts';
+
+export interface TellingOptions {
+  readonly clock: Clock;
+  readonly store: Store;
+  readonly newId: () => string;
+  /** Has a directory for each run. */
+  readonly runsDirectory: string;
+  readonly runCommand: (command: CommandRequest) => Promise<string | undefined>;
+  /** Where the daemon can be looked at. */
+  readonly publicUrl: string | undefined;
+  /** A check that hears every minute that the daemon is well. */
+  readonly heartbeatUrl: string | undefined;
+  readonly emit: (event: EngineEvent) => void;
+}
+
+/** As the log has them. */
+export const words: Words = {
+  printable,
+  elapsed,
+  outcome: outcomeInWords,
+  skip: skipInWords,
+  time: localDateTime,
+};
+
+/** `start` before the engine, `load` with each new set, `close` before the store. */
+export class Telling implements Observer {
+  readonly #teller: Teller;
+  readonly #deliverer: Deliverer;
+  readonly #options: Pick<TellingOptions, 'clock' | 'heartbeatUrl' | 'emit'>;
+  #heartbeat: Heartbeat | undefined;
+  #notifiers: LoadedFile['notifiers'] = {};
+
+  constructor(options: TellingOptions) {
+    const { clock, store, newId, emit } = options;
+    this.#options = options;
+    const storeFailed = (error: unknown): void =>
+      emit({ kind: 'store_failed', message: error instanceof Error ? error.message : String(error) });
+    this.#deliverer = new Deliverer({
+      clock,
+      emit,
+      send: createSend({
+        words,
+        host: hostname(),
+        publicUrl: options.publicUrl,
+        notifiers: () => this.#notifiers,
+        pingOf: ({ jobId }) => this.#teller.pingOf(jobId),
+        lastOutput: (run, bytes) => lastOutput(options.runsDirectory, run, bytes),
+        runCommand: options.runCommand,
+      }),
+      settle: (ids) => store.settle(ids).catch(storeFailed),
+    });
+    this.#teller = new Teller({
+      clock,
+      store,
+      newId,
+      storeFailed,
+      deliver: (messages) => this.#deliverer.take(messages),
+    });
+  }
+
+  start({ jobs, notifiers }: LoadedFile): Promise<void> {
+    this.#notifiers = notifiers;
+    return this.#teller.start(jobs);
+  }
+
+  load({ jobs, notifiers }: LoadedFile): void {
+    this.#notifiers = notifiers;
+    this.#teller.load(jobs);
+  }
+
+  observe(event: EngineEvent): void {
+    this.#teller.observe(event);
+  }
+
+  /** Lets the heartbeat begin. `quietFor`: how long ago the scheduling loop did its work. */
+  beat(quietFor: () => Duration): void {
+    const { clock, heartbeatUrl: url, emit } = this.#options;
+    if (url === undefined) return;
+    const onFailure = (message: string, again: Duration): void =>
+      emit({ kind: 'delivery_failed', to: 'the check of the heartbeat', message, again });
+    this.#heartbeat = new Heartbeat({ clock, url, quietFor, onFailure });
+  }
+
+  async close(): Promise<void> {
+    this.#heartbeat?.close();
+    this.#teller.close();
+    await this.#deliverer.close();
+  }
+}
