@@ -6,10 +6,7 @@ import { randomFillSync } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import type { AppOptions, OperatingSettings } from './app-options.ts';
 import { bootedAt } from './boot-time.ts';
-import { loadJobFileApart } from './config/apart.ts';
-import { formatDiagnostics } from './config/diagnostic.ts';
 import type { LoadedFile, LoadResult } from './config/load.ts';
-import { decideReload } from './config/reload.ts';
 import { watchFiles, type FileWatch } from './config/watch.ts';
 import { zoneDataWarning, ZONEINFO } from './config/zone-data.ts';
 import { daemonInfo } from './daemon-info.ts';
@@ -18,6 +15,7 @@ import { Engine } from './engine/engine.ts';
 import type { EngineEvent, Executor, Observer, Store } from './engine/ports.ts';
 import { runIds } from './engine/run-id.ts';
 import { inSmallNursery, shrinkSoon } from './heap.ts';
+import { JobLoading, loadJobFile } from './job-loading.ts';
 import { openKeeping, type Holding, type Keeping, type Late } from './keeping.ts';
 import type { JobId } from './model.ts';
 import { createLog, type Log } from './observe/log.ts';
@@ -44,9 +42,6 @@ export class JobFileRefused extends Error {
     this.result = result;
   }
 }
-
-/** Most errors and warnings of one reading that are written to the log: of a broken template there are thousands. */
-const MOST_SAID = 20;
 
 /** Runs whose output is kept of a job that has left the file. */
 const LEFT = 10;
@@ -82,7 +77,7 @@ export async function createApp(options: AppOptions, surround: Surround = {}): P
       },
     });
     undo.push(() => executor.close());
-    const result = await inSmallNursery(() => load(options));
+    const result = await inSmallNursery(() => loadJobFile(options));
     if (!result.ok) throw new JobFileRefused(result);
     const late: Late = { health: () => undefined, unwritable: () => undefined };
     const runs = new RunDirectories(paths.runs, systemClock);
@@ -155,10 +150,8 @@ export class App {
   readonly #operating: Operating | undefined;
   readonly #finish: (exitCode: number) => void;
   readonly #aborter = new AbortController();
-  #file: LoadedFile;
+  readonly #loading: JobLoading;
   #watch: FileWatch | undefined;
-  #reloading: Promise<unknown> = Promise.resolve();
-  #queued: Promise<ReloadResult> | undefined;
   #stopping: Promise<void> | undefined;
   #callOffShrinking: (() => void) | undefined;
 
@@ -168,7 +161,6 @@ export class App {
     this.#executor = executor;
     this.#keeping = keeping;
     this.#log = parts.log;
-    this.#file = parts.file;
     this.#runs = parts.runs;
     this.#daemonFile = parts.daemonFile;
     this.#holding = parts.holding;
@@ -178,7 +170,7 @@ export class App {
         timezone: options.hostTimezone,
         environment: options.environment,
         microseconds: () => process.hrtime.bigint() / 1000n,
-        outlook: () => ({ jobs: this.#file.jobs.length, next: this.#engine.next() }),
+        outlook: () => ({ jobs: this.#loading.jobs.length, next: this.#engine.next() }),
       },
       (message) => this.#log.write('error', `the service manager cannot be told anything: ${message}`),
     );
@@ -205,6 +197,19 @@ export class App {
       },
       { maxConcurrentRuns: options.maxConcurrentRuns, bootedAt: bootedAt(systemClock.now()) },
     );
+    this.#loading = new JobLoading({
+      ...parts,
+      options,
+      telling: this.#telling,
+      engine: this.#engine,
+      signal: this.#aborter.signal,
+      onApplied: () => this.#shrink(),
+      onReloading: () => this.#serviceManager?.reloading(),
+      onReloaded: (cause, result) => {
+        this.#serviceManager?.reloaded(result.kind === 'kept' ? result.reason : undefined);
+        this.#operating?.operator.reloaded(cause, result);
+      },
+    });
     this.#operating = options.serve && this.#operate(options.serve);
     this.#observers = [
       // First, so that messages are recorded with what they are about.
@@ -221,9 +226,7 @@ export class App {
 
   /** Begins to keep the file's promises. */
   async start(): Promise<void> {
-    this.#say(this.#file.warnings, this.#file.texts);
-    await this.#telling.start(this.#file);
-    await inSmallNursery(() => this.#engine.start(this.#file.jobs));
+    await this.#loading.start();
     if (this.#stopping === undefined) this.#telling.beat(() => this.#engine.quietFor);
     this.#sweep();
     this.#shrink();
@@ -233,7 +236,7 @@ export class App {
         onChange: () => void this.reload('file changed'),
         onProblem: (message) => this.#log.write('warning', message),
       });
-      this.#watch.watch(this.#file.watched, this.#file.stamps);
+      this.#loading.watch(this.#watch);
     }
     if (this.#stopping === undefined) await this.#operating?.open();
     await this.#warnOfZoneData();
@@ -241,16 +244,7 @@ export class App {
 
   /** Reads the job file again and puts it in place of the loaded set if it is good. Requests that come meanwhile share one more reading. */
   reload(cause: string): Promise<ReloadResult> {
-    this.#queued ??= this.#reloading.then(async () => {
-      this.#queued = undefined;
-      this.#serviceManager?.reloading();
-      const result = await this.#tryReload(cause);
-      this.#serviceManager?.reloaded(result.kind === 'kept' ? result.reason : undefined);
-      this.#operating?.operator.reloaded(cause, result);
-      return result;
-    });
-    this.#reloading = this.#queued;
-    return this.#queued;
+    return this.#loading.reload(cause);
   }
 
   /** The store fails, or can be written again. */
@@ -301,45 +295,6 @@ export class App {
     this.#finish(0);
   }
 
-  async #tryReload(cause: string): Promise<ReloadResult> {
-    try {
-      return await inSmallNursery(() => this.#reload(cause));
-    } catch (error) {
-      // A mistake of ours, or our own files exchanged under us. Silence would let people believe that it worked.
-      const reason = `the job file could not be loaded again (${String(error)}); the jobs loaded before stay`;
-      this.#log.write('crit', `${reason}; if tsched was upgraded, restart it`, { cause });
-      return { kind: 'kept', reason };
-    }
-  }
-
-  async #reload(cause: string): Promise<ReloadResult> {
-    if (this.#stopping !== undefined) return { kind: 'kept', reason: 'the daemon is stopping' };
-    const result = await load(this.#options, { signal: this.#aborter.signal });
-    if (this.#aborter.signal.aborted) return { kind: 'kept', reason: 'the daemon is stopping' };
-    const decision = decideReload(this.#file, result);
-    this.#daemonFile.update({
-      fileProblem:
-        decision.kind === 'keep' ? { since: systemClock.now(), message: decision.reason } : undefined,
-    });
-    const { watched, stamps, warnings, texts } = result.ok ? result.file : result;
-    this.#watch?.watch(result.ok ? watched : [...new Set([...watched, ...this.#file.watched])], stamps);
-    if (decision.kind === 'unchanged') return decision;
-    this.#say(result.ok ? warnings : [...result.errors, ...warnings], texts);
-    if (decision.kind === 'keep') {
-      this.#log.write('error', decision.reason, { cause });
-      const problems = result.ok ? warnings : [...result.errors, ...warnings];
-      return { kind: 'kept', reason: decision.reason, problems };
-    }
-    if (decision.alarm !== undefined) this.#log.write('warning', decision.alarm, { cause });
-    this.#telling.load(decision.file);
-    const summary = await this.#engine.apply(decision.file.jobs);
-    this.#file = decision.file;
-    this.#keeping.retain(decision.file.history);
-    this.#daemonFile.update({ jobs: decision.file.jobs.length, loadedAt: systemClock.now() });
-    this.#shrink();
-    return { kind: 'applied', summary, warnings };
-  }
-
   /** In the background: there may be very many of them. */
   #sweep(): void {
     const { owners } = this.#keeping;
@@ -360,20 +315,9 @@ export class App {
       directory: this.#options.environment.TZDIR || ZONEINFO,
       ours,
       now: systemClock.now(),
-      jobs: this.#file.jobs,
+      jobs: this.#loading.jobs,
     });
     if (warning !== undefined && this.#stopping === undefined) this.#log.write('warning', warning);
-  }
-
-  #say(list: LoadedFile['warnings'], texts: LoadedFile['texts']): void {
-    for (const diagnostic of list.slice(0, MOST_SAID)) {
-      const text = formatDiagnostics([diagnostic], texts, { color: false }).trimEnd();
-      this.#log.write(diagnostic.severity, text);
-    }
-    const next = list[MOST_SAID];
-    if (next === undefined) return;
-    const rest = `${list.length - MOST_SAID} more; "tsched validate ${this.#options.file}" shows them all`;
-    this.#log.write(next.severity, rest);
   }
 
   #observe(event: EngineEvent): void {
@@ -396,23 +340,7 @@ export class App {
       log: this.#log,
       version,
       ephemeral,
-      load: (text) =>
-        load(this.#options, { signal: this.#aborter.signal, ...(text !== undefined && { text }) }),
+      loading: this.#loading,
     });
   }
-}
-
-function load(
-  options: AppOptions,
-  more: { readonly signal?: AbortSignal; readonly text?: string } = {},
-): Promise<LoadResult> {
-  const { environment, hostTimezone } = options;
-  const uid = process.geteuid?.();
-  return loadJobFileApart(options.file, {
-    environment,
-    hostTimezone,
-    now: systemClock.now(),
-    ...(uid === undefined ? {} : { uid }),
-    ...more,
-  });
 }

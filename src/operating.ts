@@ -4,9 +4,9 @@
  */
 import { statSync } from 'node:fs';
 import type { OperatingSettings } from './app-options.ts';
-import type { LoadResult } from './config/load.ts';
 import type { Engine } from './engine/engine.ts';
 import type { Clock, Store } from './engine/ports.ts';
+import type { JobLoading } from './job-loading.ts';
 import type { Log } from './observe/log.ts';
 import { DaemonOperator } from './operator.ts';
 import type { ReloadResult } from './operator/reload-result.ts';
@@ -32,8 +32,7 @@ export interface OperatingParts {
   readonly version: string;
   /** History is in memory alone. */
   readonly ephemeral: boolean;
-  /** Reads the job file, or `text` in its place. */
-  readonly load: (text?: string) => Promise<LoadResult>;
+  readonly loading: JobLoading;
 }
 
 export class Operating {
@@ -61,7 +60,10 @@ export class Operating {
         get storeSize() {
           return sizeOf(paths.database) + sizeOf(`${paths.database}-wal`);
         },
-        load: parts.load,
+        load: (text) => parts.loading.load(text),
+        isAdded: (jobId) => parts.loading.isAdded(jobId),
+        add: (request) => parts.loading.add(request),
+        remove: (jobId) => parts.loading.remove(jobId),
         reload: (cause) => parts.app.reload(cause),
         stop: (request) => parts.app.stop(request),
         say: (message) => log.write('notice', message),

@@ -5,6 +5,8 @@
 import type { LoadResult } from './config/load.ts';
 import type { JobStatus } from './engine/engine.ts';
 import type {
+  AddedJobs,
+  AddJobsRequest,
   Answer,
   BegunRun,
   DaemonEvent,
@@ -32,6 +34,7 @@ import type {
 } from './engine/ports-operator.ts';
 import type { Clock, Store } from './engine/ports.ts';
 import type { Duration, JobId, RunId, RunRecord } from './model.ts';
+import { addJobs, removeJob, type JobKeeper } from './operator/added-jobs.ts';
 import { censusOf, stateOf, viewOf, type Census } from './operator/jobs.ts';
 import { Feed } from './operator/feed.ts';
 import { Runs, type RunsParts } from './operator/runs.ts';
@@ -54,7 +57,7 @@ export interface OperatorParts extends RunsParts {
 }
 
 /** What is asked of the daemon as a whole. */
-export interface AskedDaemon {
+export interface AskedDaemon extends JobKeeper {
   readonly info: DaemonInfo;
   /** Of the database and its log, in bytes. */
   readonly storeSize: number | undefined;
@@ -62,8 +65,7 @@ export interface AskedDaemon {
   load(text?: string): Promise<LoadResult>;
   reload(cause: string): Promise<ReloadResult>;
   stop(request: { readonly now: boolean }): Promise<void>;
-  /** A word for the log. */
-  say(message: string): void;
+  isAdded(jobId: JobId): boolean;
 }
 
 /** Ids that a mistyped one is compared with. */
@@ -263,6 +265,16 @@ export class DaemonOperator implements Operator {
     return this.job(jobId);
   }
 
+  async addJobs(request: AddJobsRequest): Promise<Answer<AddedJobs>> {
+    return this.#parts.engine.stopping ? refuse(STOPPING) : addJobs(this.#parts.daemon, request);
+  }
+
+  async removeJob(jobId: JobId, by: string): Promise<Answer<JobId>> {
+    const { engine, daemon } = this.#parts;
+    const isLoaded = engine.job(jobId) !== undefined;
+    return (await removeJob(daemon, { jobId, isLoaded, by })) ?? this.#unknownJob(jobId);
+  }
+
   async reload({ dryRun, by }: { dryRun: boolean; by: string }): Promise<Answer<ReloadPlan>> {
     const { engine, daemon, clock } = this.#parts;
     const known = before(engine);
@@ -363,7 +375,9 @@ export class DaemonOperator implements Operator {
 
   #view(job: JobStatus, known: ReadonlyMap<JobId, JobHistory>): JobView {
     const fresh = (run: RunRecord): RunRecord => this.#runs.fresh(run);
-    return viewOf(job, this.#parts.wording, { known: known.get(job.definition.id), fresh });
+    const { id } = job.definition;
+    const isAdded = this.#parts.daemon.isAdded(id);
+    return viewOf(job, this.#parts.wording, { known: known.get(id), fresh, isAdded });
   }
 
   #count(): Census {

@@ -10,6 +10,8 @@ export interface Refusal {
   readonly refused:
     | 'unknown_job'
     | 'unknown_run'
+    | 'job_exists'
+    | 'not_added'
     | 'run_active'
     | 'run_finished'
     | 'too_many'
@@ -56,6 +58,8 @@ export const JOB_STATES: readonly JobState[] = ['scheduled', 'paused', 'disabled
 
 export interface JobView {
   readonly definition: JobDefinition;
+  /** The job file, or somebody who added it while the daemon ran. */
+  readonly origin: 'file' | 'added';
   /** As the job file has it, and in words. */
   readonly schedule: string;
   readonly scheduleInWords: string;
@@ -238,6 +242,22 @@ export interface PauseRequest {
 }
 
 /** What an API or a command may ask of a running daemon. */
+export interface AddJobsRequest {
+  /** A job file. */
+  readonly text: string;
+  /** What relative paths in it are relative to; absolute. By default the directory of the daemon's own job file. */
+  readonly directory: string | undefined;
+  /** Also in place of jobs of the same id. */
+  readonly replace: boolean;
+  readonly by: string;
+}
+
+/** Neither: there were jobs alike. */
+export interface AddedJobs {
+  readonly added: readonly JobId[];
+  readonly changed: readonly JobId[];
+}
+
 export interface Operator {
   status(): Promise<DaemonStatus>;
   readiness(): Readiness;
@@ -265,6 +285,9 @@ export interface Operator {
   cancel(runId: RunId, by: string): Promise<Answer<RunRecord>>;
   pause(jobId: JobId, request: PauseRequest): Promise<Answer<JobView>>;
   resume(jobId: JobId, by: string): Promise<Answer<JobView>>;
+  /** Adds all jobs of a text, or none; the same again changes nothing. They outlive the daemon. */
+  addJobs(request: AddJobsRequest): Promise<Answer<AddedJobs>>;
+  removeJob(jobId: JobId, by: string): Promise<Answer<JobId>>;
   /** Reads the job file again and takes it over; with `dryRun` only tells what that would change. */
   reload(request: { readonly dryRun: boolean; readonly by: string }): Promise<Answer<ReloadPlan>>;
   /** Asks to stop and does not wait for it. */

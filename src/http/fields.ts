@@ -103,6 +103,19 @@ export function flag(about: string): Field<boolean> {
   };
 }
 
+/** Any JSON object. */
+export function object(about: string): Field<object> {
+  return {
+    schema: { type: 'object' },
+    about,
+    required: true,
+    read(value, name) {
+      if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+      throw wrong(name, 'a JSON object');
+    },
+  };
+}
+
 /** Some of these words, with commas between. */
 export function someOf(about: string, words: readonly string[]): Field<readonly string[]> {
   return {

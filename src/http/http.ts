@@ -6,13 +6,14 @@ import { socketGuard, tcpGuard, type Guard } from './guard.ts';
 import { closeServer, listenOnPort, listenOnSocket } from './listen.ts';
 import { openApi } from './openapi.ts';
 import { actRoutes } from './routes-act.ts';
+import { jobRoutes } from './routes-jobs.ts';
 import { readRoutes } from './routes-read.ts';
 import { watchRoutes } from './routes-watch.ts';
 import { createApiServer, type Limits } from './server.ts';
 import { TokenBook } from './tokens.ts';
 
 /** The API. `GET /api/v1/jobs/{id}/why` will join it when what decides it (cli/why) can be asked for as data. */
-export const routes = [...readRoutes, ...actRoutes, ...watchRoutes];
+export const routes = [...readRoutes, ...jobRoutes, ...actRoutes, ...watchRoutes];
 
 export interface HttpParts {
   readonly operator: Operator;

@@ -67,6 +67,8 @@ const STATUS: Readonly<Record<ProblemCode, number>> = {
   unknown_path: 404,
   no_output: 404,
   wrong_method: 405,
+  job_exists: 409,
+  not_added: 409,
   run_active: 409,
   run_finished: 409,
   too_large: 413,

@@ -63,7 +63,7 @@ export interface Documented {
 }
 
 export interface Sketch<Q extends Fields, B extends Fields> {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** With variables in braces. */
   readonly path: string;
   readonly scope: Scope;

@@ -90,7 +90,7 @@ async function understand(
   if ('methods' in found) throw notThere(found.methods);
   const { route, path } = found;
   const by = guard.admit(request, route.scope);
-  const body = method === 'POST' ? await bodyOf(request, route, signal) : {};
+  const body = method === 'POST' || method === 'PUT' ? await bodyOf(request, route, signal) : {};
   const asked = {
     path,
     query: readFields(route.query, query, 'bad_request'),

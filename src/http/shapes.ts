@@ -95,6 +95,7 @@ export function jobShape(job: JobView): object {
     fault: fault ?? null,
     task: task.kind,
     tags,
+    origin: job.origin,
     source: { file: source.file, line: source.line },
     active: job.active.map(runShape),
     waiting: job.waiting,

@@ -11,16 +11,20 @@ export function stateOf({ state, nextSlot, definition }: JobStatus): JobState {
   return nextSlot !== undefined || atStart ? 'scheduled' : 'ended';
 }
 
-/** @param fresh the newest state of a run that history may not have yet */
-export function viewOf(
-  job: JobStatus,
-  wording: Wording,
-  { known, fresh }: { known: JobHistory | undefined; fresh: (run: RunRecord) => RunRecord },
-): JobView {
+/** What else is known of a job. */
+interface Seen {
+  readonly known: JobHistory | undefined;
+  /** The newest state of a run that history may not have yet. */
+  readonly fresh: (run: RunRecord) => RunRecord;
+  readonly isAdded: boolean;
+}
+
+export function viewOf(job: JobStatus, wording: Wording, { known, fresh, isAdded }: Seen): JobView {
   const { definition, nextSlot, pause, fault, active, waiting } = job;
   const last = newest(known?.last, active);
   return {
     definition,
+    origin: isAdded ? 'added' : 'file',
     schedule: wording.asWritten(definition.schedule),
     scheduleInWords: wording.inWords(definition.schedule, definition.id),
     state: stateOf(job),

@@ -1,0 +1,211 @@
+/**
+ * What a daemon runs, and how that changes: its job file, read again when it changes, and jobs that are added and removed
+ * meanwhile. One change after another. Part of the composition, beside app.ts.
+ */
+import type { AppOptions } from './app-options.ts';
+import { loadJobFileApart } from './config/apart.ts';
+import { formatDiagnostics, type Diagnostic } from './config/diagnostic.ts';
+import type { LoadedFile, LoadOptions, LoadResult } from './config/load.ts';
+import { decideReload } from './config/reload.ts';
+import type { FileWatch } from './config/watch.ts';
+import { systemClock } from './engine/clock.ts';
+import type { Engine } from './engine/engine.ts';
+import { inSmallNursery } from './heap.ts';
+import { JobSet, type AddRequest, type AddResult } from './job-set.ts';
+import type { Keeping } from './keeping.ts';
+import type { JobDefinition, JobId } from './model.ts';
+import type { Log } from './observe/log.ts';
+import type { ReloadResult } from './operator/reload-result.ts';
+import type { DaemonFile } from './store/daemon-file.ts';
+import type { Telling } from './telling.ts';
+
+/** Most errors and warnings of one reading that are written to the log: of a broken template there are thousands. */
+const MOST_SAID = 20;
+
+export interface JobLoadingParts {
+  readonly options: AppOptions;
+  readonly file: LoadedFile;
+  readonly log: Log;
+  readonly keeping: Keeping;
+  readonly daemonFile: DaemonFile;
+  readonly telling: Telling;
+  readonly engine: Engine;
+  /** The daemon is stopping. */
+  readonly signal: AbortSignal;
+  /** A set was applied. */
+  readonly onApplied: () => void;
+  /** The job file is about to be read again. */
+  readonly onReloading: () => void;
+  readonly onReloaded: (cause: string, result: ReloadResult) => void;
+}
+
+export class JobLoading {
+  readonly #parts: JobLoadingParts;
+  readonly #set: JobSet;
+  #file: LoadedFile;
+  #watch: FileWatch | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+  #queued: Promise<ReloadResult> | undefined;
+
+  constructor(parts: JobLoadingParts) {
+    this.#parts = parts;
+    this.#file = parts.file;
+    this.#set = new JobSet({ store: parts.keeping.store, clock: systemClock, file: parts.file.jobs });
+  }
+
+  /** All jobs, of the file and added ones. */
+  get jobs(): readonly JobDefinition[] {
+    return this.#set.jobs;
+  }
+
+  isAdded(jobId: JobId): boolean {
+    return this.#set.isAdded(jobId);
+  }
+
+  /** Begins to keep the promises of the file, and of jobs that were added to earlier daemons. */
+  async start(): Promise<void> {
+    const { log, engine, telling, options, daemonFile } = this.#parts;
+    this.#say(this.#file.warnings, this.#file.texts);
+    for (const { jobId, error } of await this.#set.takeUp(loadOptions(options))) {
+      const what = `the added job ${jobId} cannot be loaded any more and does not run: ${error.message}`;
+      log.write('error', `${what}; add it again, or remove it: tsched remove ${jobId}`, { job: jobId });
+    }
+    daemonFile.update({ jobs: this.jobs.length });
+    await telling.start(this.#loaded());
+    await inSmallNursery(() => engine.start(this.jobs));
+  }
+
+  /** Keeps the watch up to date from now on. */
+  watch(watch: FileWatch): void {
+    this.#watch = watch;
+    watch.watch(this.#file.watched, this.#file.stamps);
+  }
+
+  /** Reads the job file again and puts it in place of the loaded set if it is good. Requests that come meanwhile share one more reading. */
+  reload(cause: string): Promise<ReloadResult> {
+    this.#queued ??= this.#inTurn(async () => {
+      this.#queued = undefined;
+      this.#parts.onReloading();
+      const result = await this.#tryReload(cause);
+      this.#parts.onReloaded(cause, result);
+      return result;
+    });
+    return this.#queued;
+  }
+
+  /** Adds the jobs of a text, all or none; they are kept, and armed, once this resolves. */
+  add(request: AddRequest): Promise<AddResult> {
+    return this.#inTurn(async () => {
+      const result = await this.#set.add(request, loadOptions(this.#parts.options));
+      if (result.kind === 'added') await this.#apply();
+      return result;
+    });
+  }
+
+  /** Removes an added job. False: there is none of this id. */
+  remove(jobId: JobId): Promise<boolean> {
+    return this.#inTurn(async () => {
+      const isRemoved = await this.#set.remove(jobId);
+      if (isRemoved) await this.#apply();
+      return isRemoved;
+    });
+  }
+
+  /** Reads the job file, or `text` in its place; nothing comes of it. */
+  load(text?: string): Promise<LoadResult> {
+    const { options, signal } = this.#parts;
+    return loadJobFile(options, { signal, ...(text === undefined ? {} : { text }) });
+  }
+
+  async #tryReload(cause: string): Promise<ReloadResult> {
+    try {
+      return await inSmallNursery(() => this.#reload(cause));
+    } catch (error) {
+      // A mistake of ours, or our own files exchanged under us. Silence would let people believe that it worked.
+      const reason = `the job file could not be loaded again (${String(error)}); the jobs loaded before stay`;
+      this.#parts.log.write('crit', `${reason}; if tsched was upgraded, restart it`, { cause });
+      return { kind: 'kept', reason };
+    }
+  }
+
+  async #reload(cause: string): Promise<ReloadResult> {
+    const { signal, daemonFile, log, keeping } = this.#parts;
+    const stopping = { kind: 'kept', reason: 'the daemon is stopping' } as const;
+    if (signal.aborted) return stopping;
+    const result = await this.load();
+    if (signal.aborted) return stopping;
+    const decision = decideReload(this.#file, result);
+    const reason = decision.kind === 'keep' ? decision.reason : undefined;
+    daemonFile.update({
+      fileProblem: reason === undefined ? undefined : { since: systemClock.now(), message: reason },
+    });
+    const { watched, stamps, warnings, texts } = result.ok ? result.file : result;
+    this.#watch?.watch(result.ok ? watched : [...new Set([...watched, ...this.#file.watched])], stamps);
+    if (decision.kind === 'unchanged') return decision;
+    const problems = result.ok ? warnings : [...result.errors, ...warnings];
+    this.#say(problems, texts);
+    if (decision.kind === 'keep') {
+      log.write('error', decision.reason, { cause });
+      return { kind: 'kept', reason: decision.reason, problems };
+    }
+    if (decision.alarm !== undefined) log.write('warning', decision.alarm, { cause });
+    this.#file = decision.file;
+    this.#set.load(decision.file.jobs);
+    const summary = await this.#apply();
+    keeping.retain(decision.file.history);
+    daemonFile.update({ loadedAt: systemClock.now() });
+    return { kind: 'applied', summary, warnings };
+  }
+
+  async #apply() {
+    const { engine, telling, daemonFile, onApplied } = this.#parts;
+    const { jobs } = this;
+    telling.load(this.#loaded());
+    const summary = await engine.apply(jobs);
+    daemonFile.update({ jobs: jobs.length });
+    onApplied();
+    return summary;
+  }
+
+  #loaded(): LoadedFile {
+    const { jobs } = this;
+    // Not a copy: the hash of what was read is worked out when it is first asked for.
+    return Object.create(this.#file, { jobs: { value: jobs } }) as LoadedFile;
+  }
+
+  #inTurn<T>(action: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(action);
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+
+  #say(list: readonly Diagnostic[], texts: LoadedFile['texts']): void {
+    const { log, options } = this.#parts;
+    for (const diagnostic of list.slice(0, MOST_SAID)) {
+      const text = formatDiagnostics([diagnostic], texts, { color: false }).trimEnd();
+      log.write(diagnostic.severity, text);
+    }
+    const next = list[MOST_SAID];
+    if (next === undefined) return;
+    const rest = `${list.length - MOST_SAID} more; "tsched validate ${options.file}" shows them all`;
+    log.write(next.severity, rest);
+  }
+}
+
+/** Reads the job file as the daemon does: a large one in a process of its own. */
+export function loadJobFile(
+  options: AppOptions,
+  more: { readonly signal?: AbortSignal; readonly text?: string } = {},
+): Promise<LoadResult> {
+  return loadJobFileApart(options.file, { ...loadOptions(options), ...more });
+}
+
+function loadOptions({ environment, hostTimezone }: AppOptions): LoadOptions {
+  const uid = process.geteuid?.();
+  return {
+    environment,
+    hostTimezone,
+    now: systemClock.now(),
+    ...(uid === undefined ? {} : { uid }),
+  };
+}

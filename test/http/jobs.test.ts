@@ -1,0 +1,117 @@
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { account, directory, startDaemon, type Daemon } from '../support/daemon.ts';
+import { ask, infoOf, socketOf, startAsked } from './support.ts';
+
+const FILE = 'jobs: { filed: { every: 1000d, run: "true" } }';
+
+const often = (line: string): object => ({ every: '1s', run: line });
+
+async function origins(daemon: Daemon): Promise<Record<string, string>> {
+  const { body } = await ask(socketOf(daemon), '/api/v1/jobs');
+  return Object.fromEntries(
+    (body.jobs as { id: string; origin: string }[]).map(({ id, origin }) => [id, origin]),
+  );
+}
+
+describe('jobs at run time', () => {
+  it('fire, outlive kill -9, are listed with where they come from, and go again', async () => {
+    const where = directory();
+    const book = account(join(where, 'account'));
+    const first = await startAsked({ directory: where, jobs: FILE });
+    const added = await ask(socketOf(first), '/api/v1/jobs/extra', {
+      method: 'POST',
+      json: { job: often(book.line()) },
+    });
+    expect(added).toMatchObject({ status: 201, body: { added: ['extra'], changed: [] } });
+    expect(await origins(first)).toEqual({ filed: 'file', extra: 'added' });
+    await first.until('it to fire', () => book.executions('extra').length > 0);
+    first.signal('SIGKILL');
+    await first.exited;
+
+    const next = await startAsked({ directory: where });
+    const before = book.executions('extra').length;
+    await next.until('it to fire again', () => book.executions('extra').length > before);
+    expect(await origins(next)).toEqual({ filed: 'file', extra: 'added' });
+    const slots = book.slots('extra');
+    expect(new Set(slots).size).toBe(slots.length);
+
+    expect(await ask(socketOf(next), '/api/v1/jobs/extra', { method: 'DELETE' })).toMatchObject({
+      status: 200,
+      body: { removed: 'extra' },
+    });
+    expect(await origins(next)).toEqual({ filed: 'file' });
+    expect(await ask(socketOf(next), '/api/v1/jobs/extra', { method: 'DELETE' })).toMatchObject({
+      status: 404,
+      body: { code: 'unknown_job' },
+    });
+    await next.stop();
+    const last = await startDaemon({ directory: where }).ready();
+    expect(last.lines.find(({ event }) => event === 'engine_started')).toMatchObject({
+      msg: 'started with 1 job',
+    });
+  });
+
+  it('are one job when ten clients add it at once, and no job where another is', async () => {
+    const daemon = await startAsked({ jobs: FILE });
+    const place = socketOf(daemon);
+    const add = (json: object) => ask(place, '/api/v1/jobs/a', { method: 'POST', json });
+    const answers = await Promise.all(Array.from({ length: 10 }, () => add({ job: often('true') })));
+    expect(answers.map(({ status }) => status).sort()).toEqual([...Array(9).fill(200), 201]);
+    expect(await origins(daemon)).toEqual({ filed: 'file', a: 'added' });
+    expect(await add({ job: often('false') })).toMatchObject({
+      status: 409,
+      body: { code: 'job_exists', detail: 'another a was added before' },
+    });
+    const put = (id: string, json: object) => ask(place, `/api/v1/jobs/${id}`, { method: 'PUT', json });
+    expect(await put('a', { job: often('false') })).toMatchObject({ status: 200, body: { changed: ['a'] } });
+    expect(await put('filed', { job: often('true') })).toMatchObject({
+      status: 409,
+      body: { detail: 'the job file defines filed' },
+    });
+    expect(await put('filed', { job: often('true'), replace: true })).toMatchObject({ status: 200 });
+    expect(await origins(daemon)).toEqual({ filed: 'added', a: 'added' });
+    await ask(place, '/api/v1/jobs/filed', { method: 'DELETE' });
+    expect(await origins(daemon)).toEqual({ filed: 'file', a: 'added' });
+    expect(await ask(place, '/api/v1/jobs/filed', { method: 'DELETE' })).toMatchObject({
+      status: 409,
+      body: { code: 'not_added' },
+    });
+  });
+
+  it('are refused with the words of validate, all or none', async () => {
+    const daemon = await startAsked({ jobs: FILE });
+    const text = 'jobs:\n  good: { every: 5m, run: x }\n  bad: { evry: 5m, run: x }\n';
+    const add = (json: object) => ask(socketOf(daemon), '/api/v1/jobs', { method: 'POST', json });
+    expect(await add({ text })).toMatchObject({
+      status: 422,
+      body: { code: 'bad_file', errors: [{ line: 3, column: 10, message: 'unknown key "evry"' }] },
+    });
+    expect(await add({ text: 'include: [/etc/*.yaml]' })).toMatchObject({ status: 422 });
+    expect(await add({ text, directory: 'here' })).toMatchObject({ status: 400 });
+    expect(await origins(daemon)).toEqual({ filed: 'file' });
+    const good = 'jobs: { good: { every: 5m, run: x, cwd: below } }';
+    expect(await add({ text: good, directory: '/srv' })).toMatchObject({ status: 201 });
+    const { body } = await ask(socketOf(daemon), '/api/v1/jobs/good');
+    expect(body).toMatchObject({ definition: { cwd: '/srv/below' }, origin: 'added' });
+    expect(infoOf(daemon)).toMatchObject({ jobs: 2 });
+  });
+
+  it('stay through a reload of the file, and one that it cannot load does not keep the others out', async () => {
+    const where = directory();
+    const first = await startAsked({ directory: where, jobs: FILE, env: { WHO: 'me' } });
+    const json = (run: object): object => ({ job: { every: '5m', run: 'x', ...run } });
+    await ask(socketOf(first), '/api/v1/jobs/a', { method: 'POST', json: json({ env: { W: '${WHO}' } }) });
+    await ask(socketOf(first), '/api/v1/jobs/b', { method: 'POST', json: json({}) });
+    expect(await ask(socketOf(first), '/api/v1/reload', { method: 'POST', json: {} })).toMatchObject({
+      status: 200,
+    });
+    expect(await origins(first)).toEqual({ filed: 'file', a: 'added', b: 'added' });
+    await first.stop();
+    const next = await startAsked({ directory: where });
+    expect(await origins(next)).toEqual({ filed: 'file', b: 'added' });
+    const said = await next.waitFor('the refusal', ({ level, job }) => level === 'error' && job === 'a');
+    expect(said.msg).toMatch(/the added job a cannot be loaded any more .*WHO.*tsched remove a/);
+    expect(await ask(socketOf(next), '/api/v1/jobs/a', { method: 'DELETE' })).toMatchObject({ status: 200 });
+  });
+});
