@@ -110,12 +110,14 @@ function fill(path: string, jobs: number, runs: number): void {
     (_, n) => [`job-${n}`, { schedule: 's', from: first }] as const,
   );
   recorder.record({ ...new Batch().data, placed });
-  for (let n = 0; n < runs; n += 1) {
+  for (let n = 0; n < runs; n += 10) {
     const batch = new Batch();
-    batch.claim(
-      placed.map(([jobId]) => finished(claimed(jobId, first + n * 60_000))),
-      [],
-    );
+    for (let slot = first + n * 60_000, tick = 0; tick < 10; slot += 60_000, tick += 1) {
+      batch.claim(
+        placed.map(([jobId]) => finished(claimed(jobId, slot))),
+        [],
+      );
+    }
     recorder.record({ ...batch.data, urgent: false });
   }
   db.close();

@@ -38,7 +38,7 @@ const MIGRATIONS: readonly string[] = [
     outcome      TEXT,
     UNIQUE (job, scheduled_at, manual)
   ) STRICT;
-  CREATE INDEX runs_unfinished ON runs (claimed_at) WHERE state <> 'finished';
+  CREATE INDEX runs_unfinished ON runs (id) WHERE state <> 'finished';
   CREATE TABLE skips (
     number       INTEGER PRIMARY KEY,
     job          INTEGER NOT NULL REFERENCES jobs,
