@@ -45,7 +45,7 @@ function attempt({ killSignal, ...call }: Assignment, outcome: string): void {
 /** One write, the last thing that matters: a message cut short is no message. Then out, whatever is still pending. */
 function end(result: ModuleOutcome, outcome: string): void {
   try {
-    writeFileSync(fileOf(outcome), JSON.stringify(result));
+    writeFileSync(fileOf(outcome), JSON.stringify(result), { mode: 0o600 });
   } catch {
     exit(UNWRITABLE);
   }
