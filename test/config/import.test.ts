@@ -252,7 +252,8 @@ describe('expressions', () => {
       fc.property(field(59), field(23), field(7), (minute, hour, weekday) => {
         const came = translateCron(`${minute.text} ${hour.text} * * ${weekday.text}`, 'vixie');
         if (typeof came === 'string') throw new Error(came);
-        const { fields } = readCron(String(came.fields['cron']), '');
+        const { cron } = came.fields;
+        const { fields } = readCron(typeof cron === 'string' ? cron : '', '');
         expect(fields?.minutes).toEqual(sorted(minute.values));
         expect(fields?.hours).toEqual(sorted(hour.values));
         expect(fields?.weekdays).toEqual(sorted(weekday.values.map((value) => value % 7)));

@@ -1,5 +1,6 @@
 /** The installed unit in a real systemd. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bin } from '../../support/daemon.ts';
 import {
   bootBox,
   endBox,
@@ -90,6 +91,31 @@ describe.skipIf(why !== undefined)(`in a real systemd${skipped}`, { timeout: 120
       expect([show('ActiveState'), show('Result')]).toEqual(['inactive', 'success']);
     },
   );
+
+  it('of a user: the unit of `install --user` under systemctl --user', () => {
+    inBox(['useradd', '--create-home', 'me']);
+    const id = inBox(['id', '-u', 'me']).trim();
+    const runtime = `/run/user/${id}`;
+    inBox(['install', '-d', '-o', 'me', '-m', '0700', runtime]);
+    inBox(['systemctl', 'start', `user@${id}`]);
+    const asMe = (...command: string[]): string => {
+      const identity = ['setpriv', `--reuid=${id}`, `--regid=${id}`, '--init-groups'];
+      const variables = ['HOME=/home/me', `XDG_RUNTIME_DIR=${runtime}`];
+      return inBox([...identity, 'env', '--chdir=/home/me', ...variables, ...command]);
+    };
+    const jobs = '/home/me/.config/tsched/jobs.yaml';
+    asMe('mkdir', '-p', '/home/me/.config/tsched');
+    write(jobs, JSON.stringify({ jobs: { noon } }));
+    expect(asMe(process.execPath, bin, 'install', '--user')).toContain(`tsched validate ${jobs}`);
+    asMe('systemctl', '--user', 'daemon-reload');
+    asMe('systemctl', '--user', 'start', 'tsched');
+    const shown = (property: string): string =>
+      asMe('systemctl', '--user', 'show', '--value', '-p', property, 'tsched').trim();
+    expect([shown('Type'), shown('ActiveState')]).toEqual(['notify', 'active']);
+    expect(shown('StatusText')).toMatch(/^1 job, next: noon at /);
+    asMe('systemctl', '--user', 'stop', 'tsched');
+    expect([shown('ActiveState'), shown('Result')]).toEqual(['inactive', 'success']);
+  });
 
   it('is not taken for active before it says so', () => {
     install({ jobs: { noon } }, 'OpenFile=\nEnvironment=PATH=/nowhere\nTimeoutStartSec=3s\nRestart=no');
