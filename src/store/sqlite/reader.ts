@@ -5,6 +5,7 @@ import type { RunPage, RunQuery } from '../../engine/ports-operator.ts';
 import { FAILED, type HistoryReader, type JobHistory, type RowQuery, type RunFigures } from '../history.ts';
 import { openToRead } from './open.ts';
 import { page } from './page.ts';
+import { prepared } from './statements.ts';
 import { statusCondition } from './statuses.ts';
 import { pauseOf, RUN_COLUMNS, runOf, SKIP_COLUMNS, skipOf } from './rows.ts';
 
@@ -70,7 +71,8 @@ export class Reader implements HistoryReader {
   }
 
   jobs(ids: readonly JobId[], runs: number): Map<JobId, JobHistory> {
-    const select = this.#db.prepare(
+    const select = prepared(
+      this.#db,
       `SELECT ${RUN_COLUMNS} FROM runs r JOIN jobs j ON j.number = r.job
        WHERE r.job = (SELECT number FROM jobs WHERE id = ?) ORDER BY r.scheduled_at DESC, r.manual DESC LIMIT ${runs}`,
     );
