@@ -4,6 +4,7 @@ import type { HistoryRow } from '../../engine/ports.ts';
 import type { RunPage, RunQuery } from '../../engine/ports-operator.ts';
 import type { Status } from '../history.ts';
 import { RUN_COLUMNS, runOf, SKIP_COLUMNS, skipOf } from './rows.ts';
+import { prepared } from './statements.ts';
 import { statusCondition } from './statuses.ts';
 
 /** Of the last row shown of each kind: what it is sorted by, and what tells it from others sorted alike. */
@@ -101,11 +102,8 @@ function select(db: DatabaseSync, table: Table, { query, after, condition }: Wan
   if (after !== undefined && ofOne) and(`(${sortedBy}, ${tie}) < (?, ?)`, ...after);
   else if (after !== undefined) and(`${tie} < ?`, after[1]);
   const order = ofOne ? `${sortedBy} DESC, ${tie} DESC` : `${tie} DESC`;
-  return db
-    .prepare(
-      `SELECT ${table.columns} FROM ${table.from} WHERE ${conditions.join(' AND ')} ORDER BY ${order} LIMIT ?`,
-    )
-    .all(...values, limit + 1);
+  const sql = `SELECT ${table.columns} FROM ${table.from} WHERE ${conditions.join(' AND ')} ORDER BY ${order} LIMIT ?`;
+  return prepared(db, sql).all(...values, limit + 1);
 }
 
 /** Each list is in its order already; an unstable clock must not mix it. */

@@ -23,6 +23,7 @@ import {
 } from '../history.ts';
 import { openToRead } from './open.ts';
 import { page } from './page.ts';
+import { prepared } from './statements.ts';
 import { statusCondition } from './statuses.ts';
 import { firstIdAt, pauseOf, RUN_COLUMNS, runOf, SKIP_COLUMNS, skipOf } from './rows.ts';
 
@@ -95,10 +96,11 @@ export class Reader implements HistoryReader {
 
   jobs(ids: readonly JobId[], runs: number): Map<JobId, JobHistory> {
     const newest = 'WHERE r.job = ? ORDER BY r.scheduled_at DESC, r.manual DESC LIMIT ?';
-    const last = this.#db.prepare(
+    const last = prepared(
+      this.#db,
       `SELECT ${RUN_COLUMNS} FROM runs r JOIN jobs j ON j.number = r.job ${newest}`,
     );
-    const kinds = this.#db.prepare(`SELECT r.outcome ->> 'kind' AS kind FROM runs r ${newest}`);
+    const kinds = prepared(this.#db, `SELECT r.outcome ->> 'kind' AS kind FROM runs r ${newest}`);
     const found = new Map<JobId, JobHistory>();
     for (const id of ids) {
       const job = this.#job(id);

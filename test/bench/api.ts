@@ -1,0 +1,180 @@
+/**
+ * Reads a second that the API of a daemon with 1,000 jobs answers over its socket, and how late jobs start meanwhile: alone, at 2,000
+ * reads a second, and at as many as it can. Beside it, what a scrape of /metrics costs. Daemon and asker are processes of their own.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { Agent, request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const bin = join(import.meta.dirname, '../../bin/tsched.js');
+const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Jobs that are due each second. */
+const TICKING = 20;
+
+interface Rig {
+  readonly child: ChildProcess;
+  readonly directory: string;
+  ask(path: string): Promise<string>;
+}
+
+async function start(jobs: number): Promise<Rig> {
+  const directory = mkdtempSync(join(tmpdir(), 'tsched-bench-'));
+  const ticking = Array.from(
+    { length: TICKING },
+    (_, n) => `  t${n}: { cron: "* * * * * *", command: ["true"] }\n`,
+  );
+  const resting = Array.from(
+    { length: jobs - TICKING },
+    (_, n) => `  r${n}: { cron: "${n % 60} 3 * * *", run: "true" }\n`,
+  );
+  writeFileSync(join(directory, 'jobs.yaml'), `jobs:\n${[...ticking, ...resting].join('')}`);
+  const args = ['start', 'jobs.yaml', '--state-dir', 'state', '--log-level', 'warning'];
+  const child = spawn(process.execPath, [bin, ...args], { cwd: directory, stdio: 'inherit' });
+  const agent = new Agent({ keepAlive: true, maxSockets: 16 });
+  const socketPath = join(directory, 'state/tsched.sock');
+  const ask = (path: string): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const asking = request({ socketPath, path, agent }, (response) => {
+        let text = '';
+        response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+        response.on('end', () => (response.statusCode === 200 ? resolve(text) : reject(new Error(text))));
+      });
+      asking.on('error', reject).end();
+    });
+  for (let tries = 0; tries < 200; tries += 1) {
+    if (
+      await ask('/readyz').then(
+        () => true,
+        () => false,
+      )
+    )
+      return { child, directory, ask };
+    await wait(50);
+  }
+  throw new Error('the daemon does not answer');
+}
+
+async function stop({ child, directory }: Rig): Promise<void> {
+  const ended = new Promise((resolve) => child.once('close', resolve));
+  child.kill('SIGTERM');
+  await ended;
+  rmSync(directory, { recursive: true, force: true });
+}
+
+const PATHS = [
+  '/api/v1/status',
+  '/api/v1/jobs/t1',
+  '/api/v1/jobs?limit=20',
+  '/api/v1/runs?limit=20',
+  '/healthz',
+];
+
+/** Asks until `until`: so many a second, or with `rate` Infinity always sixteen at once. Gives the number of answers. */
+async function load(rig: Rig, rate: number, until: number): Promise<number> {
+  let answers = 0;
+  const one = async (n: number): Promise<void> => {
+    await rig.ask(PATHS[n % PATHS.length] ?? '');
+    answers += 1;
+  };
+  if (rate === Infinity) {
+    const asker = async (n: number): Promise<void> => {
+      while (performance.now() < until) await one((n += 1));
+    };
+    await Promise.all(Array.from({ length: 16 }, (_, n) => asker(n)));
+    return answers;
+  }
+  const begun = performance.now();
+  const asked: Promise<void>[] = [];
+  while (performance.now() < until) {
+    const due = Math.floor(((performance.now() - begun) / 1000) * rate);
+    while (asked.length < due) asked.push(one(asked.length));
+    await wait(2);
+  }
+  await Promise.all(asked);
+  return answers;
+}
+
+interface Run {
+  readonly jobId: string;
+  readonly scheduledAt: string;
+  readonly startedAt: string | null;
+}
+
+/** Of the runs that were due since: from their slot to the start of their process, in ms. */
+async function lateness(rig: Rig, since: number): Promise<number[]> {
+  const late: number[] = [];
+  for (let cursor = ''; ;) {
+    const page = await rig.ask(`/api/v1/runs?limit=1000&since=${new Date(since).toISOString()}${cursor}`);
+    const { runs, next } = JSON.parse(page) as { runs: Run[]; next: string | null };
+    for (const { scheduledAt, startedAt } of runs) {
+      if (startedAt !== null) late.push(Date.parse(startedAt) - Date.parse(scheduledAt));
+    }
+    if (next === null) return late.sort((a, b) => a - b);
+    cursor = `&cursor=${next}`;
+  }
+}
+
+/** CPU time of the daemon, in ms. */
+function cpuOf({ child }: Rig): number {
+  const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+async function measure(rig: Rig, name: string, { rate, seconds }: { rate: number; seconds: number }) {
+  const since = Date.now();
+  const [cpu, begun] = [cpuOf(rig), performance.now()];
+  const until = begun + seconds * 1000;
+  const answers = rate === 0 ? await wait(seconds * 1000).then(() => 0) : await load(rig, rate, until);
+  const took = (performance.now() - begun) / 1000;
+  const used = cpuOf(rig) - cpu;
+  const late = await lateness(rig, since);
+  const at = (share: number): number =>
+    late[Math.min(Math.floor(late.length * share), late.length - 1)] ?? Number.NaN;
+  return {
+    name,
+    'reads/s': Math.round(answers / took),
+    'daemon cpu %': Math.round(used / took / 10),
+    starts: late.length,
+    'late p50': at(0.5),
+    'late p99': at(0.99),
+    worst: at(1),
+  };
+}
+
+async function scrape(rig: Rig, times: number): Promise<string> {
+  const took: number[] = [];
+  for (let n = 0; n < times; n += 1) {
+    const begun = performance.now();
+    await rig.ask('/metrics');
+    took.push(performance.now() - begun);
+  }
+  took.sort((a, b) => a - b);
+  return `${took[Math.floor(times / 2)]?.toFixed(1)} ms (worst ${took.at(-1)?.toFixed(1)})`;
+}
+
+/** Prints the table; `smoke` only proves that it can be made. */
+export async function run({ smoke }: { smoke: boolean }): Promise<void> {
+  const rig = await start(smoke ? 50 : 1000);
+  try {
+    const seconds = smoke ? 2 : 15;
+    const rows = [];
+    await load(rig, Infinity, performance.now() + (smoke ? 200 : 2000)); // warm
+    for (let round = 0; round < (smoke ? 1 : 3); round += 1) {
+      rows.push(await measure(rig, 'nobody asks', { rate: 0, seconds }));
+      rows.push(await measure(rig, '2,000 a second', { rate: 2000, seconds }));
+      rows.push(await measure(rig, 'as many as it can', { rate: Infinity, seconds }));
+    }
+    console.log(`\n${TICKING} jobs due each second, lateness in ms from slot to process`);
+    console.table(rows);
+    console.log(`a scrape of /metrics: ${await scrape(rig, smoke ? 3 : 50)}`);
+  } finally {
+    await stop(rig);
+  }
+}
+
+if (import.meta.main) await run({ smoke: process.argv.includes('--smoke') });

@@ -1,0 +1,84 @@
+/** What happens, as a stream that can be taken up again. */
+import { describe, expect, it } from 'vitest';
+import { ask, Events, socketOf, startAsked, type Event } from './support.ts';
+
+const jobs = `
+jobs:
+  tick: { cron: "* * * * * *", run: "true" }
+  hand: { every: 1d, run: "echo x", env: { SECRET: hunter2 } }
+`;
+
+const numberOf = ({ id }: Event): number => Number(id.split('-')[1]);
+
+describe('the stream of events', () => {
+  it('tells the whole life of a run, in order, and none of its secrets', async () => {
+    const daemon = await startAsked({ jobs });
+    const place = socketOf(daemon);
+    const stream = new Events(place, '/api/v1/events?job=hand');
+    await daemon.until('the stream to begin', () => stream.all.length > 0);
+    const { body } = await ask(place, '/api/v1/jobs/hand/runs', { method: 'POST' });
+    await daemon.until('its end', () => stream.all.some(({ name }) => name === 'run_finished'));
+    stream.close();
+    const told = stream.all.slice(1);
+    expect(told.map(({ name }) => name)).toEqual([
+      'run_claimed',
+      'attempt_started',
+      'attempt_ended',
+      'run_finished',
+    ]);
+    for (const { name, data } of told)
+      expect(data).toMatchObject({ kind: name, run: { id: body.id, jobId: 'hand' } });
+    expect(told.at(-1)?.data).toMatchObject({ outcome: { kind: 'succeeded' }, run: { state: 'finished' } });
+    expect(JSON.stringify(stream.all)).not.toContain('hunter2');
+  });
+
+  it('misses nothing and repeats nothing when it is taken up again', async () => {
+    const daemon = await startAsked({ jobs });
+    const place = socketOf(daemon);
+    const whole = new Events(place, '/api/v1/events');
+    const first = new Events(place, '/api/v1/events');
+    await daemon.until('some events', () => first.all.length > 4);
+    first.close();
+    const last = first.all.at(-1)?.id ?? '';
+    const seen = whole.all.length;
+    await daemon.until('events that the first misses', () => whole.all.length > seen + 4);
+    const second = new Events(place, '/api/v1/events', { 'last-event-id': last });
+    await daemon.until('more events', () => second.all.length > 8);
+    second.close();
+    whole.close();
+    const both = [...first.all, ...second.all].filter(({ name }) => name !== 'hello').map(numberOf);
+    const expected = Array.from({ length: both.length }, (_, n) => (both[0] ?? 0) + n);
+    expect(both).toEqual(expected);
+    expect(second.all.some(({ name }) => name === 'reset' || name === 'hello')).toBe(false);
+  });
+
+  it('says so when what came between is not known any more', async () => {
+    const daemon = await startAsked({ jobs });
+    for (const id of ['0-1', 'abc-99', 'nonsense', `${Date.now().toString(36)}-999999`]) {
+      const stream = new Events(socketOf(daemon), '/api/v1/events', { 'last-event-id': id });
+      await daemon.until('its first event', () => stream.all.length > 0);
+      stream.close();
+      expect(stream.all[0]?.name, id).toBe('reset');
+    }
+  });
+
+  it('goes on after a retry, and ends with the daemon', async () => {
+    const retrying =
+      'jobs: { again: { every: 1d, run: "echo $TSCHED_ATTEMPT; exit 1", retry: { limit: 1, delay: 100ms } } }\n';
+    const daemon = await startAsked({ jobs: retrying });
+    const place = socketOf(daemon);
+    const { body } = await ask(place, '/api/v1/jobs/again/runs', { method: 'POST' });
+    const output = new Events(place, `/api/v1/runs/${body.id}/output/stream`);
+    await daemon.until('the output to end', () => output.ended);
+    expect(output.all.map(({ name, data }) => [name, data.attempt, data.text])).toEqual([
+      ['output', 1, '1\n'],
+      ['output', 2, '2\n'],
+      ['end', undefined, undefined],
+    ]);
+    const stream = new Events(place, '/api/v1/events');
+    await daemon.until('the stream to begin', () => stream.all.length > 0);
+    expect(await daemon.stop()).toBe(0);
+    await daemon.afterwards('the stream to end', () => stream.ended);
+    expect(stream.all.map(({ name }) => name)).toEqual(['hello', 'engine_stopping', 'engine_stopped']);
+  });
+});

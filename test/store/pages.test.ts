@@ -1,0 +1,162 @@
+/** What the API asks of the history, of either driver: pages, single runs, the newest of each job. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/engine/clock.ts';
+import type { RunQuery } from '../../src/engine/ports-operator.ts';
+import type { HistoryRow, Store } from '../../src/engine/ports.ts';
+import type { HistorySource } from '../../src/store/history.ts';
+import { MemoryHistory } from '../../src/store/memory-history.ts';
+import { MemoryStore } from '../../src/store/memory.ts';
+import { HistoryThread } from '../../src/store/sqlite/history-thread.ts';
+import { openSqliteStore } from '../../src/store/sqlite/store.ts';
+import { runOf, skipOf } from './conformance.ts';
+
+interface Kept {
+  readonly store: Store;
+  readonly history: HistorySource;
+}
+
+const cleanups: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+const drivers: Record<string, () => Promise<Kept>> = {
+  async sqlite() {
+    const directory = mkdtempSync(join(tmpdir(), 'tsched-pages-'));
+    const path = join(directory, 'tsched.db');
+    const store = await openSqliteStore({
+      path,
+      clock: systemClock,
+      retention: { keep: 1000 },
+      onHealth: () => undefined,
+      onPruned: () => undefined,
+      reclaim: () => undefined,
+    });
+    const history = new HistoryThread(path);
+    cleanups.push(
+      () => rmSync(directory, { recursive: true }),
+      () => store.close(),
+      () => history.close(),
+    );
+    return { store, history };
+  },
+  async memory() {
+    const store = new MemoryStore();
+    return { store, history: new MemoryHistory(store) };
+  },
+};
+
+const id = (n: number): string => `01a2146c-0000-7000-8000-${n.toString(16).padStart(12, '0')}`;
+
+function nameOf(row: HistoryRow): string {
+  return 'run' in row ? `run ${Number.parseInt(row.run.id.slice(-12), 16)}` : `skip ${row.skip.at}`;
+}
+
+/** Runs 1 … 30 of jobs a, b, c in turn, and skips of a between them; every third run failed. */
+async function fill({ store }: Kept): Promise<void> {
+  for (let n = 1; n <= 30; n += 1) {
+    const jobId = 'abc'.charAt(n % 3);
+    const run = runOf(id(n), n * 10, { jobId });
+    await store.claim([run], n % 5 === 0 ? [skipOf(n * 10 + 5, { jobId: 'a' })] : []);
+    const outcome = n % 3 === 0 ? { kind: 'failed' as const, exitCode: 1 } : { kind: 'succeeded' as const };
+    await store.save({ ...run, state: 'finished', finishedAt: n * 10 + 1, outcome });
+  }
+}
+
+async function pages(history: HistorySource, query: Omit<RunQuery, 'cursor'>, between = async () => {}) {
+  const names: string[] = [];
+  for (let cursor: string | undefined; ;) {
+    const page = await history.page({ ...query, cursor });
+    if (page === undefined) throw new Error('its own cursor was refused');
+    expect(page.rows.length).toBeLessThanOrEqual(query.limit);
+    names.push(...page.rows.map(nameOf));
+    if (page.next === undefined) return names;
+    cursor = page.next;
+    await between();
+  }
+}
+
+describe.each(Object.entries(drivers))('history of %s', (_, open) => {
+  it('is the same by pages of any size, newest first', async () => {
+    const kept = await open();
+    await fill(kept);
+    const whole = await pages(kept.history, { limit: 1000 });
+    expect(whole).toHaveLength(36);
+    expect(whole.slice(0, 4)).toEqual(['skip 305', 'run 30', 'run 29', 'run 28']);
+    for (const limit of [1, 2, 5, 7, 35, 36]) expect(await pages(kept.history, { limit })).toEqual(whole);
+  });
+
+  it('loses and repeats nothing while rows come', async () => {
+    const kept = await open();
+    await fill(kept);
+    const before = await pages(kept.history, { limit: 1000 });
+    let n = 100;
+    const names = await pages(kept.history, { limit: 4 }, async () => {
+      n += 1;
+      await kept.store.claim([runOf(id(n), n * 10)], [skipOf(n * 10 + 5)]);
+    });
+    expect(names).toEqual(before);
+  });
+
+  it('of one job is by scheduled time, with slots of the same moment told apart', async () => {
+    const kept = await open();
+    await kept.store.claim(
+      [runOf(id(1), 100), runOf(id(2), 100, { cause: 'manual' })],
+      [skipOf(100), skipOf(90)],
+    );
+    await kept.store.claim([runOf(id(3), 50, { cause: 'manual' })], [skipOf(100, { at: 200 })]);
+    const whole = await pages(kept.history, { jobId: 'a', limit: 10 });
+    expect(whole).toHaveLength(6);
+    expect(whole.slice(-2)).toEqual(['skip 90', 'run 3']);
+    expect(await pages(kept.history, { jobId: 'a', limit: 1 })).toEqual(whole);
+  });
+
+  it('can be asked for by span and by how it ended', async () => {
+    const kept = await open();
+    await fill(kept);
+    const { history } = kept;
+    const failed = await pages(history, { statuses: ['failed'], limit: 3 });
+    expect(failed).toEqual([
+      'run 30',
+      'run 27',
+      'run 24',
+      'run 21',
+      'run 18',
+      'run 15',
+      'run 12',
+      'run 9',
+      'run 6',
+      'run 3',
+    ]);
+    expect(await pages(history, { statuses: ['skipped'], since: 100, until: 200, limit: 1 })).toEqual([
+      'skip 155',
+      'skip 105',
+    ]);
+    expect(await pages(history, { statuses: ['active'], limit: 5 })).toEqual([]);
+    expect(await pages(history, { jobId: 'nobody', limit: 5 })).toEqual([]);
+  });
+
+  it('refuses a cursor that is none of ours', async () => {
+    const { history } = await open();
+    const odd = ['x', '', 'bm9uZQ', Buffer.from('{"run":["1; DROP TABLE runs",1]}').toString('base64url')];
+    for (const cursor of odd) expect(await history.page({ limit: 1, cursor }), cursor).toBeUndefined();
+  });
+
+  it('tells one run, the newest of each job, and which jobs fail', async () => {
+    const kept = await open();
+    await kept.store.place({
+      placed: new Map(['a', 'b', 'c'].map((job) => [job, { schedule: 's', from: 0 }])),
+      gone: [],
+    });
+    await fill(kept);
+    expect(await kept.history.run(id(7))).toMatchObject({ id: id(7), jobId: 'b' });
+    expect(await kept.history.run(id(99))).toBeUndefined();
+    const jobs = await kept.history.jobs(['a', 'b', 'none'], 3);
+    expect(jobs.get('a')).toMatchObject({ last: { id: id(30) }, outcomes: ['failed', 'failed', 'failed'] });
+    expect(jobs.get('none')).toEqual({ last: undefined, outcomes: [] });
+    expect(await kept.history.failing()).toEqual(['a']);
+  });
+});
