@@ -77,14 +77,13 @@ export async function createApp(options: AppOptions, surround: Surround = {}): P
       },
     });
     undo.push(() => executor.close());
-    const result = await inSmallNursery(() => loadJobFile(options));
-    if (!result.ok) throw new JobFileRefused(result);
+    const file = await firstLoad(options);
     const late: Late = { health: () => undefined, unwritable: () => undefined };
     const runs = new RunDirectories(paths.runs, systemClock);
     const holding = { lock };
     const keeping = await openKeeping({
       ...options,
-      retention: result.file.history,
+      retention: file.history,
       holding,
       onHealth: (health) => late.health(health),
       onUnwritable: (message) => late.unwritable(message),
@@ -93,7 +92,7 @@ export async function createApp(options: AppOptions, surround: Surround = {}): P
     });
     const { store } = keeping;
     undo.push(() => store.close());
-    const daemonFile = new DaemonFile(paths.daemon, daemonInfo(options, result.file));
+    const daemonFile = new DaemonFile(paths.daemon, daemonInfo(options, file));
     undo.push(() => daemonFile.close());
     log = createLog({
       ...options.log,
@@ -105,7 +104,7 @@ export async function createApp(options: AppOptions, surround: Surround = {}): P
       executor: surround.executor?.(executor) ?? executor,
       keeping: { ...keeping, store: surround.store?.(store) ?? store },
       log,
-      file: result.file,
+      file,
       runs,
       runCommand: (command) => executor.runCommand(command),
       daemonFile,
@@ -118,6 +117,13 @@ export async function createApp(options: AppOptions, surround: Surround = {}): P
     for (const step of undo.reverse()) await step();
     throw error;
   }
+}
+
+/** @throws JobFileRefused */
+async function firstLoad(options: AppOptions): Promise<LoadedFile> {
+  const result = await inSmallNursery(() => loadJobFile(options));
+  if (result.ok) return result.file;
+  throw new JobFileRefused(result);
 }
 
 interface Parts {
@@ -164,16 +170,7 @@ export class App {
     this.#runs = parts.runs;
     this.#daemonFile = parts.daemonFile;
     this.#holding = parts.holding;
-    this.#serviceManager = serviceManager(
-      {
-        clock: systemClock,
-        timezone: options.hostTimezone,
-        environment: options.environment,
-        microseconds: () => process.hrtime.bigint() / 1000n,
-        outlook: () => ({ jobs: this.#loading.jobs.length, next: this.#engine.next() }),
-      },
-      (message) => this.#log.write('error', `the service manager cannot be told anything: ${message}`),
-    );
+    this.#serviceManager = this.#supervised();
     const newId = runIds((bytes) => randomFillSync(bytes));
     this.#telling = new Telling({
       clock: systemClock,
@@ -197,19 +194,7 @@ export class App {
       },
       { maxConcurrentRuns: options.maxConcurrentRuns, bootedAt: bootedAt(systemClock.now()) },
     );
-    this.#loading = new JobLoading({
-      ...parts,
-      options,
-      telling: this.#telling,
-      engine: this.#engine,
-      signal: this.#aborter.signal,
-      onApplied: () => this.#shrink(),
-      onReloading: () => this.#serviceManager?.reloading(),
-      onReloaded: (cause, result) => {
-        this.#serviceManager?.reloaded(result.kind === 'kept' ? result.reason : undefined);
-        this.#operating?.operator.reloaded(cause, result);
-      },
-    });
+    this.#loading = this.#loadingOf(parts);
     this.#operating = options.serve && this.#operate(options.serve);
     this.#observers = [
       // First, so that messages are recorded with what they are about.
@@ -326,6 +311,36 @@ export class App {
 
   #tidy(event: EngineEvent): void {
     if (event.kind === 'run_finished') this.#runs.finished(event.run, event.definition.output.keep);
+  }
+
+  #supervised(): ServiceManager | undefined {
+    const { hostTimezone, environment } = this.#options;
+    return serviceManager(
+      {
+        clock: systemClock,
+        timezone: hostTimezone,
+        environment,
+        microseconds: () => process.hrtime.bigint() / 1000n,
+        outlook: () => ({ jobs: this.#loading.jobs.length, next: this.#engine.next() }),
+      },
+      (message) => this.#log.write('error', `the service manager cannot be told anything: ${message}`),
+    );
+  }
+
+  #loadingOf(parts: Parts): JobLoading {
+    return new JobLoading({
+      ...parts,
+      options: this.#options,
+      telling: this.#telling,
+      engine: this.#engine,
+      signal: this.#aborter.signal,
+      onApplied: () => this.#shrink(),
+      onReloading: () => this.#serviceManager?.reloading(),
+      onReloaded: (cause, result) => {
+        this.#serviceManager?.reloaded(result.kind === 'kept' ? result.reason : undefined);
+        this.#operating?.operator.reloaded(cause, result);
+      },
+    });
   }
 
   #operate(settings: OperatingSettings): Operating {

@@ -23,7 +23,6 @@ import type {
   OutputPlace,
   PauseRequest,
   Readiness,
-  Refusal,
   ReloadPlan,
   RunPage,
   RunQuery,
@@ -38,8 +37,8 @@ import { addJobs, removeJob, type JobKeeper } from './operator/added-jobs.ts';
 import { censusOf, stateOf, viewOf, type Census } from './operator/jobs.ts';
 import { Feed } from './operator/feed.ts';
 import { Runs, type RunsParts } from './operator/runs.ts';
-import { done, refuse, STOPPING } from './operator/answers.ts';
-import { before, doneOf, planOf } from './operator/reload-plan.ts';
+import { badFile, done, refuse, STOPPING } from './operator/answers.ts';
+import { before, doneOf, NOTHING, planOf } from './operator/reload-plan.ts';
 import type { ReloadResult } from './operator/reload-result.ts';
 import { Requests } from './operator/requests.ts';
 import type { Wording } from './operator/wording.ts';
@@ -291,8 +290,7 @@ export class DaemonOperator implements Operator {
     if (result.kind === 'applied') {
       return done({ ...doneOf(known, engine, result.summary), warnings: result.warnings });
     }
-    const none = { added: [], changed: [], rescheduled: [], removed: [], activeRuns: [], warnings: [] };
-    return done({ kind: 'unchanged', ...none, unchanged: known.size });
+    return done({ ...NOTHING, unchanged: known.size });
   }
 
   stop({ now, by }: { now: boolean; by: string }): void {
@@ -399,9 +397,4 @@ export class DaemonOperator implements Operator {
     const hint = near === undefined ? 'GET /api/v1/jobs lists them' : `did you mean "${near}"?`;
     return refuse({ refused: 'unknown_job', message: `there is no job "${jobId}"`, hint });
   }
-}
-
-function badFile(result: LoadResult & { readonly ok: false }): Refusal {
-  const message = result.missing ? 'the job file is gone' : 'the job file has errors';
-  return { refused: 'bad_file', message, problems: [...result.errors, ...result.warnings] };
 }

@@ -1,3 +1,4 @@
+import type { LoadResult } from '../config/load.ts';
 import type { Answer, Refusal } from '../engine/ports-operator.ts';
 
 export function done<T>(value: T): Answer<T> {
@@ -9,3 +10,9 @@ export function refuse(refusal: Refusal): Answer<never> {
 }
 
 export const STOPPING: Refusal = { refused: 'stopping', message: 'tsched is stopping' };
+
+/** A job file that was read and refused. */
+export function badFile(result: LoadResult & { readonly ok: false }): Refusal {
+  const message = result.missing ? 'the job file is gone' : 'the job file has errors';
+  return { refused: 'bad_file', message, problems: [...result.errors, ...result.warnings] };
+}

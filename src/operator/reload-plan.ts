@@ -9,6 +9,17 @@ import { changeOf } from '../schedule/diff.ts';
 /** Compared before the loop has its turn: a plan of 100,000 jobs delays no start. */
 const SLICE = 500;
 
+/** The file is as it was. */
+export const NOTHING = {
+  kind: 'unchanged',
+  added: [],
+  changed: [],
+  rescheduled: [],
+  removed: [],
+  activeRuns: [],
+  warnings: [],
+} as const;
+
 /** The set before, by id. */
 export type Before = ReadonlyMap<JobId, JobStatus>;
 

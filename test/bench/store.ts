@@ -227,12 +227,18 @@ async function starting(directory: string, count: number) {
   });
   const store = await open(join(directory, 'starting.db'));
   let ended = 0;
+  const all = Promise.withResolvers<void>();
   const engine = new Engine(
     {
       clock: systemClock,
       executor,
       store,
-      observer: { observe: ({ kind }) => void (ended += kind === 'run_finished' ? 1 : 0) },
+      observer: {
+        observe: ({ kind }) => {
+          if (kind === 'run_finished') ended += 1;
+          if (ended === count) all.resolve();
+        },
+      },
       newRunId: newId,
       random: Math.random,
     },
@@ -244,7 +250,7 @@ async function starting(directory: string, count: number) {
   await wait(due.getTime() - Date.now() - 200);
   const delay = monitorEventLoopDelay({ resolution: 1 });
   delay.enable();
-  while (ended < count) await wait(20);
+  await all.promise;
   delay.disable();
   const took = Date.now() - due.getTime();
   await engine.stopNow();

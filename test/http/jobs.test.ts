@@ -57,7 +57,7 @@ describe('jobs at run time', () => {
     const place = socketOf(daemon);
     const add = (json: object) => ask(place, '/api/v1/jobs/a', { method: 'POST', json });
     const answers = await Promise.all(Array.from({ length: 10 }, () => add({ job: often('true') })));
-    expect(answers.map(({ status }) => status).sort()).toEqual([...Array(9).fill(200), 201]);
+    expect(answers.map(({ status }) => status).sort((a, b) => a - b)).toEqual([...Array(9).fill(200), 201]);
     expect(await origins(daemon)).toEqual({ filed: 'file', a: 'added' });
     expect(await add({ job: often('false') })).toMatchObject({
       status: 409,

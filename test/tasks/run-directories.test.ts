@@ -49,10 +49,10 @@ class Rig {
     return this.runs.sweep(sweep);
   }
 
-  async until(left: readonly string[]): Promise<void> {
-    const wanted = left.toSorted();
-    await until(`${left.length} directories to stay`, () => this.left().length <= wanted.length);
-    expect(this.left()).toEqual(wanted);
+  /** What is left once as few directories are left as are `wanted`. */
+  async until(wanted: readonly string[]): Promise<readonly string[]> {
+    await until(`${wanted.length} directories to stay`, () => this.left().length <= wanted.length);
+    return this.left();
   }
 
   left(): string[] {
@@ -68,15 +68,23 @@ describe('directories of runs', () => {
     rig.series('none', 3);
     const active = rig.series('a', 4, false);
     await rig.sweep({ a: 2, none: 0 });
-    await rig.until([...a.slice(-2), ...b.slice(-10), ...active]);
+    expect(await rig.until([...a.slice(-2), ...b.slice(-10), ...active])).toEqual(
+      [...a.slice(-2), ...b.slice(-10), ...active].toSorted(),
+    );
 
     const next = rig.make(idAt(NOW));
     rig.runs.finished({ id: next, jobId: 'a' }, 2);
-    await rig.until([...a.slice(-1), next, ...b.slice(-10), ...active]);
+    expect(await rig.until([...a.slice(-1), next, ...b.slice(-10), ...active])).toEqual(
+      [...a.slice(-1), next, ...b.slice(-10), ...active].toSorted(),
+    );
     rig.runs.finished({ id: active[0] ?? '', jobId: 'a' }, 2);
-    await rig.until([...a.slice(-1), next, ...b.slice(-10), ...active.slice(1)]);
+    expect(await rig.until([...a.slice(-1), next, ...b.slice(-10), ...active.slice(1)])).toEqual(
+      [...a.slice(-1), next, ...b.slice(-10), ...active.slice(1)].toSorted(),
+    );
     rig.runs.forget([next]);
-    await rig.until([...a.slice(-1), ...b.slice(-10), ...active.slice(1)]);
+    expect(await rig.until([...a.slice(-1), ...b.slice(-10), ...active.slice(1)])).toEqual(
+      [...a.slice(-1), ...b.slice(-10), ...active.slice(1)].toSorted(),
+    );
   });
 
   it('count once, whether they are swept or their run ends first', async () => {
@@ -87,7 +95,7 @@ describe('directories of runs', () => {
     rig.runs.finished({ id: first, jobId: 'a' }, 2);
     const third = rig.make(idAt(NOW));
     rig.runs.finished({ id: third, jobId: 'a' }, 2);
-    await rig.until([second, third]);
+    expect(await rig.until([second, third])).toEqual([second, third].toSorted());
   });
 
   it('go when history does not know the run, but not within a day', async () => {
@@ -98,7 +106,7 @@ describe('directories of runs', () => {
     utimesSync(join(rig.directory, '.spares'), 1, 1);
     writeFileSync(join(rig.directory, 'notes'), '');
     await rig.sweep({});
-    await rig.until([young, '.spares', 'notes']);
+    expect(await rig.until([young, '.spares', 'notes'])).toEqual([young, '.spares', 'notes'].toSorted());
   });
 
   it('that are links lead nowhere else: what they point at stays', async () => {
@@ -108,7 +116,7 @@ describe('directories of runs', () => {
     const id = idAt(NOW);
     symlinkSync(join(elsewhere, '..'), join(rig.directory, id));
     rig.runs.forget([id]);
-    await rig.until([]);
+    expect(await rig.until([])).toEqual([]);
     expect(existsSync(elsewhere)).toBe(true);
   });
 

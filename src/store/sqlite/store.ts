@@ -6,7 +6,7 @@
  * claimed by what is known there, and all of it is written when the disk can again. Only one daemon can be here (see
  * lock.ts), so memory knows every slot that was claimed.
  */
-import type { Clock, HistoryQuery, HistoryRow, Placement, Posting, Store } from '../../engine/ports.ts';
+import type { HistoryQuery, HistoryRow, Placement, Posting, Store } from '../../engine/ports.ts';
 import type { Message, Told } from '../../message.ts';
 import type {
   AddedJob,
@@ -27,31 +27,10 @@ import { Connection, StoreTrouble } from './connection.ts';
 import type { RunOwner } from './owners.ts';
 import type { Contents } from './protocol.ts';
 import { Pruner } from './pruner.ts';
+import type { Claim, Flight, Undecided } from './flight.ts';
+import type { SqliteStoreOptions } from './store-options.ts';
 
-/** How the store is. */
-export type StoreHealth =
-  | {
-      readonly kind: 'well';
-      /** Rows that had to wait and are recorded now. */ readonly caughtUp: number;
-      readonly dropped: number;
-    }
-  | { readonly kind: 'degraded'; readonly since: Instant; readonly message: string; readonly hint?: string };
-
-export interface SqliteStoreOptions {
-  readonly path: string;
-  readonly clock: Clock;
-  readonly retention: Retention;
-  /** Called when it changes, and again when the reason does. */
-  readonly onHealth: (health: StoreHealth) => void;
-  /** A row that the database does not take, which is a mistake of ours; all others go on. */
-  readonly onUnwritable?: (message: string) => void;
-  /** Runs whose rows are gone. */
-  readonly onPruned: (runs: readonly RunId[]) => void;
-  /** The write-ahead log has grown to so many bytes, because another process reads the database all the while. */
-  readonly onLongLog?: (bytes: number) => void;
-  /** The file is gone: makes its directory and takes its lock again. Throws when that cannot be. */
-  readonly reclaim: () => void;
-}
+export type { SqliteStoreOptions, StoreHealth } from './store-options.ts';
 
 /** Between two tries while the disk fails. Milliseconds. */
 const RETRY: Duration = 2000;
@@ -61,22 +40,6 @@ const PATIENCE: Duration = 1000;
 const LAST_PATIENCE: Duration = 10_000;
 /** Rows kept in memory while the disk fails; some 100 MB. */
 const MOST_WAITING = 100_000;
-
-type Undecided = ReadonlyMap<JobId, Instant>;
-
-interface Claim {
-  readonly runs: readonly RunRecord[];
-  readonly skips: readonly SkipRecord[];
-  readonly undecided: Undecided | undefined;
-  readonly resolve: (won: readonly boolean[]) => void;
-  settled: boolean;
-}
-
-interface Flight {
-  readonly batch: Batch;
-  readonly claims: readonly Claim[];
-  readonly saved: PromiseWithResolvers<void>;
-}
 
 /**
  * Opens the store, and makes it if need be.
