@@ -218,13 +218,13 @@ async function starting(directory: string, count: number) {
     output: 'file',
   });
   const store = await open(join(directory, 'starting.db'));
-  let ended = 0;
+  const ended: string[] = [];
   const engine = new Engine(
     {
       clock: systemClock,
       executor,
       store,
-      observer: { observe: ({ kind }) => void (ended += kind === 'run_finished' ? 1 : 0) },
+      observer: { observe: (event) => void (event.kind === 'run_finished' && ended.push(event.run.id)) },
       newRunId: newId,
       random: Math.random,
     },
@@ -236,7 +236,7 @@ async function starting(directory: string, count: number) {
   await wait(due.getTime() - Date.now() - 200);
   const delay = monitorEventLoopDelay({ resolution: 1 });
   delay.enable();
-  while (ended < count) await wait(20);
+  while (ended.length < count) await wait(20);
   delay.disable();
   const took = Date.now() - due.getTime();
   await engine.stopNow();
