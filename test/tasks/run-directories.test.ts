@@ -49,10 +49,14 @@ class Rig {
     return this.runs.sweep(sweep);
   }
 
-  /** What is left once as few directories are left as are `wanted`. */
-  async until(wanted: readonly string[]): Promise<readonly string[]> {
+  /** Waits until no more than these are left; gives what is there and should not be, and what should and is not. */
+  async unlike(wanted: readonly string[]): Promise<string[]> {
     await until(`${wanted.length} directories to stay`, () => this.left().length <= wanted.length);
-    return this.left();
+    const left = this.left();
+    return [
+      ...left.filter((name) => !wanted.includes(name)),
+      ...wanted.filter((name) => !left.includes(name)),
+    ];
   }
 
   left(): string[] {
@@ -68,23 +72,15 @@ describe('directories of runs', () => {
     rig.series('none', 3);
     const active = rig.series('a', 4, false);
     await rig.sweep({ a: 2, none: 0 });
-    expect(await rig.until([...a.slice(-2), ...b.slice(-10), ...active])).toEqual(
-      [...a.slice(-2), ...b.slice(-10), ...active].toSorted(),
-    );
+    expect(await rig.unlike([...a.slice(-2), ...b.slice(-10), ...active])).toEqual([]);
 
     const next = rig.make(idAt(NOW));
     rig.runs.finished({ id: next, jobId: 'a' }, 2);
-    expect(await rig.until([...a.slice(-1), next, ...b.slice(-10), ...active])).toEqual(
-      [...a.slice(-1), next, ...b.slice(-10), ...active].toSorted(),
-    );
+    expect(await rig.unlike([...a.slice(-1), next, ...b.slice(-10), ...active])).toEqual([]);
     rig.runs.finished({ id: active[0] ?? '', jobId: 'a' }, 2);
-    expect(await rig.until([...a.slice(-1), next, ...b.slice(-10), ...active.slice(1)])).toEqual(
-      [...a.slice(-1), next, ...b.slice(-10), ...active.slice(1)].toSorted(),
-    );
+    expect(await rig.unlike([...a.slice(-1), next, ...b.slice(-10), ...active.slice(1)])).toEqual([]);
     rig.runs.forget([next]);
-    expect(await rig.until([...a.slice(-1), ...b.slice(-10), ...active.slice(1)])).toEqual(
-      [...a.slice(-1), ...b.slice(-10), ...active.slice(1)].toSorted(),
-    );
+    expect(await rig.unlike([...a.slice(-1), ...b.slice(-10), ...active.slice(1)])).toEqual([]);
   });
 
   it('count once, whether they are swept or their run ends first', async () => {
@@ -95,7 +91,7 @@ describe('directories of runs', () => {
     rig.runs.finished({ id: first, jobId: 'a' }, 2);
     const third = rig.make(idAt(NOW));
     rig.runs.finished({ id: third, jobId: 'a' }, 2);
-    expect(await rig.until([second, third])).toEqual([second, third].toSorted());
+    expect(await rig.unlike([second, third])).toEqual([]);
   });
 
   it('go when history does not know the run, but not within a day', async () => {
@@ -106,7 +102,7 @@ describe('directories of runs', () => {
     utimesSync(join(rig.directory, '.spares'), 1, 1);
     writeFileSync(join(rig.directory, 'notes'), '');
     await rig.sweep({});
-    expect(await rig.until([young, '.spares', 'notes'])).toEqual([young, '.spares', 'notes'].toSorted());
+    expect(await rig.unlike([young, '.spares', 'notes'])).toEqual([]);
   });
 
   it('that are links lead nowhere else: what they point at stays', async () => {
@@ -116,7 +112,7 @@ describe('directories of runs', () => {
     const id = idAt(NOW);
     symlinkSync(join(elsewhere, '..'), join(rig.directory, id));
     rig.runs.forget([id]);
-    expect(await rig.until([])).toEqual([]);
+    expect(await rig.unlike([])).toEqual([]);
     expect(existsSync(elsewhere)).toBe(true);
   });
 
@@ -132,10 +128,10 @@ describe('directories of runs', () => {
     await rig.sweep({ a: 3 });
     expect(rig.asked).toEqual([500, 500, 200]);
     expect(turns).toBeGreaterThan(2);
-    await rig.until(all.slice(-3));
+    expect(await rig.unlike(all.slice(-3))).toEqual([]);
 
     const owners = (): Promise<never> => Promise.reject(new Error('the disk fails'));
     await rig.runs.sweep({ owners, keepOf: () => 0 });
-    await rig.until(all.slice(-3));
+    expect(await rig.unlike(all.slice(-3))).toEqual([]);
   });
 });
