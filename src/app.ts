@@ -102,11 +102,12 @@ export async function createApp(options: AppOptions, surround: Surround = {}): P
     if (!result.ok) throw new JobFileRefused(result);
     const late: Late = { health: () => undefined, unwritable: () => undefined };
     const runs = new RunDirectories(paths.runs, systemClock);
-    const holding = { lock };
+    const holding: Holding = { lock };
     const store = await openStore(options, { late, runs, holding });
     undo.push(() => store.close());
     const daemonFile = new DaemonFile(paths.daemon, describe(options, result.file));
     undo.push(() => daemonFile.close());
+    holding.daemonFile = daemonFile;
     log = createLog({
       ...options.log,
       clock: systemClock,
@@ -140,6 +141,7 @@ interface Late {
 /** The lock in force: of the directory as it is now, should it have been removed and made anew. */
 interface Holding {
   lock: Lock;
+  daemonFile?: DaemonFile;
 }
 
 async function openStore(
@@ -157,6 +159,7 @@ async function openStore(
     reclaim: () => {
       holding.lock.release();
       holding.lock = takeStateDirectory(stateDirectory);
+      holding.daemonFile?.renew();
     },
   });
 }

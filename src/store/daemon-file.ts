@@ -31,13 +31,23 @@ const SIZE = 8192;
 const LONGEST_MESSAGE = 1000;
 
 export class DaemonFile {
-  readonly #descriptor: number;
+  readonly #path: string;
+  #descriptor: number;
   #info: DaemonInfo;
 
   /** Throws what the system says when the file cannot be made. */
   constructor(path: string, info: DaemonInfo) {
+    this.#path = path;
     this.#descriptor = openSync(path, 'w+', 0o600);
     this.#info = info;
+    this.update({});
+  }
+
+  /** Makes the file anew, in place of one that was removed. Throws as the constructor does. */
+  renew(): void {
+    const descriptor = openSync(this.#path, 'w+', 0o600);
+    closeSync(this.#descriptor);
+    this.#descriptor = descriptor;
     this.update({});
   }
 

@@ -83,12 +83,12 @@ describe('a job that outlives its daemon', () => {
       });
       const record = onlyRun(second, 'long');
       expect(record.attempts).toMatchObject([{ number: 1, pid, outcome: { kind: 'failed', exitCode: 3 } }]);
-      const [{ startedAt = 0, finishedAt = 0, duration = 0 } = {}] = record.attempts;
+      const { startedAt = 0, finishedAt = 0, duration = 0 } = record.attempts[0] ?? {};
       expect(finishedAt).toBeGreaterThanOrEqual(between);
       // Told by two clocks, one of which counts in hundredths of seconds.
       expect(Math.abs(finishedAt - startedAt - duration)).toBeLessThan(1000);
       const output = join(second.stateDirectory, 'runs', String(run), 'attempt-1.log');
-      expect(readFileSync(output, 'utf8')).toBe(`begun ${pid}\nwent on\n`);
+      expect(readFileSync(output, 'utf8')).toBe(`begun ${Number(pid)}\nwent on\n`);
       expect(await second.stop()).toBe(0);
     },
   );

@@ -330,7 +330,9 @@ function agrees(outcome: RunRecord['outcome'], execution: Execution | undefined)
     // A process kept ready that died with its daemon, before it had begun.
     case 'threw':
       return execution === undefined;
-    default:
+    case 'killed':
+    case 'timed_out':
+    case undefined:
       return false;
   }
 }
