@@ -80,7 +80,7 @@ export async function createApp(options: AppOptions, surround: Surround = {}): P
     const file = await firstLoad(options);
     const late: Late = { health: () => undefined, unwritable: () => undefined };
     const runs = new RunDirectories(paths.runs, systemClock);
-    const holding = { lock };
+    const holding: Holding = { lock };
     const keeping = await openKeeping({
       ...options,
       retention: file.history,
@@ -94,12 +94,8 @@ export async function createApp(options: AppOptions, surround: Surround = {}): P
     undo.push(() => store.close());
     const daemonFile = new DaemonFile(paths.daemon, daemonInfo(options, file));
     undo.push(() => daemonFile.close());
-    log = createLog({
-      ...options.log,
-      clock: systemClock,
-      timezone: options.hostTimezone,
-      environment: options.environment,
-    });
+    holding.daemonFile = daemonFile;
+    log = openLog(options);
     const app = new App(options, {
       executor: surround.executor?.(executor) ?? executor,
       keeping: { ...keeping, store: surround.store?.(store) ?? store },
@@ -117,6 +113,10 @@ export async function createApp(options: AppOptions, surround: Surround = {}): P
     for (const step of undo.reverse()) await step();
     throw error;
   }
+}
+
+function openLog({ log, hostTimezone: timezone, environment }: AppOptions): Log {
+  return createLog({ ...log, clock: systemClock, timezone, environment });
 }
 
 /** @throws JobFileRefused */

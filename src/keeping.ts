@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { systemClock } from './engine/clock.ts';
 import type { Store } from './engine/ports.ts';
 import type { Retention, RunId } from './model.ts';
+import type { DaemonFile } from './store/daemon-file.ts';
 import type { Lock } from './store/lock.ts';
 import { MemoryStore } from './store/memory.ts';
 import { openSqliteStore, type StoreHealth } from './store/sqlite/store.ts';
@@ -37,6 +38,7 @@ export interface Late {
 /** The lock in force: of the directory as it is now, should it have been removed and made anew. */
 export interface Holding {
   lock: Lock;
+  daemonFile?: DaemonFile;
 }
 
 /** @throws StoreTrouble when the database cannot be used */
@@ -55,6 +57,7 @@ export async function openKeeping(options: KeepingOptions): Promise<Keeping> {
     reclaim: () => {
       holding.lock.release();
       holding.lock = takeStateDirectory(stateDirectory);
+      holding.daemonFile?.renew();
     },
   });
   return {

@@ -34,11 +34,13 @@ const SIZE = 8192;
 const LONGEST_MESSAGE = 1000;
 
 export class DaemonFile {
-  readonly #descriptor: number;
+  readonly #path: string;
+  #descriptor: number;
   #info: DaemonInfo;
 
   /** Throws what the system says when the file cannot be made. */
   constructor(path: string, info: DaemonInfo) {
+    this.#path = path;
     this.#descriptor = openSync(path, 'w+', 0o600);
     this.#info = info;
     this.update({});
@@ -46,6 +48,14 @@ export class DaemonFile {
 
   get info(): DaemonInfo {
     return this.#info;
+  }
+
+  /** Makes the file anew, in place of one that was removed. Throws as the constructor does. */
+  renew(): void {
+    const descriptor = openSync(this.#path, 'w+', 0o600);
+    closeSync(this.#descriptor);
+    this.#descriptor = descriptor;
+    this.update({});
   }
 
   /** Says something new. A disk that does not even take this is no reason to fail. */

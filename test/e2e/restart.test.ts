@@ -88,7 +88,7 @@ describe('a job that outlives its daemon', () => {
       // Told by two clocks, one of which counts in hundredths of seconds.
       expect(Math.abs(finishedAt - startedAt - duration)).toBeLessThan(1000);
       const output = join(second.stateDirectory, 'runs', String(run), 'attempt-1.log');
-      expect(readFileSync(output, 'utf8')).toBe(`begun ${String(pid)}\nwent on\n`);
+      expect(readFileSync(output, 'utf8')).toBe(`begun ${Number(pid)}\nwent on\n`);
       expect(await second.stop()).toBe(0);
     },
   );

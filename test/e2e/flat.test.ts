@@ -1,0 +1,96 @@
+/** Ten thousand runs through the daemon and its database leave nothing behind. */
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { expect, it } from 'vitest';
+import { startDaemon, directory, type Daemon } from '../support/daemon.ts';
+import { damageOf } from '../support/history.ts';
+
+const BATCH = 500;
+const BATCHES = 20;
+
+interface Usage {
+  readonly descriptors: number;
+  /** Its own and its helpers'. */
+  readonly processes: number;
+  /** Kilobytes. */
+  readonly resident: number;
+  /** Bytes. */
+  readonly log: number;
+}
+
+function usage(daemon: Daemon): Usage {
+  const helpers = daemon.helpers();
+  const descriptors = [daemon.pid, ...helpers.map(({ pid }) => pid)]
+    .map((pid) => `/proc/${pid}/fd`)
+    .filter((path) => existsSync(path))
+    .reduce((sum, path) => sum + readdirSync(path).length, 0);
+  const status = readFileSync(`/proc/${daemon.pid}/status`, 'latin1');
+  return {
+    descriptors,
+    processes: helpers.length + daemon.family().length,
+    resident: Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]),
+    log: statSync(join(daemon.stateDirectory, 'tsched.db-wal')).size,
+  };
+}
+
+it(
+  'ten thousand runs leave descriptors, processes, memory and the write-ahead log as they were',
+  { timeout: 600_000 },
+  async () => {
+    const where = directory();
+    /** The same jobs each time, due at once, at a moment of their own. */
+    const batch = (): string => {
+      const at = new Date(Date.now() + 300).toISOString();
+      const one = { at, misfire: { run: 'latest', grace: '1h' }, command: ['true'], output: { keep: 1 } };
+      const entries = Array.from({ length: BATCH }, (_, n) => [`job-${n}`, one]);
+      return JSON.stringify({
+        jobs: { idle: { every: '1000d', run: 'true' }, ...(Object.fromEntries(entries) as object) },
+      });
+    };
+    const idle = JSON.stringify({ jobs: { idle: { every: '1000d', run: 'true' } } });
+    const daemon = await startDaemon({
+      directory: where,
+      jobs: idle,
+      args: ['--no-watch', '--log-level', 'notice'],
+      patience: 120_000,
+    }).ready();
+    const db = new DatabaseSync(join(daemon.stateDirectory, 'tsched.db'), { readOnly: true });
+    const count = db.prepare(
+      "SELECT count(*) AS runs, count(*) FILTER (WHERE state <> 'finished') AS active FROM runs",
+    );
+    const counted = (): { runs: number; isQuiet: boolean } => {
+      const row = count.get();
+      return { runs: Number(row?.['runs']), isQuiet: row?.['active'] === 0 };
+    };
+    let before: Usage | undefined;
+    for (let number = 1; number <= BATCHES; number += 1) {
+      // A job whose time has passed when it is read would not run: a busy machine may take that long.
+      for (let done = counted().runs; done < number * BATCH;) {
+        writeFileSync(daemon.file, batch());
+        daemon.signal('SIGHUP');
+        const reloads = daemon.events('jobs_applied').length;
+        await daemon.until('the reload', () => daemon.events('jobs_applied').length > reloads);
+        await daemon.until(`batch ${number}`, () => counted().runs > done && counted().isQuiet);
+        done = counted().runs;
+      }
+      if (number === 5) before = usage(daemon);
+    }
+    expect(counted().runs).toBeGreaterThanOrEqual(BATCH * BATCHES);
+    const most = before;
+    if (most === undefined) throw new Error('nothing was measured');
+    await daemon.until(
+      'no more descriptors than before',
+      () => usage(daemon).descriptors <= most.descriptors,
+    );
+    await daemon.until('no more processes than before', () => usage(daemon).processes <= most.processes);
+    const after = usage(daemon);
+    // 7,500 runs: a leak of half a kilobyte each would be a megabyte or four; the heap itself breathes by more.
+    expect(after.resident - most.resident).toBeLessThan(40_000);
+    expect(after.log).toBeLessThan(20_000_000);
+    db.close();
+    expect(await daemon.stop()).toBe(0);
+    expect(damageOf(daemon.stateDirectory)).toEqual([]);
+    expect(readdirSync(join(daemon.stateDirectory, 'runs')).length).toBeLessThanOrEqual(BATCH + 2);
+  },
+);
