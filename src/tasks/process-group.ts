@@ -69,6 +69,12 @@ export function processStartTime(pid: number): number | undefined {
   return fields && Number(fields[19]);
 }
 
+/** Who started the process, or has inherited it; undefined when there is no such process. */
+export function parentOf(pid: number): number | undefined {
+  const fields = statFields(String(pid));
+  return fields && Number(fields[1]);
+}
+
 /** True when there was something to signal, allowed or not. */
 function send(target: number, signal: string | 0): boolean {
   try {

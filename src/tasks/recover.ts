@@ -10,12 +10,14 @@ import type { Duration, Instant, Outcome } from '../model.ts';
 import { fence, readRecord, type ExitRecord } from './exit-record.ts';
 import type { LaunchEvent } from './launch.ts';
 import { adoptProcess, attemptBase, type OutcomeOf, type ProcessServices } from './process-attempt.ts';
-import { processStartTime } from './process-group.ts';
+import { parentOf, processStartTime } from './process-group.ts';
 
 /** Between two looks at a record that its supervisor is about to write. Milliseconds. */
 const LOOK: Duration = 20;
 /** Looks until nobody is expected to write it any more: a second. */
 const LOOKS = 50;
+/** Where there is somebody who might, on a machine that is too busy to let him. */
+const MOST_LOOKS = 30 * LOOKS;
 /** Between looks at whether an adopted process is there, should nobody tell that its record has changed. Milliseconds. */
 const RARELY: Duration = 5000;
 /** Of the kernel's clock ticks, in which it tells start times; the same on every Linux since 2.6. */
@@ -67,9 +69,13 @@ async function settled(clock: Clock, path: string): Promise<ExitRecord> {
       (record.kind === 'started' && processStartTime(record.pid) === undefined);
     if (!isOpen) return record;
     // What cannot be fenced may yet be begun by whoever was asked to.
-    if (looks > LOOKS) return record.kind === 'absent' ? { kind: 'empty' } : record;
+    if (isGivenUp(looks)) return record.kind === 'absent' ? { kind: 'empty' } : record;
     await new Promise<void>((resolve) => void clock.after(LOOK, resolve));
   }
+}
+
+function isGivenUp(looks: number): boolean {
+  return looks > MOST_LOOKS || (looks > LOOKS && !everyProcess().some(isSupervisor));
 }
 
 function isFenced(path: string): boolean {
@@ -141,6 +147,8 @@ class Follower {
   readonly #listen: (event: LaunchEvent) => void;
   #watcher: FSWatcher | undefined;
   #callOff: (() => void) | undefined;
+  /** Who will write the record. */
+  #supervisor: number | undefined;
   #missing = false;
   #over = false;
 
@@ -150,7 +158,8 @@ class Follower {
   }
 
   begin(): void {
-    const { path } = this.#followed;
+    const { path, pid } = this.#followed;
+    this.#supervisor = parentOf(pid);
     try {
       this.#watcher = watch(dirname(path), { persistent: false }, () => this.#look());
       this.#watcher.on('error', () => this.#watcher?.close());
@@ -166,7 +175,8 @@ class Follower {
     const record = readRecord(path);
     if (record.kind === 'exited' || record.kind === 'signalled') return this.#end(record);
     if (isSame(pid, startTime)) return this.#lookLater(RARELY);
-    // Its supervisor may be about to write how it ended.
+    // Its supervisor is about to write how it ended.
+    if (this.#supervisor !== undefined && isSupervisor(this.#supervisor)) return this.#lookLater(5 * LOOK);
     if (this.#missing) return this.#end({ kind: 'lost', message: LOST });
     this.#missing = true;
     this.#lookLater(LOOKS * LOOK);
@@ -207,6 +217,15 @@ function writes(pid: number, path: string): boolean {
     return output.dev === file.dev && output.ino === file.ino;
   } catch {
     return false; // it has ended, or is somebody else's; or there is no such file
+  }
+}
+
+/** Whether it is one of those that start processes and write down how they end, of this daemon or of an earlier one. */
+function isSupervisor(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('tsched-spawner');
+  } catch {
+    return false; // it has ended
   }
 }
 
