@@ -16,8 +16,6 @@ import { parentOf, processStartTime } from './process-group.ts';
 const LOOK: Duration = 20;
 /** Looks until nobody is expected to write it any more: a second. */
 const LOOKS = 50;
-/** Where there is somebody who might, on a machine that is too busy to let him. */
-const MOST_LOOKS = 30 * LOOKS;
 /** Between looks at whether an adopted process is there, should nobody tell that its record has changed. Milliseconds. */
 const RARELY: Duration = 5000;
 /** Of the kernel's clock ticks, in which it tells start times; the same on every Linux since 2.6. */
@@ -69,13 +67,9 @@ async function settled(clock: Clock, path: string): Promise<ExitRecord> {
       (record.kind === 'started' && processStartTime(record.pid) === undefined);
     if (!isOpen) return record;
     // What cannot be fenced may yet be begun by whoever was asked to.
-    if (isGivenUp(looks)) return record.kind === 'absent' ? { kind: 'empty' } : record;
+    if (looks > LOOKS) return record.kind === 'absent' ? { kind: 'empty' } : record;
     await new Promise<void>((resolve) => void clock.after(LOOK, resolve));
   }
-}
-
-function isGivenUp(looks: number): boolean {
-  return looks > MOST_LOOKS || (looks > LOOKS && !everyProcess().some(isSupervisor));
 }
 
 function isFenced(path: string): boolean {
