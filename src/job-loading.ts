@@ -64,9 +64,9 @@ export class JobLoading {
 
   /** Begins to keep the promises of the file, and of jobs that were added to earlier daemons. */
   async start(): Promise<void> {
-    const { log, engine, telling, options, daemonFile } = this.#parts;
+    const { log, engine, telling, daemonFile } = this.#parts;
     this.#say(this.#file.warnings, this.#file.texts);
-    for (const { jobId, error } of await this.#set.takeUp(loadOptions(options))) {
+    for (const { jobId, error } of await this.#set.takeUp(this.#forAdded())) {
       const what = `the added job ${jobId} cannot be loaded any more and does not run: ${error.message}`;
       log.write('error', `${what}; add it again, or remove it: tsched remove ${jobId}`, { job: jobId });
     }
@@ -96,7 +96,7 @@ export class JobLoading {
   /** Adds the jobs of a text, all or none; they are kept, and armed, once this resolves. */
   add(request: AddRequest): Promise<AddResult> {
     return this.#inTurn(async () => {
-      const result = await this.#set.add(request, loadOptions(this.#parts.options));
+      const result = await this.#set.add(request, this.#forAdded());
       if (result.kind === 'added') await this.#apply();
       return result;
     });
@@ -165,6 +165,11 @@ export class JobLoading {
     daemonFile.update({ jobs: jobs.length });
     onApplied();
     return summary;
+  }
+
+  /** Added jobs tell people by the notifiers of the job file. */
+  #forAdded(): LoadOptions {
+    return { ...loadOptions(this.#parts.options), notifiers: Object.keys(this.#file.notifiers) };
   }
 
   #loaded(): LoadedFile {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { account, directory, startDaemon, type Daemon } from '../support/daemon.ts';
+import { httpReceiver } from '../support/receivers.ts';
 import { ask, infoOf, socketOf, startAsked } from './support.ts';
 
 const FILE = 'jobs: { filed: { every: 1000d, run: "true" } }';
@@ -113,5 +114,32 @@ describe('jobs at run time', () => {
     const said = await next.waitFor('the refusal', ({ level, job }) => level === 'error' && job === 'a');
     expect(said.msg).toMatch(/the added job a cannot be loaded any more .*WHO.*tsched remove a/);
     expect(await ask(socketOf(next), '/api/v1/jobs/a', { method: 'DELETE' })).toMatchObject({ status: 200 });
+  });
+
+  it('tell people by the notifiers of the job file, and by none of their own', async () => {
+    const hook = await httpReceiver(onTestFinished);
+    const jobs = `notifiers: { ops: { webhook: "${hook.url}/hook" } }\ndefaults: { notify: ops }\n${FILE}`;
+    const daemon = await startAsked({ jobs });
+    const add = (json: object) => ask(socketOf(daemon), '/api/v1/jobs/a', { method: 'POST', json });
+    expect(await add({ job: { ...often('false'), notify: 'opps' } })).toMatchObject({
+      status: 422,
+      body: { errors: [{ message: 'there is no notifier "opps"', hint: 'did you mean "ops"?' }] },
+    });
+    const ping = `${hook.url}/s3cret-uuid`;
+    expect(await add({ job: { ...often('false'), notify: 'ops', ping } })).toMatchObject({ status: 201 });
+    await daemon.waitFor(
+      'the failure to be told',
+      (line) => line.event === 'message_delivered' && line['to'] === 'ops',
+    );
+    expect(hook.requests.filter(({ path }) => path === '/hook')).toHaveLength(1);
+    await daemon.until('the check to hear of it', () =>
+      hook.requests.some(({ path }) => path.includes('/1?')),
+    );
+    // How a job tells is nobody's business who may only look.
+    expect((await ask(socketOf(daemon), '/api/v1/jobs/a')).text).not.toContain('s3cret');
+    expect((await ask(socketOf(daemon), '/metrics')).text).toContain(
+      'tsched_notifications_total{notifier="ops",result="delivered"} 1',
+    );
+    expect(JSON.stringify(daemon.lines)).not.toContain('s3cret');
   });
 });
