@@ -68,7 +68,9 @@ function belongs(name: string, family: Family): boolean {
 
 /** Buckets go up, the last is all, and all is the count. */
 function checkHistogram({ name, samples }: Family): void {
-  const byLabels = Map.groupBy(samples, ({ labels }) => JSON.stringify({ ...labels, le: '' }));
+  const byLabels = Map.groupBy(samples, ({ labels }) =>
+    JSON.stringify({ le: '', ...labels }, (key, value: unknown) => (key === 'le' ? '' : value)),
+  );
   for (const [labels, group] of byLabels) {
     const buckets = group.filter((sample) => sample.name === `${name}_bucket`);
     const counts = buckets.map(({ value }) => value);
