@@ -31,7 +31,7 @@ async function start(jobs: number): Promise<Rig> {
     (_, n) => `  r${n}: { cron: "${n % 60} 3 * * *", run: "true" }\n`,
   );
   writeFileSync(join(directory, 'jobs.yaml'), `jobs:\n${[...ticking, ...resting].join('')}`);
-  const args = ['start', 'jobs.yaml', '--state-dir', 'state', '--log-level', 'warning'];
+  const args = ['start', 'jobs.yaml', '--state-dir', 'state', '--log-level', 'crit'];
   const child = spawn(process.execPath, [bin, ...args], { cwd: directory, stdio: 'inherit' });
   const agent = new Agent({ keepAlive: true, maxSockets: 16 });
   const socketPath = join(directory, 'state/tsched.sock');
@@ -87,13 +87,15 @@ async function load(rig: Rig, rate: number, until: number): Promise<number> {
     return answers;
   }
   const begun = performance.now();
-  const asked: Promise<void>[] = [];
+  let asked = 0;
+  let last: Promise<unknown> = Promise.resolve();
   while (performance.now() < until) {
     const due = Math.floor(((performance.now() - begun) / 1000) * rate);
-    while (asked.length < due) asked.push(one(asked.length));
+    // A machine that cannot keep up is shown by the rate that was reached, not by a queue.
+    for (; asked < due && asked - answers < 64; asked += 1) last = Promise.all([last, one(asked)]);
     await wait(2);
   }
-  await Promise.all(asked);
+  await last;
   return answers;
 }
 
@@ -161,7 +163,7 @@ async function scrape(rig: Rig, times: number): Promise<string> {
 export async function run({ smoke }: { smoke: boolean }): Promise<void> {
   const rig = await start(smoke ? 50 : 1000);
   try {
-    const seconds = smoke ? 2 : 15;
+    const seconds = smoke ? 2 : 10;
     const rows = [];
     await load(rig, Infinity, performance.now() + (smoke ? 200 : 2000)); // warm
     for (let round = 0; round < (smoke ? 1 : 3); round += 1) {
