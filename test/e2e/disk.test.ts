@@ -35,16 +35,12 @@ function expectComplete(book: Account, stateDirectory: string): void {
 }
 
 describe('a disk under a daemon at work', () => {
-  it.runIf(canMount)('fills up: 5 MB for all its state', async () => {
+  it.runIf(canMount)('fills up: 5 MB for all its state', async ({ onTestFinished: later }) => {
     const where = directory();
     const book = account(join(where, 'account'));
     const state = join(where, 'state');
     mkdirSync(state, { mode: 0o700 });
-    const disk = await namespace(
-      state,
-      'mount -t tmpfs -o size=5m,mode=700 tmpfs .',
-      (done) => void cleanups.push(done),
-    );
+    const disk = await namespace(state, 'mount -t tmpfs -o size=5m,mode=700 tmpfs .', later);
     const info = (): DaemonInfo => JSON.parse(disk.read('daemon.json').toString()) as DaemonInfo;
     // A second is missed by more than a moment on a busy machine: then it is caught up.
     const jobs = {
@@ -73,7 +69,6 @@ describe('a disk under a daemon at work', () => {
     mkdirSync(copy);
     writeFileSync(join(copy, 'tsched.db'), disk.read('tsched.db'));
     expectComplete(book, copy);
-    for (const done of cleanups.splice(0)) await done();
   });
 
   it('loses its directory: it is made again, with a lock, and a word on the daemon', async () => {
@@ -99,8 +94,6 @@ describe('a disk under a daemon at work', () => {
     expect(runs.at(-1)?.id).toBe(executed.at(-1)?.run);
   });
 });
-
-const cleanups: (() => Promise<void> | void)[] = [];
 
 /** `npm run chaos` tries every one. */
 const EVERY = process.env['TSCHED_CHAOS_KILLS'] !== undefined;

@@ -190,7 +190,9 @@ describe('what waits', () => {
     expect(await second.stop()).toBe(0);
   });
 
-  it('slots of three days: each policy does what it says, and a one-shot runs by its grace, once', async () => {
+  it('slots of three days: each policy does what it says, and a one-shot runs by its grace, once', async ({
+    onTestFinished: later,
+  }) => {
     const where = directory();
     const book = account(join(where, 'account'));
     const daily = { cron: '30 12 * * *', run: book.line() };
@@ -202,7 +204,7 @@ describe('what waits', () => {
       once: { at: '2026-03-04T12:30:00Z', misfire: { run: 'latest', grace: '1h' }, run: book.line() },
       late: { at: '2026-03-04T10:30:00Z', misfire: { run: 'latest', grace: '1h' }, run: book.line() },
     };
-    const clock = new SteppedClock(where, '2026-03-01T13:00:00Z', (done) => cleanups.push(done));
+    const clock = new SteppedClock(where, '2026-03-01T13:00:00Z', later);
     const start = (): Promise<Daemon> =>
       startDaemon({ directory: where, jobs: fileOf(jobs), env: clock.env, args: ['--no-watch'] }).ready();
     await kill(await start());
@@ -232,11 +234,8 @@ describe('what waits', () => {
       'none 2–4 3 misfire',
       'strict 2–3 2 misfire',
     ]);
-    for (const done of cleanups.splice(0)) await done();
   });
 });
-
-const cleanups: (() => Promise<void> | void)[] = [];
 
 describe('one daemon to a state directory', () => {
   const jobs = { tick: { every: '1s', run: 'true' } };
