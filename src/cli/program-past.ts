@@ -11,13 +11,7 @@ import {
   statusOption,
   zoneOption,
 } from './options.ts';
-import type { Session } from './session.ts';
-
-export interface Seen {
-  readonly session: Session;
-  /** Takes the exit code. */
-  readonly end: (code: number) => void;
-}
+import type { Seen } from './seen.ts';
 
 export function addStatus(program: Command, { session, end }: Seen): void {
   program
