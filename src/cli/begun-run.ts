@@ -1,12 +1,12 @@
 /** A run that was asked for: told, and waited for if somebody wants to. */
 import { elapsed, outcomeInWords, printable, printableJson } from '../observe/text.ts';
 import type { Client } from './client.ts';
+import { exit, isFailure } from './exit.ts';
 import { outcomeExit } from './outcome-exit.ts';
 import { safeShower, type Shower } from './output-text.ts';
 import { lengthOf } from './results.ts';
 import type { Session, Style } from './session.ts';
 import { runOf, type ToldRun } from './told.ts';
-import { exit } from './exit.ts';
 
 export interface BegunOptions {
   readonly wait?: boolean;
@@ -47,6 +47,17 @@ class Waiting {
 
   async until({ id, jobId }: ToldRun): Promise<number> {
     this.#say('cyan', `▶ ${jobId}, run ${id}`);
+    try {
+      const isOver = await this.#follow(id, jobId);
+      if (isOver) return this.#tellEnd(await this.#client.get<ToldRun>(`/runs/${id}`));
+    } catch (error) {
+      if (!isFailure(error) || error.code !== exit.unavailable) throw error;
+    }
+    throw this.#client.gone(`what becomes of the run: tsched logs ${id} -f`);
+  }
+
+  /** False: the daemon has gone before the run was over. */
+  async #follow(id: string, jobId: string): Promise<boolean> {
     let isOver = false;
     for await (const { name, data } of await this.#client.events(`/runs/${id}/output/stream`)) {
       isOver = name === 'end';
@@ -54,8 +65,7 @@ class Waiting {
       if (name === 'output') this.#show(jobId, data as Output);
     }
     this.#shower?.end();
-    if (!isOver) throw this.#client.gone(`what becomes of the run: tsched logs ${id} -f`);
-    return this.#tellEnd(await this.#client.get<ToldRun>(`/runs/${id}`));
+    return isOver;
   }
 
   #show(jobId: string, { attempt, text }: Output): void {

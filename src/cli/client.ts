@@ -26,6 +26,8 @@ export interface Call {
   /** Sent as JSON; a text as YAML. */
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
+  /** How long it may say nothing. */
+  readonly patience?: Duration;
 }
 
 /** What the daemon says when it will not (RFC 9457). */
@@ -81,8 +83,8 @@ export class Client {
     }
   }
 
-  get<T>(path: string): Promise<T> {
-    return this.call<T>(path);
+  get<T>(path: string, patience = PATIENCE): Promise<T> {
+    return this.call<T>(path, { patience });
   }
 
   post<T>(path: string, body?: unknown, headers?: Call['headers']): Promise<T> {
@@ -94,7 +96,7 @@ export class Client {
    * @throws Refused in the daemon's words; Failure (69) when there is no daemon, or it goes away before it has answered
    */
   async call<T>(path: string, call: Call = {}): Promise<T> {
-    const response = await this.#send(path, call, PATIENCE);
+    const response = await this.#send(path, call, call.patience ?? PATIENCE);
     const text = await this.#textOf(response);
     const { statusCode = 0 } = response;
     if (statusCode >= 300) throw refusal(statusCode, text);

@@ -1,19 +1,55 @@
 /** The commands that look at what comes. */
-import { type Command, countOption, fileOption, jsonOption, stateOption, zoneOption } from './options.ts';
+import { type Command, countOption, fileOption, jsonOption, clientOptions, zoneOption } from './options.ts';
 import type { Seen } from './seen.ts';
 
 export function addList(program: Command, { session }: Seen): void {
-  program
+  const command = program
     .command('list')
     .alias('ls')
     .description('every job: its schedule in words, when it is next due, how it last ran')
-    .addOption(fileOption())
-    .addOption(stateOption())
+    .option('--watch', 'show it anew whenever something happens, until Ctrl-C; needs a daemon')
+    .addOption(fileOption());
+  for (const option of clientOptions()) command.addOption(option);
+  command
     .addOption(zoneOption("show times in this zone instead of each job's"))
     .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      `
+Where a daemon runs the job file it tells its own jobs; else they are read from the file, and what was from the state
+directory.
+
+Examples:
+  tsched list
+  tsched list --watch`,
+    )
     .action(async (options) => {
+      if (options.watch === true) {
+        const { watchList } = await import('./watch-list.ts');
+        return watchList(options, session);
+      }
       const { list } = await import('./list.ts');
       await list(options, session);
+    });
+}
+
+export function addTop(program: Command, { session }: Seen): void {
+  const command = program.command('top').description('what runs, what comes and what fails, as it happens');
+  for (const option of clientOptions()) command.addOption(option);
+  command
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      `
+q or Ctrl-C ends it. Where standard output is no terminal all of it is printed anew whenever something happens, as
+JSON one object a line.
+
+Example:
+  tsched top`,
+    )
+    .action(async (options) => {
+      const { top } = await import('./top.ts');
+      await top(options, session);
     });
 }
 

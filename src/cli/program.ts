@@ -2,7 +2,7 @@
 import { printable } from '../observe/text.ts';
 import { exit } from './exit.ts';
 import { Command, CommanderError } from './options.ts';
-import { addExplain, addList, addNext } from './program-look.ts';
+import { addExplain, addList, addNext, addTop } from './program-look.ts';
 import {
   addCancel,
   addDrain,
@@ -69,7 +69,7 @@ const groups: Readonly<Record<string, readonly ((program: Command, seen: Seen) =
   Run: [addStart, addRunOnce],
   Look: [addList, addNext, addExplain],
   'Look back': [addStatus, addHistory, addLogs, addWhy, addDb],
-  Operate: [addTrigger, addCancel, addRetry, addPause, addResume, addReload, addStop, addDrain],
+  Operate: [addTrigger, addCancel, addRetry, addPause, addResume, addReload, addStop, addDrain, addTop],
   'Write a job file': [addInit, addValidate, addSchema, addImport],
   'Set up': [addToken, addNotify, addInstall],
 };

@@ -45,7 +45,7 @@ async function showProblems(
   const texts = new Map<string, string>();
   for (const { file: named } of problems) {
     // The daemon names its files from where it was started.
-    const path = read.keys().find((path) => path === named || path.endsWith(`/${named}`));
+    const path = [...read.keys()].find((path) => path === named || path.endsWith(`/${named}`));
     texts.set(named, read.get(path ?? '') ?? '');
   }
   show(problems.map(withoutNulls), texts, session);

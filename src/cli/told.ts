@@ -1,6 +1,7 @@
 /** What the daemon tells over its API, and how it comes back to what it is made of. The shapes are those of src/http/shapes.ts. */
 import type { Diagnostic } from '../config/diagnostic.ts';
 import type { JobState } from '../engine/ports-operator.ts';
+import type { DaemonInfo } from '../store/daemon-file.ts';
 import type { AttemptRecord, Cause, Instant, Outcome, RunRecord, RunState } from '../model.ts';
 
 interface ToldAttempt {
@@ -118,4 +119,23 @@ function outcomeOf(told: ToldOutcome): Outcome {
 
 export function instantOf(text: string | null): Instant | undefined {
   return text === null ? undefined : Date.parse(text);
+}
+
+/** What the daemon says of itself, as its file in the state directory has it. */
+export function daemonOf(status: ToldStatus): DaemonInfo {
+  const { pid, startedAt, version, file, jobs, loadedAt, fileProblem, store } = status;
+  const { kind, since = startedAt, message = '', hint } = store;
+  const degraded = { since: Date.parse(since), message, ...(hint === undefined ? {} : { hint }) };
+  return {
+    pid,
+    startedAt: Date.parse(startedAt),
+    version,
+    file,
+    jobs: Object.values(jobs).reduce((sum, count) => sum + count, 0),
+    loadedAt: Date.parse(loadedAt),
+    ...(fileProblem === null
+      ? {}
+      : { fileProblem: { ...fileProblem, since: Date.parse(fileProblem.since) } }),
+    store: kind === 'degraded' ? { kind, ...degraded } : { kind },
+  };
 }

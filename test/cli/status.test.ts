@@ -62,7 +62,7 @@ describe('tsched status', () => {
     expect(out.replaceAll(state, 'STATE')).toMatchInlineSnapshot(`
       "daemon   tsched 0.4.0 running for 3d, since Fri 20 Nov 08:00   pid 4711
       file     /etc/tsched/jobs.yaml   5 jobs, loaded Mon 23 Nov 09:02:11
-      store    STATE/tsched.db   45 KB   4 runs, 0 skips
+      store    STATE/tsched.db   66 KB   4 runs, 0 skips
       active   1   slow (running)
       failing  1   bad
       paused   1   good: holiday \\x1b[2J
