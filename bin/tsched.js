@@ -90,7 +90,7 @@ function loadWarm(name, directory) {
 
   function requireFromBundle(id) {
     if (id[0] !== '.') return process.getBuiltinModule(id);
-    if (id === './cli.cjs') isWhole = false;
+    if (id === './cli.cjs' || id === './live-list.cjs') isWhole = false;
     return load(id, directory);
   }
 }

@@ -42,6 +42,7 @@ const apart: Plugin = {
       './notify.ts': './notify.js',
       './syntax.ts': './syntax.cjs',
       './main.ts': './cli.cjs',
+      './live-list.ts': './live-list.cjs',
     };
     building.onResolve({ filter: /^\.\// }, ({ path, kind }) => {
       const file = kind === 'dynamic-import' ? files[path] : undefined;
@@ -106,7 +107,11 @@ async function bundle(version: string): Promise<readonly OutputFile[]> {
     }),
     build({
       ...commonJs,
-      entryPoints: { list: 'src/cli/list-main.ts', syntax: 'src/config/syntax.ts' },
+      entryPoints: {
+        list: 'src/cli/list-main.ts',
+        syntax: 'src/config/syntax.ts',
+        'live-list': 'src/cli/live-list.ts',
+      },
       define: { ...define, 'import.meta.url': '__filename' },
       // What these import dynamically is CommonJS too, and `require` spares them the loader of ES modules.
       supported: { 'dynamic-import': false },

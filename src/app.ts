@@ -17,7 +17,7 @@ import { runIds } from './engine/run-id.ts';
 import { inSmallNursery, shrinkSoon } from './heap.ts';
 import { JobLoading, loadJobFile } from './job-loading.ts';
 import { openKeeping, type Holding, type Keeping, type Late } from './keeping.ts';
-import type { JobId } from './model.ts';
+import type { Duration, JobId } from './model.ts';
 import { createLog, type Log } from './observe/log.ts';
 import { serviceManager, type ServiceManager } from './observe/service-manager.ts';
 import { Operating } from './operating.ts';
@@ -254,18 +254,18 @@ export class App {
     this.#log.reopen();
   }
 
-  /** Stops; `done` follows. Called again with `now`, it no longer waits for jobs. */
-  async stop({ now }: { readonly now: boolean }): Promise<void> {
-    this.#stopping ??= this.#stop();
+  /** Stops; `done` follows. Called again with `now`, it no longer waits for jobs; `drain`: it waits for them as long as they take. */
+  async stop({ now, drain = false }: { readonly now: boolean; readonly drain?: boolean }): Promise<void> {
+    this.#stopping ??= this.#stop(drain ? Number.POSITIVE_INFINITY : this.#options.drain);
     if (now) void this.#engine.stopNow();
     await this.#stopping;
   }
 
-  async #stop(): Promise<void> {
+  async #stop(drain: Duration): Promise<void> {
     this.#aborter.abort();
     this.#callOffShrinking?.();
     // From this very moment nothing new starts, however long the watch takes to close.
-    const stopped = this.#engine.stop({ drain: this.#options.drain });
+    const stopped = this.#engine.stop({ drain });
     await this.#watch?.close();
     await stopped;
     await this.#operating?.close();

@@ -5,6 +5,7 @@
 import { statSync } from 'node:fs';
 import type { OperatingSettings } from './app-options.ts';
 import type { Engine } from './engine/engine.ts';
+import type { StopWish } from './engine/ports-operator.ts';
 import type { Clock, Store } from './engine/ports.ts';
 import type { JobLoading } from './job-loading.ts';
 import type { Log } from './observe/log.ts';
@@ -21,7 +22,7 @@ import { outputFiles } from './tasks/output-files.ts';
 export interface OperatingParts {
   readonly app: {
     reload(cause: string): Promise<ReloadResult>;
-    stop(request: { readonly now: boolean }): Promise<void>;
+    stop(wish: StopWish): Promise<void>;
   };
   readonly paths: ReturnType<typeof statePaths>;
   readonly clock: Clock;

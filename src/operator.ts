@@ -28,6 +28,7 @@ import type {
   RunQuery,
   RunRequest,
   Standing,
+  StopWish,
   Subscription,
   Validation,
 } from './engine/ports-operator.ts';
@@ -63,7 +64,7 @@ export interface AskedDaemon extends JobKeeper {
   /** Reads the job file, or `text` in its place. */
   load(text?: string): Promise<LoadResult>;
   reload(cause: string): Promise<ReloadResult>;
-  stop(request: { readonly now: boolean }): Promise<void>;
+  stop(wish: StopWish): Promise<void>;
   isAdded(jobId: JobId): boolean;
 }
 
@@ -217,28 +218,29 @@ export class DaemonOperator implements Operator {
   }
 
   async runNow(jobId: JobId, request: RunRequest): Promise<Answer<BegunRun>> {
-    return this.#once(`run ${jobId}`, request, () => this.#begin(jobId, request.by));
+    const what = `run ${jobId} ${JSON.stringify(request.given ?? null)}`;
+    return this.#once(what, request, () => this.#begin(jobId, request));
   }
 
   async retry(runId: RunId, request: RunRequest): Promise<Answer<BegunRun>> {
     const run = await this.run(runId);
     if (!run.ok) return run;
-    const { state, jobId } = run.value;
-    return this.#once(`retry ${runId}`, request, () =>
+    const { id, state, jobId, with: given } = run.value;
+    return this.#once(`retry ${id}`, request, () =>
       state === 'finished'
-        ? this.#begin(jobId, request.by)
+        ? this.#begin(jobId, { ...request, given })
         : refuse({ refused: 'run_active', message: 'this run is not over', hint: 'cancel it first' }),
     );
   }
 
   async cancel(runId: RunId, by: string): Promise<Answer<RunRecord>> {
     const { engine } = this.#parts;
-    if (engine.cancel(runId)) {
-      this.#parts.daemon.say(`${by} asks to cancel run ${runId}`);
-      return this.run(runId);
-    }
     const run = await this.run(runId);
-    return run.ok ? refuse({ refused: 'run_finished', message: 'this run is over' }) : run;
+    if (!run.ok) return run;
+    const { id } = run.value;
+    if (!engine.cancel(id)) return refuse({ refused: 'run_finished', message: 'this run is over' });
+    this.#parts.daemon.say(`${by} asks to cancel run ${id}`);
+    return done(engine.run(id) ?? run.value);
   }
 
   async pause(jobId: JobId, { until, for: length, reason, by }: PauseRequest): Promise<Answer<JobView>> {
@@ -293,9 +295,10 @@ export class DaemonOperator implements Operator {
     return done({ ...NOTHING, unchanged: known.size });
   }
 
-  stop({ now, by }: { now: boolean; by: string }): void {
-    this.#parts.daemon.say(`${by} asks to stop${now ? ' now' : ''}`);
-    void this.#parts.daemon.stop({ now });
+  stop({ now, drain, by }: StopWish & { by: string }): void {
+    const how = now ? ' now' : drain ? ' when all runs have ended' : '';
+    this.#parts.daemon.say(`${by} asks to stop${how}`);
+    void this.#parts.daemon.stop({ now, drain });
   }
 
   async validate(text: string): Promise<Validation> {
@@ -353,13 +356,13 @@ export class DaemonOperator implements Operator {
     return done({ run: run.value, replayed: known !== undefined });
   }
 
-  #begin(jobId: JobId, by: string): Answer<RunRecord> {
+  #begin(jobId: JobId, { given, by }: RunRequest): Answer<RunRecord> {
     const { engine, daemon } = this.#parts;
     if ((engine.job(jobId)?.active.length ?? 0) >= MOST_AT_ONCE) {
       const message = `${MOST_AT_ONCE} runs of ${jobId} are active`;
       return refuse({ refused: 'too_many', message, hint: 'wait for some of them to end' });
     }
-    const run = engine.runNow(jobId);
+    const run = engine.runNow(jobId, given);
     if (run !== undefined) daemon.say(`${by} runs ${jobId}: run ${run.id}`);
     else if (engine.stopping) return refuse(STOPPING);
     return run === undefined ? this.#unknownJob(jobId) : done(run);
@@ -394,7 +397,8 @@ export class DaemonOperator implements Operator {
 
   #unknownJob(jobId: JobId): Answer<never> {
     const near = suggest(jobId.slice(0, 128), this.#sorted().slice(0, MOST_COMPARED));
-    const hint = near === undefined ? 'GET /api/v1/jobs lists them' : `did you mean "${near}"?`;
+    const hint =
+      near === undefined ? 'tsched list, or GET /api/v1/jobs, lists them' : `did you mean "${near}"?`;
     return refuse({ refused: 'unknown_job', message: `there is no job "${jobId}"`, hint });
   }
 }

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import type { Instant, JobId, Pause } from '../model.ts';
 import { printable } from '../observe/text.ts';
+import type { DaemonInfo } from '../store/daemon-file.ts';
 import type { JobHistory } from '../store/history.ts';
 import { exit, isFailure } from './exit.ts';
 import { shownPath } from './find-file.ts';
@@ -49,8 +50,18 @@ function daemonInWords({ state, file, now }: Listed): string {
   const daemon = runningDaemon(state);
   if (daemon === undefined) return 'No daemon is running.';
   if (daemon === 'unknown') return 'Daemon: running.';
+  return runningInWords(daemon, { file: resolve(file), now });
+}
+
+type Told = Pick<DaemonInfo, 'startedAt' | 'pid' | 'file' | 'fileProblem' | 'store'>;
+
+/** @param file the one whose jobs are listed, absolute */
+export function runningInWords(
+  daemon: Told,
+  { file, now }: { readonly file: string; readonly now: Instant },
+): string {
   const parts = [`Daemon: running for ${roughly(now - daemon.startedAt)} (pid ${daemon.pid}).`];
-  if (daemon.file !== resolve(file)) parts.push(`It runs another file: ${shownPath(daemon.file)}.`);
+  if (daemon.file !== file) parts.push(`It runs another file: ${shownPath(daemon.file)}.`);
   if (daemon.fileProblem !== undefined)
     parts.push(`Its ${printable(daemon.fileProblem.message)}.`.replace('Its the', 'The'));
   if (daemon.store.kind === 'degraded')

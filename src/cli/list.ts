@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { JobId } from '../model.ts';
 import { elapsed, printable, printableJson } from '../observe/text.ts';
+import { daemonFileIn, readDaemonFile } from '../store/daemon-file.ts';
 import type { JobHistory } from '../store/history.ts';
 import { Failure } from './exit.ts';
-import { shownPath } from './find-file.ts';
+import { fileIfAny, shownPath } from './find-file.ts';
 import { loadJobs } from './job-file.ts';
 import type { ListPast } from './list-past.ts';
 import { listedJob, type ListedJob } from './listed-job.ts';
@@ -18,9 +20,11 @@ export interface ListOptions {
   readonly stateDir?: string;
   readonly tz?: string;
   readonly json?: boolean;
+  readonly socket?: string;
+  readonly url?: string;
 }
 
-interface Listing {
+export interface Listing {
   readonly path: string;
   /** Of jobs that name none. */
   readonly timezone: string;
@@ -28,8 +32,35 @@ interface Listing {
   readonly past: ListPast;
 }
 
-/** Every job: its schedule, when it is next due, its state, and what its last runs came to. */
+/** Every job: its schedule, when it is next due, its state, and what its last runs came to. As the daemon has it, where one runs. */
 export async function list(options: ListOptions, session: Session): Promise<void> {
+  const listing = (await listingOfDaemon(options, session)) ?? (await listingOfFile(options, session));
+  session.out(shownListing(listing, options, session));
+}
+
+export function shownListing(listing: Listing, { json, tz }: ListOptions, session: Session): string {
+  return json === true ? asJson(listing, tz) : asTable(listing, tz, session);
+}
+
+/** Undefined where no daemon is to be asked, or it does not answer. What asks is loaded where there is one. */
+async function listingOfDaemon(options: ListOptions, session: Session): Promise<Listing | undefined> {
+  const { TSCHED_URL: url = '', TSCHED_SOCKET: socket = '' } = session.environment;
+  const isNamed = [options.url, options.socket, url, socket].some((name) => (name ?? '') !== '');
+  if (!isNamed && !runsFile(options, session)) return undefined;
+  const { liveListing } = await import('./live-list.ts');
+  return liveListing(options, { session, isNamed });
+}
+
+/** Whether a daemon seems to be there that runs the very file that is meant. */
+function runsFile({ file, ...options }: ListOptions, session: Session): boolean {
+  const state = stateIfAny(options, session);
+  const daemon = state === undefined ? undefined : readDaemonFile(daemonFileIn(state));
+  if (daemon?.socket === undefined || !existsSync(daemon.socket)) return false;
+  const found = fileIfAny(file);
+  return found === undefined || resolve(found) === daemon.file;
+}
+
+async function listingOfFile(options: ListOptions, session: Session): Promise<Listing> {
   const { path, timezone, jobs } = await loadJobs(options.file, session);
   const past = await pastFor(
     path,
@@ -42,8 +73,7 @@ export async function list(options: ListOptions, session: Session): Promise<void
     const isPaused = past.pauses.has(job.id);
     return listedJob(job, { now: session.now, timezone: options.tz, isPaused });
   });
-  const listing = { path, timezone, jobs: listed, past };
-  session.out(options.json === true ? asJson(listing, options.tz) : asTable(listing, options.tz, session));
+  return { path, timezone, jobs: listed, past };
 }
 
 const NO_PAST: ListPast = { jobs: new Map(), pauses: new Map(), daemon: 'No daemon is running.' };
@@ -134,6 +164,7 @@ function asTable(
 
 function nextCells({ nextAt, state, atStart }: ListedJob, timezone: string, now: number): Cell[] {
   if (state === 'disabled' || state === 'paused') return [{ text: state, style: 'yellow' }, { text: '' }];
+  if (state === 'faulted') return [{ text: state, style: 'red' }, { text: '' }];
   if (nextAt !== null) {
     return [{ text: fromNow(nextAt, now), style: 'green' }, { text: shortTime(nextAt, timezone, now) }];
   }

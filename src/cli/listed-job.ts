@@ -6,9 +6,9 @@ import { scheduleAsWritten, scheduleInWords } from './words.ts';
 
 /**
  * `scheduled`: it has a next slot, or runs at a start; `paused`: by an operator; `disabled`: by its `enabled: false`; `ended`: no
- * slot will come.
+ * slot will come; `faulted`: the daemon had to stop its trigger.
  */
-export type State = 'scheduled' | 'paused' | 'disabled' | 'ended';
+export type State = 'scheduled' | 'paused' | 'disabled' | 'ended' | 'faulted';
 
 export interface ListedJob {
   readonly id: JobId;
@@ -16,7 +16,7 @@ export interface ListedJob {
   readonly tags: readonly string[];
   readonly enabled: boolean;
   readonly task: string;
-  readonly schedule: Schedule;
+  readonly schedule: Pick<Schedule, 'timezone'>;
   readonly asWritten: string;
   readonly inWords: string;
   readonly state: State;

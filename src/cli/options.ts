@@ -20,6 +20,26 @@ export const stateOption = (): Option =>
     'where history and output are (default: $STATE_DIRECTORY, /var/lib/tsched for root, else ~/.local/state/tsched)',
   ).env('TSCHED_STATE_DIR');
 
+/** Where the running daemon is. */
+export function clientOptions(): readonly Option[] {
+  return [
+    stateOption(),
+    new Option('--socket <path>', "the daemon's socket (default: as the state directory tells)").env(
+      'TSCHED_SOCKET',
+    ),
+    new Option(
+      '--url <url>',
+      'its address instead, e.g. http://127.0.0.1:9470; the token is $TSCHED_TOKEN',
+    ).env('TSCHED_URL'),
+  ];
+}
+
+/** May be given several times. */
+export const givenOption = (): Option =>
+  new Option('--with <name=value>', 'give the task something along; again for more').argParser(
+    (pair: string, before: readonly string[] | undefined) => [...(before ?? []), pair],
+  );
+
 export const jsonOption = (): Option => new Option('--json', 'for programs: a stable JSON shape');
 
 export const zoneOption = (what: string): Option =>

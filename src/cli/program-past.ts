@@ -1,6 +1,7 @@
 /** The commands that look at what was, and after it. They need no daemon. */
 import type { Command } from './options.ts';
 import {
+  clientOptions,
   durationOption,
   fileOption,
   jsonOption,
@@ -11,23 +12,17 @@ import {
   statusOption,
   zoneOption,
 } from './options.ts';
-import type { Session } from './session.ts';
-
-export interface Seen {
-  readonly session: Session;
-  /** Takes the exit code. */
-  readonly end: (code: number) => void;
-}
+import type { Seen } from './seen.ts';
 
 export function addStatus(program: Command, { session, end }: Seen): void {
-  program
-    .command('status')
-    .description('how the daemon, its history and its jobs are')
-    .addOption(stateOption())
+  const command = program.command('status').description('how the daemon, its history and its jobs are');
+  for (const option of clientOptions()) command.addOption(option);
+  command
     .addOption(jsonOption())
     .addHelpText(
       'after',
       `
+With --socket or --url: what the daemon tells, without the files around it.
 Exit codes: 0 well; 1 no daemon is running, its history is degraded or cannot be read, or the job file
 was changed and is broken. Failing jobs are shown, but do not count: they are not the daemon's fault.
 

@@ -1,10 +1,10 @@
-import { constants } from 'node:os';
 import type { EngineEvent } from '../engine/ports.ts';
 import { ForegroundRun } from '../foreground.ts';
-import type { JobDefinition, Outcome } from '../model.ts';
+import type { JobDefinition } from '../model.ts';
 import { elapsed, outcomeInWords, printable } from '../observe/text.ts';
 import { exit, Failure } from './exit.ts';
 import { jobOf, loadJobs } from './job-file.ts';
+import { outcomeExit } from './outcome-exit.ts';
 import type { Session } from './session.ts';
 
 export interface RunOnceOptions {
@@ -34,7 +34,7 @@ export async function runOnce(id: string, options: RunOnceOptions, session: Sess
   };
   for (const signal of SIGNALS) process.on(signal, interrupt);
   try {
-    return exitCodeOf(await run.result(), interrupted);
+    return outcomeExit(await run.result(), interrupted);
   } catch (error) {
     throw noDirectory(error);
   } finally {
@@ -73,38 +73,6 @@ function teller({ id, policy }: JobDefinition, say: Sayer): (event: EngineEvent)
       say(outcome.kind === 'succeeded' ? 'well' : unable ? 'unable' : 'bad', said);
     }
   };
-}
-
-/** As `timeout` and `env` of coreutils have them, so that scripts need not learn another set. */
-function exitCodeOf(outcome: Outcome, signal: NodeJS.Signals | undefined): number {
-  switch (outcome.kind) {
-    case 'succeeded':
-      return outcome.exitCode ?? 0;
-    case 'failed':
-      return outcome.exitCode;
-    case 'killed':
-      return signalCode(outcome.signal);
-    case 'timed_out':
-      return 124;
-    case 'threw':
-      return 1;
-    case 'cancelled':
-      return signalCode(signal ?? 'SIGTERM');
-    case 'not_started':
-      return notStartedCode(outcome.message);
-    case 'lost':
-      return exit.runFailed;
-  }
-}
-
-/** By the words of tasks/launch-problem.ts and module-call.ts; a test holds them together. */
-function notStartedCode(message: string): number {
-  if (/^There is no (?:file|command|module) /.test(message)) return 127;
-  return /^The (?:file|command|interpreter) /.test(message) ? 126 : exit.runFailed;
-}
-
-function signalCode(signal: string): number {
-  return 128 + (constants.signals[signal as NodeJS.Signals] ?? 0);
 }
 
 const marks = { begin: '▶', well: '✔', bad: '✖', unable: '✖' } as const;

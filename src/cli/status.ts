@@ -10,13 +10,17 @@ import { newestDaemon, runningDaemon, withHistory } from './past.ts';
 import { resultCell } from './results.ts';
 import type { Session, Style } from './session.ts';
 import { counted, sizeInWords } from './sizes.ts';
+import { liveAsJson, liveLines, liveStatus, remoteStatus } from './status-live.ts';
 import { stateDirectory } from './state-directory.ts';
+import type { ToldStatus } from './told.ts';
 import { pausesInForce } from './pauses.ts';
 import { dayTime, rfc3339, roughly } from '../observe/when.ts';
 
 export interface StatusOptions {
   readonly stateDir?: string;
   readonly json?: boolean;
+  readonly socket?: string;
+  readonly url?: string;
 }
 
 interface Contents {
@@ -33,10 +37,15 @@ interface Standing {
   readonly daemon: DaemonInfo | undefined;
   /** Undefined where there is no history yet; a text where it cannot be read. */
   readonly contents: Contents | string | undefined;
+  /** What the daemon says when it is asked; undefined when it does not answer, or there is none. */
+  readonly live: ToldStatus | undefined;
 }
 
 /** How the daemon, its store and its jobs are. Gives the exit code: 1 when no daemon runs as it should. */
 export async function status(options: StatusOptions, session: Session): Promise<number> {
+  const { TSCHED_URL: url = '', TSCHED_SOCKET: socket = '' } = session.environment;
+  if ([options.url, options.socket, url, socket].some((name) => (name ?? '') !== ''))
+    return remoteStatus(options, session);
   const state = stateDirectory(options.stateDir, session.environment);
   const running = runningDaemon(state);
   const standing: Standing = {
@@ -44,6 +53,10 @@ export async function status(options: StatusOptions, session: Session): Promise<
     isRunning: running !== undefined,
     daemon: running === 'unknown' ? undefined : (running ?? newestDaemon(state)),
     contents: await contentsOf(state, session.now),
+    live:
+      running === undefined || running === 'unknown'
+        ? undefined
+        : await liveStatus(options, running, session),
   };
   session.out(options.json === true ? asJson(standing) : asText(standing, session));
   return isHealthy(standing) ? exit.ok : exit.no;
@@ -95,6 +108,7 @@ function asJson(standing: Standing): string {
     },
     active: known?.active.map((run) => runAsJson(run, state)) ?? [],
     failing: known?.figures.failing ?? [],
+    ...liveAsJson(standing.live),
     paused: [...(known?.paused ?? [])].map(([jobId, pause]) => ({
       jobId,
       since: rfc3339(pause.since),
@@ -111,7 +125,15 @@ function storeState({ isRunning, daemon, contents }: Standing): string {
   return contents === undefined ? 'absent' : 'well';
 }
 
-function daemonAsJson({ pid, startedAt, version, file, jobs, loadedAt, fileProblem }: DaemonInfo): object {
+export function daemonAsJson({
+  pid,
+  startedAt,
+  version,
+  file,
+  jobs,
+  loadedAt,
+  fileProblem,
+}: DaemonInfo): object {
   return {
     pid,
     startedAt: rfc3339(startedAt),
@@ -144,6 +166,10 @@ function databaseSize(state: string): number | undefined {
 function asText(standing: Standing, session: Session): string {
   const lines = [...daemonLines(standing, session), ...storeLines(standing, session)];
   if (typeof standing.contents === 'object') lines.push(...jobLines(standing.contents, session));
+  return linesAsText([...lines, ...liveLines(standing.live, session)], session);
+}
+
+export function linesAsText(lines: readonly Line[], session: Session): string {
   const paint = session.painter('out');
   return lines
     .map(({ name, text, style }) => {
@@ -153,13 +179,16 @@ function asText(standing: Standing, session: Session): string {
     .join('');
 }
 
-interface Line {
+export interface Line {
   readonly name: string;
   readonly text: string;
   readonly style?: Style;
 }
 
-function daemonLines({ isRunning, daemon, state }: Standing, session: Session): Line[] {
+export function daemonLines(
+  { isRunning, daemon, state }: Pick<Standing, 'isRunning' | 'daemon' | 'state'>,
+  session: Session,
+): Line[] {
   const time = (at: number): string => dayTime(at, session.hostTimezone, session.now);
   if (!isRunning) {
     const last =
@@ -226,7 +255,7 @@ function jobLines({ figures, active, paused }: Contents, { now }: Session): Line
   ];
 }
 
-function some(names: readonly string[]): string {
+export function some(names: readonly string[]): string {
   if (names.length === 0) return '0';
   return `${names.length}   ${names.slice(0, MOST).join(', ')}${names.length > MOST ? ', …' : ''}`;
 }

@@ -2,7 +2,17 @@
  * What an API, a command or a page may ask of a running daemon. Declared here so that those who ask know nothing of how
  * it is answered; operator.ts answers.
  */
-import type { Duration, Instant, JobDefinition, JobId, Outcome, Pause, RunId, RunRecord } from '../model.ts';
+import type {
+  Arguments,
+  Duration,
+  Instant,
+  JobDefinition,
+  JobId,
+  Outcome,
+  Pause,
+  RunId,
+  RunRecord,
+} from '../model.ts';
 import type { EngineEvent, HistoryRow } from './ports.ts';
 
 /** Why something was not done. Text is for people; `refused` is for programs. */
@@ -12,6 +22,7 @@ export interface Refusal {
     | 'unknown_run'
     | 'job_exists'
     | 'not_added'
+    | 'ambiguous_run'
     | 'run_active'
     | 'run_finished'
     | 'too_many'
@@ -223,8 +234,17 @@ export interface Subscription {
 export interface RunRequest {
   /** The same key again is the same run, not another one. */
   readonly key?: string | undefined;
+  /** What the task gets beside, or instead of, what its job gives it. */
+  readonly given?: Arguments | undefined;
   /** Who asks, for the log. */
   readonly by: string;
+}
+
+export interface StopWish {
+  /** Waits for no run. */
+  readonly now: boolean;
+  /** Waits for active runs without a limit. */
+  readonly drain: boolean;
 }
 
 export interface BegunRun {
@@ -266,6 +286,7 @@ export interface Operator {
   job(jobId: JobId): Promise<Answer<JobView>>;
   next(jobId: JobId, count: number): Answer<readonly NextTime[]>;
   runs(query: RunQuery): Promise<Answer<RunPage>>;
+  /** Wherever a run is named, the beginning of its id will do if no other run begins so. */
   run(runId: RunId): Promise<Answer<RunRecord>>;
   /** Without `attempt`: of the newest. */
   output(runId: RunId, attempt?: number): Promise<Answer<OpenOutput>>;
@@ -280,7 +301,7 @@ export interface Operator {
 
   /** Runs the job once, now, beside its schedule. */
   runNow(jobId: JobId, request: RunRequest): Promise<Answer<BegunRun>>;
-  /** Runs the job of a run that is over once more, as a run of its own. */
+  /** Runs the job of a run that is over once more, with what that run was given, as a run of its own. */
   retry(runId: RunId, request: RunRequest): Promise<Answer<BegunRun>>;
   cancel(runId: RunId, by: string): Promise<Answer<RunRecord>>;
   pause(jobId: JobId, request: PauseRequest): Promise<Answer<JobView>>;
@@ -291,7 +312,7 @@ export interface Operator {
   /** Reads the job file again and takes it over; with `dryRun` only tells what that would change. */
   reload(request: { readonly dryRun: boolean; readonly by: string }): Promise<Answer<ReloadPlan>>;
   /** Asks to stop and does not wait for it. */
-  stop(request: { readonly now: boolean; readonly by: string }): void;
+  stop(request: StopWish & { readonly by: string }): void;
   /** Checks the text of a job file as if it were the daemon's own. */
   validate(text: string): Promise<Validation>;
   explain(question: ExplainQuestion): Answer<Explanation>;

@@ -1,5 +1,5 @@
 /** What a query or a body may hold: each field reads its value, and says in JSON Schema what it takes. */
-import type { Duration, Instant } from '../model.ts';
+import type { Arguments, Duration, Instant } from '../model.ts';
 import { parseDuration } from '../schedule/duration.ts';
 import { isProblem } from '../schedule/problem.ts';
 import { suggest } from '../schedule/suggest.ts';
@@ -164,6 +164,46 @@ export function duration(about: string): Field<Duration> {
       throw wrong(name, 'a length of time, e.g. 30m or 1h30m');
     },
   };
+}
+
+/** Of what is given to a run: it goes into the environment of a process, which has little room. */
+const MOST_GIVEN = 64;
+const LONGEST_GIVEN = 32 * 1024;
+const DEEPEST_GIVEN = 16;
+
+/** Values by name, for a task. */
+export function args(about: string): Field<Arguments> {
+  const name = '^[A-Za-z_][A-Za-z0-9_-]{0,63}$';
+  return {
+    schema: { type: 'object', propertyNames: { pattern: name }, maxProperties: MOST_GIVEN },
+    about,
+    required: true,
+    read(value, field) {
+      if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+        throw wrong(field, 'values by name, e.g. {"since": "2027-01-31"}');
+      }
+      for (const [key, each] of Object.entries(value)) {
+        if (!new RegExp(name).test(key)) {
+          throw wrong(
+            field,
+            'names of letters, digits, _ and -, that begin with none of the digits',
+            `"${key}" is no such name`,
+          );
+        }
+        if (typeof each === 'string' && each.includes('\0'))
+          throw wrong(field, 'texts without the character NUL');
+        if (isDeeper(each, DEEPEST_GIVEN)) throw wrong(field, `values nested at most ${DEEPEST_GIVEN} deep`);
+      }
+      const isLarge = Object.keys(value).length > MOST_GIVEN || JSON.stringify(value).length > LONGEST_GIVEN;
+      if (isLarge) throw wrong(field, `at most ${MOST_GIVEN} names, and ${LONGEST_GIVEN} characters of JSON`);
+      return value as Arguments;
+    },
+  };
+}
+
+function isDeeper(value: unknown, depth: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return depth === 0 || Object.values(value).some((each) => isDeeper(each, depth - 1));
 }
 
 function wrong(name: string, wanted: string, hint?: string): HttpProblem {

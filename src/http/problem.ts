@@ -59,6 +59,7 @@ const STATUS: Readonly<Record<ProblemCode, number>> = {
   bad_request: 400,
   bad_body: 400,
   bad_cursor: 400,
+  ambiguous_run: 400,
   no_token: 401,
   too_small_scope: 403,
   foreign_origin: 403,

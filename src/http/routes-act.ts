@@ -1,5 +1,5 @@
 /** Requests that change something. Each is told in the log, with who asked. */
-import { duration, flag, instant, optional, text } from './fields.ts';
+import { args, duration, flag, instant, optional, text } from './fields.ts';
 import { HttpProblem } from './problem.ts';
 import { json, route, valueOf, type Asked, type Reply, type Route } from './route.ts';
 import { jobShape, planShape, runShape } from './shapes.ts';
@@ -19,20 +19,29 @@ export const actRoutes: readonly Route[] = [
     scope: 'run',
     summary: 'Runs a job once, now, beside its schedule, whether or not it is paused',
     headers: idempotencyKey,
+    body: {
+      with: optional(args('What the task gets beside what its job gives it: TSCHED_WITH_<NAME>, `with`')),
+    },
     answers: { 202: { about: 'The run that was begun', schema: 'Run' } },
     problems: ['unknown_job', 'too_many', 'key_reused', 'stopping'],
     handle: async (asked, { operator }) =>
-      begun(valueOf(await operator.runNow(asked.path['id'] ?? '', requestOf(asked)))),
+      begun(
+        valueOf(
+          await operator.runNow(asked.path['id'] ?? '', { ...requestOf(asked), given: asked.body.with }),
+        ),
+      ),
   }),
   route({
     method: 'POST',
     path: '/api/v1/runs/{id}/retry',
     scope: 'run',
-    summary: 'Runs the job of a run that is over once more, as a run of its own',
+    summary:
+      'Runs the job of a run that is over once more, with what that run was given, as a run of its own',
     headers: idempotencyKey,
     answers: { 202: { about: 'The run that was begun', schema: 'Run' } },
     problems: [
       'unknown_run',
+      'ambiguous_run',
       'unknown_job',
       'run_active',
       'too_many',
@@ -49,7 +58,7 @@ export const actRoutes: readonly Route[] = [
     scope: 'run',
     summary: 'Asks the processes of a run to end; GET the run, or /events, to see it end',
     answers: { 202: { about: 'The run as it stands', schema: 'Run' } },
-    problems: ['unknown_run', 'run_finished', 'history_unavailable'],
+    problems: ['unknown_run', 'ambiguous_run', 'run_finished', 'history_unavailable'],
     handle: async ({ path: { id = '' }, by }, { operator }) =>
       json(runShape(valueOf(await operator.cancel(id, by))), 202),
   }),
@@ -102,10 +111,15 @@ export const actRoutes: readonly Route[] = [
     path: '/api/v1/stop',
     scope: 'admin',
     summary: 'Stops the daemon: active runs may end within its --drain, or with "now" are killed',
-    body: { now: flag('Wait for nothing') },
+    body: { now: flag('Wait for nothing'), drain: flag('Wait for active runs as long as they take') },
     answers: { 202: { about: 'It is stopping', schema: 'Accepted' } },
-    handle({ body: { now }, by }, { operator }) {
-      operator.stop({ now, by });
+    handle({ body: { now, drain }, by }, { operator }) {
+      if (now && drain) {
+        throw new HttpProblem('bad_body', '"now" and "drain" exclude each other', {
+          hint: 'give one of them',
+        });
+      }
+      operator.stop({ now, drain, by });
       return json({ stopping: true }, 202);
     },
   }),

@@ -105,7 +105,7 @@ export const readRoutes: readonly Route[] = [
     scope: 'read',
     summary: 'One run, with its attempts',
     answers: { 200: { about: 'The run', schema: 'Run' } },
-    problems: ['unknown_run', 'history_unavailable'],
+    problems: ['unknown_run', 'ambiguous_run', 'history_unavailable'],
     handle: async ({ path: { id = '' } }, { operator }) => json(runShape(valueOf(await operator.run(id)))),
   }),
   route({
@@ -121,7 +121,7 @@ export const readRoutes: readonly Route[] = [
       200: { about: 'All of it', type: 'text/plain' },
       206: { about: 'The range', type: 'text/plain' },
     },
-    problems: ['unknown_run', 'no_output', 'range', 'history_unavailable'],
+    problems: ['unknown_run', 'ambiguous_run', 'no_output', 'range', 'history_unavailable'],
     async handle({ path: { id = '' }, query: { attempt }, header }, { operator }): Promise<Reply> {
       const output = valueOf(await operator.output(id, attempt));
       try {

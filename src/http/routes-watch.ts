@@ -49,7 +49,7 @@ export const watchRoutes: readonly Route[] = [
     answers: {
       200: { about: '"output" events with attempt, offset, text; then "end"', type: 'text/event-stream' },
     },
-    problems: ['unknown_run', 'history_unavailable', 'busy'],
+    problems: ['unknown_run', 'ambiguous_run', 'history_unavailable', 'busy'],
     async handle({ path: { id = '' }, query: { attempt }, header, signal }, { operator }): Promise<Reply> {
       const from =
         placeOf(header('last-event-id')) ?? (attempt === undefined ? undefined : { attempt, offset: 0 });

@@ -4,6 +4,7 @@ import type {
   OpenOutput,
   OutputPiece,
   OutputPlace,
+  Refusal,
   RunPage,
   RunQuery,
 } from '../engine/ports-operator.ts';
@@ -57,15 +58,19 @@ export class Runs {
     return done({ rows: rows.map((row) => this.#freshRow(row)), next });
   }
 
-  async find(runId: RunId): Promise<Answer<RunRecord>> {
-    const here = this.#parts.engine.run(runId) ?? this.#recent.get(runId);
+  /** By its id, or the beginning of it if only one begins so. */
+  async find(idOrPrefix: string): Promise<Answer<RunRecord>> {
+    const here = this.#parts.engine.run(idOrPrefix) ?? this.#recent.get(idOrPrefix);
     if (here !== undefined) return done(here);
-    const found = await this.ask((history) => history.run(runId));
+    if (!/^[0-9a-f][0-9a-f-]{3,35}$/i.test(idOrPrefix)) return refuse(UNKNOWN);
+    // A run is in the history before it starts: what has begun is found there too.
+    const found = await this.ask((history) => history.run(idOrPrefix.toLowerCase()));
     if (!found.ok) return found;
-    const hint = 'GET /api/v1/runs lists them';
-    return found.value === undefined
-      ? refuse({ refused: 'unknown_run', message: 'there is no such run', hint })
-      : done(this.fresh(found.value));
+    if (found.value === 'ambiguous') {
+      const message = `several runs begin with "${idOrPrefix}"`;
+      return refuse({ refused: 'ambiguous_run', message, hint: 'write more of the id' });
+    }
+    return found.value === undefined ? refuse(UNKNOWN) : done(this.fresh(found.value));
   }
 
   /** The newest runs of jobs; empty where history cannot be read: a job is told without it. */
@@ -78,7 +83,7 @@ export class Runs {
     const run = await this.find(runId);
     if (!run.ok) return run;
     const wanted = attempt ?? Math.max(run.value.attempts.length, 1);
-    const output = await this.#parts.outputs.open(runId, wanted);
+    const output = await this.#parts.outputs.open(run.value.id, wanted);
     if (output !== undefined) return done(output);
     // Its processes have not got as far as opening it.
     const { state, attempts } = run.value;
@@ -95,12 +100,13 @@ export class Runs {
   ): Promise<Answer<AsyncIterable<OutputPiece>>> {
     const run = await this.find(runId);
     if (!run.ok) return run;
+    const { id } = run.value;
     const progress = (): { attempts: number; over: boolean } => {
-      const active = this.#parts.engine.run(runId);
+      const active = this.#parts.engine.run(id);
       const { attempts } = active ?? this.fresh(run.value);
       return { attempts: Math.max(attempts.length, 1), over: active === undefined };
     };
-    return done(this.#parts.outputs.follow(runId, from ?? { attempt: 1, offset: 0 }, { progress, signal }));
+    return done(this.#parts.outputs.follow(id, from ?? { attempt: 1, offset: 0 }, { progress, signal }));
   }
 
   async ask<T>(question: (history: HistorySource) => Promise<T>): Promise<Answer<T>> {
@@ -117,6 +123,12 @@ export class Runs {
     return 'run' in row ? { run: this.fresh(row.run) } : row;
   }
 }
+
+const UNKNOWN: Refusal = {
+  refused: 'unknown_run',
+  message: 'there is no such run',
+  hint: 'tsched history, or GET /api/v1/runs, lists them',
+};
 
 function nothingYet(attempt: number): OpenOutput {
   return { attempt, size: 0, read: async function* () {}, close: () => Promise.resolve() };

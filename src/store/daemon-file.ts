@@ -3,6 +3,7 @@
  * start and is written over in place, so that on a full disk it can still say that the disk is full.
  */
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Instant } from '../model.ts';
 
 export interface DaemonInfo {
@@ -74,6 +75,11 @@ export class DaemonFile {
   close(): void {
     closeSync(this.#descriptor);
   }
+}
+
+/** Where it is in a state directory. */
+export function daemonFileIn(directory: string): string {
+  return join(directory, 'daemon.json');
 }
 
 /** Undefined when there is none, or what is there says nothing. */

@@ -92,7 +92,8 @@ export interface HistoryReader {
 export interface HistorySource {
   /** Newest first: of one job by scheduled time, of all by the moment of decision. Undefined: the cursor is not one of ours. */
   page(query: RunQuery): Promise<RunPage | undefined>;
-  run(id: RunId): Promise<RunRecord | undefined>;
+  /** By its id or the beginning of it, if only one begins so. */
+  run(idOrPrefix: RunId): Promise<RunRecord | 'ambiguous' | undefined>;
   /** The newest runs of each job. */
   jobs(ids: readonly JobId[], runs: number): Promise<ReadonlyMap<JobId, JobHistory>>;
   /** Loaded jobs whose newest run ended unsuccessfully. */

@@ -24,8 +24,9 @@ export class MemoryHistory implements HistorySource {
     return { rows, next: more ? nameOf(last) : undefined };
   }
 
-  async run(id: RunId): Promise<RunRecord | undefined> {
-    return (await this.#runs()).find((run) => run.id === id);
+  async run(idOrPrefix: RunId): Promise<RunRecord | 'ambiguous' | undefined> {
+    const found = (await this.#runs()).filter((run) => run.id.startsWith(idOrPrefix));
+    return found.length > 1 ? 'ambiguous' : found[0];
   }
 
   async jobs(ids: readonly JobId[], count: number): Promise<ReadonlyMap<JobId, JobHistory>> {

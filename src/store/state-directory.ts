@@ -1,7 +1,7 @@
 /** The directory that a daemon keeps its state in: ours alone, readable by nobody else, and held by one daemon at a time. */
 import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { readDaemonFile, type DaemonInfo } from './daemon-file.ts';
+import { daemonFileIn, readDaemonFile, type DaemonInfo } from './daemon-file.ts';
 import { isLocked, takeLock, type Lock } from './lock.ts';
 
 /** What is where in it. */
@@ -15,7 +15,7 @@ export function statePaths(directory: string): {
   return {
     database: join(directory, 'tsched.db'),
     lock: join(directory, 'lock'),
-    daemon: join(directory, 'daemon.json'),
+    daemon: daemonFileIn(directory),
     runs: join(directory, 'runs'),
     tokens: join(directory, 'tokens.json'),
   };

@@ -20,7 +20,7 @@ export class HistoryThread implements HistorySource {
     return this.#ask<'page'>({ kind: 'page', query });
   }
 
-  run(id: RunId): Promise<RunRecord | undefined> {
+  run(id: RunId): Promise<RunRecord | 'ambiguous' | undefined> {
     return this.#ask<'run'>({ kind: 'run', id });
   }
 

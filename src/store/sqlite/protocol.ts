@@ -43,7 +43,7 @@ export interface Answers {
   readonly prune: Pruned;
   readonly rows: readonly HistoryRow[];
   readonly page: RunPage | undefined;
-  readonly run: RunRecord | undefined;
+  readonly run: RunRecord | 'ambiguous' | undefined;
   readonly jobs: ReadonlyMap<JobId, JobHistory>;
   readonly failing: readonly JobId[];
   readonly owners: ReadonlyMap<RunId, RunOwner>;

@@ -60,10 +60,8 @@ class Holder {
         return this.#reader.rows(request.query);
       case 'page':
         return this.#reader.page(request.query);
-      case 'run': {
-        const run = this.#reader.run(request.id);
-        return run === 'ambiguous' ? undefined : run;
-      }
+      case 'run':
+        return this.#reader.run(request.id);
       case 'jobs':
         return this.#reader.jobs(request.ids, request.runs);
       case 'failing':

@@ -1,0 +1,193 @@
+/** The commands that ask a running daemon to do something. */
+import { clientOptions, durationOption, givenOption, jsonOption, type Command } from './options.ts';
+import type { Seen } from './seen.ts';
+
+const REFUSALS = '64 no such job or run, 69 no daemon is running, 77 it is not allowed';
+
+export function addTrigger(program: Command, { session, end }: Seen): void {
+  const command = program
+    .command('trigger')
+    .argument('<id>', 'the job')
+    .description('have the daemon run a job now, beside its schedule')
+    .addOption(givenOption())
+    .option(
+      '--wait',
+      'show what it prints, and end with its exit code; Ctrl-C ends the waiting, not the run',
+    );
+  addClient(command)
+    .addHelpText(
+      'after',
+      `
+What --with gives is in TSCHED_WITH_<NAME> and, as JSON, TSCHED_WITH; a module finds it in its \`with\`.
+Values are JSON where they can be (3, true, [1]), else text. With --json and --wait: the run, once it is over.
+Exit codes: ${REFUSALS}; with --wait those of run-once.
+
+Examples:
+  tsched trigger backup
+  tsched trigger report --with since=2027-01-01 --with retries=3 --wait`,
+    )
+    .action(async (id, options) => {
+      const { trigger } = await import('./trigger.ts');
+      end(await trigger(id, options, session));
+    });
+}
+
+export function addCancel(program: Command, { session, end }: Seen): void {
+  const command = program
+    .command('cancel')
+    .argument('<name>', 'a run, by its id or the beginning of it; or a job, for all its active runs')
+    .description('ask the processes of a run to end, and kill them when they do not (kill_after)');
+  addClient(command)
+    .addHelpText(
+      'after',
+      `
+It does not wait for the end: tsched logs -f does.
+Exit codes: 1 nothing is active there, ${REFUSALS}.
+
+Examples:
+  tsched cancel backup
+  tsched cancel 019ab3f0`,
+    )
+    .action(async (name, options) => {
+      const { cancel } = await import('./cancel.ts');
+      end(await cancel(name, options, session));
+    });
+}
+
+export function addRetry(program: Command, { session, end }: Seen): void {
+  const command = program
+    .command('retry')
+    .argument('<run>', 'a run that is over, by its id or the beginning of it')
+    .description('have the daemon run its job once more, with what the run was given')
+    .option(
+      '--wait',
+      'show what it prints, and end with its exit code; Ctrl-C ends the waiting, not the run',
+    );
+  addClient(command)
+    .addHelpText(
+      'after',
+      `
+The new run is one of its own, by the job as it is now.
+Exit codes: 1 the run is not over, ${REFUSALS}; with --wait those of run-once.
+
+Example:
+  tsched retry 019aaec9 --wait`,
+    )
+    .action(async (run, options) => {
+      const { retry } = await import('./trigger.ts');
+      end(await retry(run, options, session));
+    });
+}
+
+export function addPause(program: Command, { session, end }: Seen): void {
+  const command = program
+    .command('pause')
+    .argument('<id...>', 'jobs')
+    .description('let jobs rest: their slots are skipped until they are resumed; kept over restarts')
+    .addOption(
+      durationOption('--for <duration>', 'resume them by itself after so long, e.g. 2h').conflicts('until'),
+    )
+    .option(
+      '--until <time>',
+      'resume them by itself then: 2027-03-27T02:30 (local to each job), 2027-03-27T01:30:00Z',
+    )
+    .option('--reason <text>', 'why, for those who wonder');
+  addClient(command)
+    .addHelpText(
+      'after',
+      `
+Runs that are active go on; tsched trigger runs a paused job nonetheless.
+Where one of several jobs is not there, none is paused.
+Exit codes: ${REFUSALS}.
+
+Example:
+  tsched pause backup cleanup --for 2h --reason "moving disks"`,
+    )
+    .action(async (ids, options) => {
+      const { pause } = await import('./pause.ts');
+      end(await pause(ids, options, session));
+    });
+}
+
+export function addResume(program: Command, { session, end }: Seen): void {
+  const command = program
+    .command('resume')
+    .argument('<id...>', 'jobs')
+    .description('end the rest of jobs; what was skipped meanwhile stays skipped');
+  addClient(command)
+    .addHelpText('after', `\nExit codes: ${REFUSALS}.\n\nExample:\n  tsched resume backup cleanup`)
+    .action(async (ids, options) => {
+      const { resume } = await import('./pause.ts');
+      end(await resume(ids, options, session));
+    });
+}
+
+export function addReload(program: Command, { session, end }: Seen): void {
+  const command = program
+    .command('reload')
+    .description('have the daemon read its job file again, and tell what that changed')
+    .option('--dry-run', 'tell what it would change, and change nothing');
+  addClient(command)
+    .addHelpText(
+      'after',
+      `
+Jobs whose schedule is another (rescheduled) re-arm from now; all others keep their place in time. Active runs
+finish as they began. A file with errors is refused with their lines, and the jobs loaded before go on.
+Exit codes: 69 no daemon is running, 77 it is not allowed, 78 the file has errors.
+
+Example:
+  tsched reload --dry-run`,
+    )
+    .action(async (options) => {
+      const { reload } = await import('./reload.ts');
+      end(await reload(options, session));
+    });
+}
+
+export function addStop(program: Command, { session, end }: Seen): void {
+  const command = program
+    .command('stop')
+    .description('stop the daemon, and wait until it has; active runs may end within its --drain')
+    .option('--now', 'kill active runs, but those whose on_shutdown is leave');
+  addClient(command)
+    .addHelpText(
+      'after',
+      `
+Nothing new starts meanwhile. Ctrl-C ends the waiting, not the stop.
+Exit codes: 69 no daemon is running, 77 it is not allowed.
+
+Example:
+  tsched stop && tsched start`,
+    )
+    .action(async (options) => {
+      const { stop } = await import('./stop.ts');
+      end(await stop(options, session));
+    });
+}
+
+export function addDrain(program: Command, { session, end }: Seen): void {
+  const command = program
+    .command('drain')
+    .description('stop the daemon when its active runs have ended, however long they take');
+  addClient(command)
+    .addHelpText(
+      'after',
+      `
+Nothing new starts meanwhile; jobs whose on_shutdown says otherwise are ended, or left, as ever. tsched stop --now
+cuts it short.
+Exit codes: 69 no daemon is running, 77 it is not allowed.
+
+Example:
+  tsched drain && reboot`,
+    )
+    .action(async (options) => {
+      const { stop } = await import('./stop.ts');
+      end(await stop({ ...options, drain: true }, session));
+    });
+}
+
+/** The options of all of them. */
+function addClient(command: Command): Command {
+  for (const option of clientOptions()) command.addOption(option);
+  return command.addOption(jsonOption());
+}

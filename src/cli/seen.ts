@@ -1,0 +1,8 @@
+import type { Session } from './session.ts';
+
+/** What every command gets. */
+export interface Seen {
+  readonly session: Session;
+  /** Takes the exit code. */
+  readonly end: (code: number) => void;
+}

@@ -1,0 +1,141 @@
+/** What the daemon tells over its API, and how it comes back to what it is made of. The shapes are those of src/http/shapes.ts. */
+import type { Diagnostic } from '../config/diagnostic.ts';
+import type { JobState } from '../engine/ports-operator.ts';
+import type { DaemonInfo } from '../store/daemon-file.ts';
+import type { AttemptRecord, Cause, Instant, Outcome, RunRecord, RunState } from '../model.ts';
+
+interface ToldAttempt {
+  readonly number: number;
+  readonly startedAt: string;
+  readonly finishedAt: string | null;
+  readonly durationMs: number | null;
+  readonly pid: number | null;
+  readonly outcome: ToldOutcome | null;
+}
+
+type ToldOutcome = Outcome & { readonly afterMs?: number };
+
+export interface ToldRun {
+  readonly id: string;
+  readonly jobId: string;
+  readonly scheduledAt: string;
+  readonly claimedAt: string;
+  readonly startedAt: string | null;
+  readonly finishedAt: string | null;
+  readonly cause: Cause;
+  readonly state: RunState;
+  readonly retryAt: string | null;
+  readonly outcome: ToldOutcome | null;
+  readonly attempts: readonly ToldAttempt[];
+}
+
+export interface ToldPause {
+  readonly since: string;
+  readonly until: string | null;
+  readonly reason: string | null;
+}
+
+export interface ToldJob {
+  readonly id: string;
+  readonly description: string | null;
+  readonly schedule: string;
+  readonly scheduleInWords: string;
+  readonly timezone: string;
+  readonly nextAt: string | null;
+  readonly state: JobState;
+  readonly enabled: boolean;
+  readonly pause: ToldPause | null;
+  readonly fault: string | null;
+  readonly task: string;
+  readonly tags: readonly string[];
+  readonly active: readonly ToldRun[];
+  readonly waiting: number;
+  readonly lastRun: ToldRun | null;
+  readonly recent: readonly (Outcome['kind'] | 'active')[];
+}
+
+export interface ToldStatus {
+  readonly version: string;
+  readonly pid: number;
+  readonly startedAt: string;
+  readonly stopping: boolean;
+  readonly file: string;
+  readonly loadedAt: string;
+  readonly fileProblem: { readonly since: string; readonly message: string } | null;
+  readonly store: {
+    readonly kind: 'well' | 'memory' | 'degraded';
+    readonly since?: string;
+    readonly message?: string;
+    readonly hint?: string;
+  };
+  readonly jobs: Readonly<Record<JobState, number>>;
+  readonly failing: readonly string[] | null;
+  readonly active: number;
+  readonly waiting: number;
+  readonly next: { readonly jobId: string; readonly at: string } | null;
+}
+
+export interface ToldPlan {
+  readonly kind: 'unchanged' | 'applied' | 'planned';
+  readonly added: readonly string[];
+  readonly changed: readonly string[];
+  readonly rescheduled: readonly string[];
+  readonly removed: readonly string[];
+  readonly unchanged: number;
+  readonly activeRuns: readonly ToldRun[];
+  readonly warnings: readonly Diagnostic[];
+}
+
+export function runOf(told: ToldRun): RunRecord {
+  const { id, jobId, scheduledAt, claimedAt, cause, state, retryAt, finishedAt, outcome, attempts } = told;
+  return {
+    id,
+    jobId,
+    scheduledAt: Date.parse(scheduledAt),
+    claimedAt: Date.parse(claimedAt),
+    cause,
+    state,
+    attempts: attempts.map(attemptOf),
+    ...(retryAt === null ? {} : { retryAt: Date.parse(retryAt) }),
+    ...(finishedAt === null ? {} : { finishedAt: Date.parse(finishedAt) }),
+    ...(outcome === null ? {} : { outcome: outcomeOf(outcome) }),
+  };
+}
+
+function attemptOf({ number, startedAt, finishedAt, durationMs, pid, outcome }: ToldAttempt): AttemptRecord {
+  return {
+    number,
+    startedAt: Date.parse(startedAt),
+    ...(finishedAt === null ? {} : { finishedAt: Date.parse(finishedAt) }),
+    ...(durationMs === null ? {} : { duration: durationMs }),
+    ...(pid === null ? {} : { pid }),
+    ...(outcome === null ? {} : { outcome: outcomeOf(outcome) }),
+  };
+}
+
+function outcomeOf(told: ToldOutcome): Outcome {
+  return told.kind === 'timed_out' ? { kind: told.kind, after: told.afterMs ?? 0 } : told;
+}
+
+export function instantOf(text: string | null): Instant | undefined {
+  return text === null ? undefined : Date.parse(text);
+}
+
+/** What the daemon says of itself, as its file in the state directory has it. */
+export function daemonOf(status: ToldStatus): DaemonInfo {
+  const { pid, startedAt, version, file, jobs, loadedAt, fileProblem, store } = status;
+  const { kind, since = startedAt, message = '', hint } = store;
+  const degraded = { since: Date.parse(since), message, ...(hint === undefined ? {} : { hint }) };
+  return {
+    pid,
+    startedAt: Date.parse(startedAt),
+    version,
+    file,
+    jobs: Object.values(jobs).reduce((sum, count) => sum + count, 0),
+    loadedAt: Date.parse(loadedAt),
+    ...(fileProblem === null
+      ? {}
+      : { fileProblem: { ...fileProblem, since: Date.parse(fileProblem.since) } }),
+    store: kind === 'degraded' ? { kind, ...degraded } : { kind },
+  };
+}
