@@ -7,7 +7,7 @@ export function Login() {
   const submit = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
     const form = event.currentTarget as HTMLFormElement;
-    const token = String(new FormData(form).get('token') ?? '').trim();
+    const token = (form.elements.namedItem('token') as HTMLInputElement).value.trim();
     try {
       await logIn(token);
     } catch (error) {

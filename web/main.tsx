@@ -147,8 +147,9 @@ function PauseDialog() {
   };
   const submit = (event: SubmitEvent): void => {
     event.preventDefault();
-    const form = new FormData(event.currentTarget as HTMLFormElement);
-    void pause(id, { reason: String(form.get('reason') ?? ''), time: String(form.get('time') ?? '') });
+    const { elements } = event.currentTarget as HTMLFormElement;
+    const valueOf = (name: string): string => (elements.namedItem(name) as HTMLInputElement).value;
+    void pause(id, { reason: valueOf('reason').trim(), time: valueOf('time') });
     close();
   };
   return (

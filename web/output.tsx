@@ -33,36 +33,12 @@ export function Output({ run, attempt }: { run: Run; attempt: number }) {
     return lines.search(query.value);
   });
   const hit = found.value[at.value % Math.max(found.value.length, 1)];
-  const step = (by: number): void => {
-    follows.value = false;
-    at.value = (at.value + by + found.value.length) % Math.max(found.value.length, 1);
-  };
   return (
     <section class="panel output">
       <header>
         <h2>Output</h2>
         <span class="tools">
-          <input
-            id="search"
-            type="search"
-            placeholder="Search output"
-            aria-label="Search output"
-            aria-keyshortcuts="/"
-            value={query.value}
-            onInput={({ currentTarget }) => {
-              query.value = currentTarget.value;
-              at.value = 0;
-              if (currentTarget.value !== '') follows.value = false;
-            }}
-            onKeyDown={(event) => {
-              if (event.key === 'Enter') step(event.shiftKey ? -1 : 1);
-            }}
-          />
-          <output class="faint" aria-live="polite">
-            {query.value === ''
-              ? ''
-              : `${found.value.length === 0 ? 0 : at.value + 1} of ${found.value.length}`}
-          </output>
+          <Search query={query} at={at} follows={follows} found={found.value.length} />
           <label>
             <input
               type="checkbox"
@@ -82,6 +58,46 @@ export function Output({ run, attempt }: { run: Run; attempt: number }) {
       {note.value === '' ? undefined : <p class="faint">{note.value}</p>}
       <Screen lines={lines} version={version} follows={follows} hit={hit} />
     </section>
+  );
+}
+
+interface Searching {
+  readonly query: Signal<string>;
+  /** Which of those found. */
+  readonly at: Signal<number>;
+  readonly follows: Signal<boolean>;
+  readonly found: number;
+}
+
+/** Enter goes to the next, with Shift to the one before. */
+function Search({ query, at, follows, found }: Searching) {
+  const type = (wanted: string): void => {
+    query.value = wanted;
+    at.value = 0;
+    if (wanted !== '') follows.value = false;
+  };
+  const step = (by: number): void => {
+    follows.value = false;
+    at.value = (at.value + by + found) % Math.max(found, 1);
+  };
+  return (
+    <>
+      <input
+        id="search"
+        type="search"
+        placeholder="Search output"
+        aria-label="Search output"
+        aria-keyshortcuts="/"
+        value={query.value}
+        onInput={({ currentTarget }) => type(currentTarget.value)}
+        onKeyDown={(event) => {
+          if (event.key === 'Enter') step(event.shiftKey ? -1 : 1);
+        }}
+      />
+      <output class="faint" aria-live="polite">
+        {query.value === '' ? '' : `${found === 0 ? 0 : at.value + 1} of ${found}`}
+      </output>
+    </>
   );
 }
 

@@ -1,6 +1,6 @@
 import { computed } from '@preact/signals';
 import { Bars } from './bars.tsx';
-import { isBad, isOver, isRun, lengthOf, quantile, type Job, type Run } from './model.ts';
+import { isBad, isRun, lengthOf, quantile, type Job, type Run } from './model.ts';
 import { Ago, Countdown, JobLink, Mark, Panel, RunLink, When } from './parts.tsx';
 import { href } from './route.ts';
 import { isLoaded, jobs, newest, now, rowsSince, status, thisHour } from './state.ts';
@@ -150,22 +150,41 @@ function RunningRow({ run }: { run: Run }) {
   );
 }
 
+/** One row a job: its newest failure, and how many there were. */
 function Failures() {
-  const some = failures.value.slice(0, MOST_SHOWN);
+  const byJob = Map.groupBy(failures.value, ({ jobId }) => jobId);
+  const some = [...byJob.values()].slice(0, MOST_SHOWN);
+  const aside = some.length === 0 ? undefined : `${failures.value.length} in 24 h`;
   return (
-    <Panel title="Last failures" aside={some.length === 0 ? undefined : `${failures.value.length} in 24 h`}>
+    <Panel title="Last failures" aside={aside}>
       {some.length === 0 ? <p class="faint">None in the last 24 hours.</p> : undefined}
       <ul class="list">
-        {some.map((run) => (
-          <li key={run.id} class="failure">
-            <Mark tone="bad" />
-            <JobLink id={run.jobId} />
-            <RunLink run={run}>{runWords(run)}</RunLink>
-            <span class="faint">{isOver(run) ? <Ago at={run.finishedAt ?? run.claimedAt} /> : ''}</span>
-          </li>
-        ))}
+        {some.map(([run, ...before]) =>
+          run === undefined ? undefined : <Failure key={run.id} run={run} before={before.length} />,
+        )}
       </ul>
     </Panel>
+  );
+}
+
+function Failure({ run, before }: { run: Run; before: number }) {
+  const job = jobs.value.get(run.jobId);
+  const isOverNow = job?.recent.find((kind) => kind !== 'active') === 'succeeded';
+  return (
+    <li class="failure">
+      <Mark tone="bad" />
+      <JobLink id={run.jobId} />
+      <span class="faint">
+        <Ago at={run.finishedAt ?? run.claimedAt} />
+      </span>
+      <RunLink run={run}>
+        {runWords(run)}
+        <span class="faint">
+          {before === 0 ? '' : `, and ${before} times before`}
+          {isOverNow ? '; it has succeeded since' : ''}
+        </span>
+      </RunLink>
+    </li>
   );
 }
 

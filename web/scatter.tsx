@@ -1,7 +1,11 @@
 import { useEffect, useRef } from 'preact/hooks';
 import UPlot from 'uplot';
 import { isRun, lengthOf, quantile, type Row } from './model.ts';
-import { duration, toneOf } from './words.ts';
+import { clock, duration, toneOf } from './words.ts';
+
+const HEIGHT = 180;
+/** Where a logarithmic axis is labelled. Seconds. */
+const LEVELS = [0.001, 0.01, 0.1, 1, 10, 60, 600, 3600, 36_000, 86_400, 864_000];
 
 interface Points {
   /** Epoch seconds. */
@@ -21,7 +25,7 @@ export function Scatter({ rows, timeout }: { rows: readonly Row[]; timeout: numb
     const element = box.current;
     if (element === null || points.x.length === 0) return undefined;
     const plot = draw(element, points, timeout);
-    const watch = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: 190 }));
+    const watch = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: HEIGHT }));
     watch.observe(element);
     const scheme = matchMedia('(prefers-color-scheme: dark)');
     const redraw = (): void => plot.redraw();
@@ -33,7 +37,10 @@ export function Scatter({ rows, timeout }: { rows: readonly Row[]; timeout: numb
     };
   }, [rows, timeout]);
   if (points.x.length === 0) return <p class="faint">No run has ended yet.</p>;
-  const told = `p50 ${duration(points.p50 * 1000)}, p95 ${duration(points.p95 * 1000)}`;
+  const told =
+    points.p50 === 0
+      ? 'none succeeded'
+      : `p50 ${duration(points.p50 * 1000)}, p95 ${duration(points.p95 * 1000)}`;
   return (
     <figure>
       <div ref={box} class="plot" role="img" aria-label={`Durations of ${points.x.length} runs: ${told}`} />
@@ -65,38 +72,52 @@ function pointsOf(rows: readonly Row[]): Points {
   return { x, good, bad, p50: quantile(sorted, 0.5) ?? 0, p95: quantile(sorted, 0.95) ?? 0 };
 }
 
+/** As the style sheet has it now: light or dark. */
+function color(name: string): string {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+const dots = (name: string): UPlot.Series => ({
+  paths: () => null,
+  points: { show: true, size: 6, fill: () => color(name), stroke: () => color(name) },
+});
+const line = (name: string, dash: number[]): UPlot.Series => ({
+  stroke: () => color(name),
+  width: 1,
+  dash,
+  points: { show: false },
+});
+
 function draw(element: HTMLElement, { x, good, bad, p50, p95 }: Points, timeout: number | null): UPlot {
-  const color = (name: string): string =>
-    getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const axis = {
     stroke: () => color('--faint'),
     grid: { stroke: () => color('--line'), width: 1 },
     ticks: { show: false },
     font: '11px system-ui, sans-serif',
   };
-  const dots = (name: string): UPlot.Series => ({
-    paths: () => null,
-    points: { show: true, size: 6, fill: () => color(name), stroke: () => color(name) },
-  });
-  const line = (name: string, dash: number[]): UPlot.Series => ({
-    stroke: () => color(name),
-    width: 1,
-    dash,
-    points: { show: false },
-  });
+  const most = (x.at(-1) ?? 0) * 1000;
   const level = (value: number): (number | null)[] => x.map(() => (value > 0 ? value : null));
   const options: UPlot.Options = {
     width: element.clientWidth,
-    height: 190,
+    height: HEIGHT,
     legend: { show: false },
     cursor: { show: false },
-    scales: { x: { time: true, range: padded }, y: { distr: 3 } },
+    scales: {
+      x: { time: true, range: padded },
+      y: { distr: 3 },
+    },
     axes: [
-      { ...axis, space: 90 },
       {
         ...axis,
-        size: 56,
-        values: (_, splits) => splits.map((value) => (value === null ? '' : duration(value * 1000))),
+        space: 90,
+        size: 30,
+        values: (_, splits) => splits.map((value) => clock(value * 1000, most)),
+      },
+      {
+        ...axis,
+        size: 62,
+        splits: (plot) => LEVELS.filter(within(plot.scales['y'])),
+        values: (_, splits) => splits.map((value) => duration(value * 1000)),
       },
     ],
     series: [
@@ -117,6 +138,10 @@ function draw(element: HTMLElement, { x, good, bad, p50, p95 }: Points, timeout:
     ...(timeout === null ? [] : [level(timeout / 1000)]),
   ];
   return new UPlot(options, data, element);
+}
+
+function within({ min = 0, max = 0 }: UPlot.Scale = {}): (level: number) => boolean {
+  return (level) => level >= min && level <= max;
 }
 
 /** One moment alone has no width. */

@@ -7,18 +7,16 @@ const LINE = 18;
 /** Drawn beyond both edges. */
 const MORE = 20;
 
+interface Shown {
+  readonly lines: Lines;
+  readonly version: Signal<number>;
+  readonly follows: Signal<boolean>;
+  /** The line to bring into sight. */
+  readonly hit: number | undefined;
+}
+
 /** Lines of which only those in sight are drawn: a hundred thousand cost what fifty cost. */
-export function Screen({
-  lines,
-  version,
-  follows,
-  hit,
-}: {
-  lines: Lines;
-  version: Signal<number>;
-  follows: Signal<boolean>;
-  hit: number | undefined;
-}) {
+export function Screen({ lines, version, follows, hit }: Shown) {
   const box = useRef<HTMLDivElement>(null);
   const top = useSignal(0);
   const height = useSignal(600);
@@ -57,25 +55,31 @@ export function Screen({
       <div class="paper" style={{ height: `${lines.count * LINE}px` }}>
         <div class="sheet" style={{ transform: `translateY(${first * LINE}px)` }}>
           {shown.map((index) => (
-            <div key={index} class={index === hit ? 'line hit' : 'line'}>
-              <span class="number" aria-hidden="true">
-                {lines.dropped + index + 1}
-              </span>
-              <code>
-                {lines.pieces(index).map(({ text, style }, part) =>
-                  style === '' ? (
-                    text
-                  ) : (
-                    <span key={part} class={style}>
-                      {text}
-                    </span>
-                  ),
-                )}
-              </code>
-            </div>
+            <Row key={index} lines={lines} index={index} isHit={index === hit} />
           ))}
         </div>
       </div>
+    </div>
+  );
+}
+
+function Row({ lines, index, isHit }: { lines: Lines; index: number; isHit: boolean }) {
+  return (
+    <div class={isHit ? 'line hit' : 'line'}>
+      <span class="number" aria-hidden="true">
+        {lines.dropped + index + 1}
+      </span>
+      <code>
+        {lines.pieces(index).map(({ text, style }, part) =>
+          style === '' ? (
+            text
+          ) : (
+            <span key={part} class={style}>
+              {text}
+            </span>
+          ),
+        )}
+      </code>
     </div>
   );
 }

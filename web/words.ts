@@ -32,14 +32,15 @@ const time = new Intl.DateTimeFormat(undefined, {
   second: '2-digit',
   hourCycle: 'h23',
 });
+const minute = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
 const day = new Intl.DateTimeFormat(undefined, { month: 'short', day: 'numeric' });
 const dayOfYear = new Intl.DateTimeFormat(undefined, { year: 'numeric', month: 'short', day: 'numeric' });
 
-/** The time alone for today, with the day for any other. */
+/** The time alone for today, with the day for any other; seconds that are none only for today. */
 export function clock(at: number, now: number): string {
   if (Math.abs(at - now) < DAY && day.format(at) === day.format(now)) return time.format(at);
   const isNear = Math.abs(at - now) < 300 * DAY;
-  return `${(isNear ? day : dayOfYear).format(at)} ${time.format(at)}`;
+  return `${(isNear ? day : dayOfYear).format(at)} ${(at % MINUTE === 0 ? minute : time).format(at)}`;
 }
 
 const CAUSES: Readonly<Record<string, string>> = {

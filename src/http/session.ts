@@ -31,9 +31,9 @@ export const sessionRoutes: readonly Route[] = [
     body: { token: text('A token of tsched token create', 200) },
     answers: { 200: { about: 'Whom the token makes you; with the cookie', schema: 'Session' } },
     problems: ['no_token'],
-    handle(asked, { login }) {
+    handle(asked, api) {
       const { token } = asked.body;
-      const visitor = login(token);
+      const visitor = api.login(token);
       if (visitor === undefined) {
         const hint = 'make one with tsched token create NAME, on the machine where the daemon runs';
         throw new HttpProblem('no_token', 'there is no such token', { hint });
