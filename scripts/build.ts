@@ -1,6 +1,6 @@
 /**
  * Builds dist/ in about a second: the command, the daemon and the package, the processes the daemon starts, the type
- * declarations of the package API and the JSON Schema of the job file.
+ * declarations of the package API, the JSON Schema of the job file and the page.
  *
  * Bundled because date-fns-tz and its like cost over a second when imported as they lie in node_modules. The short commands
  * are CommonJS: as ES modules in chunks they took 10 ms more. `list` is a file of its own, and so is the large YAML parser,
@@ -13,6 +13,7 @@ import { basename, dirname, join, relative } from 'node:path';
 import { builtinModules } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { buildPage } from './page.ts';
 import { build, type BuildOptions, type OutputFile, type Plugin } from 'esbuild';
 
 const root = dirname(import.meta.dirname);
@@ -158,13 +159,24 @@ function place(path: string, contents: Uint8Array): void {
   renameSync(temporary, path);
 }
 
+function keepOnly(directory: string, names: ReadonlySet<string>): void {
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    if (entry.isFile() && !names.has(entry.name)) rmSync(join(directory, entry.name), { force: true });
+  }
+}
+
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
-const [files, schema] = await Promise.all([bundle(version), jobFileSchema(), declare()]);
+const [files, schema, page] = await Promise.all([
+  bundle(version),
+  jobFileSchema(),
+  buildPage(root),
+  declare(),
+]);
 for (const { path, contents } of files)
   place(path, basename(path) === 'list.cjs' ? withHash(contents) : contents);
 place(join(dist, 'schema.json'), Buffer.from(schema));
 
 const fresh = new Set([...files.map((file) => relative(dist, file.path)), 'schema.json']);
-for (const entry of readdirSync(dist, { withFileTypes: true })) {
-  if (entry.isFile() && !fresh.has(entry.name)) rmSync(join(dist, entry.name), { force: true });
-}
+for (const { name, contents } of page) place(join(dist, 'web', name), contents);
+keepOnly(dist, fresh);
+keepOnly(join(dist, 'web'), new Set(page.map(({ name }) => name)));

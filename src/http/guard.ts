@@ -1,17 +1,36 @@
 /** Who may come in. On the socket file permissions have decided; over TCP a token does, and the browser is kept out. */
 import type { IncomingMessage } from 'node:http';
+import { headersNamed } from './headers.ts';
 import { HttpProblem } from './problem.ts';
 import { SCOPES, type Scope } from './route.ts';
+import { cookieToken, PAGE_HEADER } from './session.ts';
 import type { TokenBook } from './tokens.ts';
 
-/** Says who asks, for the log. Throws HttpProblem when they may not. */
+/** Who asks. */
+export interface Visitor {
+  /** For the log. */
+  readonly by: string;
+  /** What they may do. */
+  readonly scope: Scope;
+}
+
+/** Says who asks. Throws HttpProblem when they may not. */
 export interface Guard {
   /** Before anything is looked at: whether the request is meant for us. */
   welcome(request: IncomingMessage): void;
-  admit(request: IncomingMessage, scope: Scope): string;
+  admit(request: IncomingMessage, scope: Scope): Visitor;
+  /** Whom this token makes one; undefined when there is no such token. */
+  login(secret: string): Visitor | undefined;
 }
 
-export const socketGuard: Guard = { welcome: () => undefined, admit: () => 'somebody on the socket' };
+const ON_SOCKET: Visitor = { by: 'somebody on the socket', scope: 'admin' };
+const NOBODY: Visitor = { by: 'nobody in particular', scope: 'open' };
+
+export const socketGuard: Guard = {
+  welcome: () => undefined,
+  admit: () => ON_SOCKET,
+  login: () => ON_SOCKET,
+};
 
 export interface TcpRules {
   readonly tokens: TokenBook;
@@ -20,7 +39,12 @@ export interface TcpRules {
 }
 
 export function tcpGuard({ tokens, hosts }: TcpRules): Guard {
+  const login = (secret: string): Visitor | undefined => {
+    const token = tokens.find(secret);
+    return token === undefined ? undefined : { by: `token "${token.name}"`, scope: token.scope };
+  };
   return {
+    login,
     welcome(request) {
       const names = headersNamed(request, 'host');
       // A page whose name was made to point here (DNS rebinding) asks by that name.
@@ -31,25 +55,35 @@ export function tcpGuard({ tokens, hosts }: TcpRules): Guard {
       if (request.method !== 'GET' && request.method !== 'HEAD') refuseForeign(request, hosts);
     },
     admit(request, scope) {
-      if (scope === 'open') return 'nobody in particular';
-      const given = headersNamed(request, 'authorization');
-      const [, secret] =
-        /^Bearer ([\x21-\x7e]{1,200})$/i.exec(given.length === 1 ? (given[0] ?? '') : '') ?? [];
-      const token = tokens.find(secret ?? '');
-      if (token === undefined) {
+      if (scope === 'open') return NOBODY;
+      const visitor = login(secretOf(request));
+      if (visitor === undefined) {
         const headers = { 'www-authenticate': 'Bearer realm="tsched"' };
         const hint = 'send Authorization: Bearer with a token of tsched token create';
         throw new HttpProblem('no_token', 'there is no valid token', { hint, headers });
       }
-      if (SCOPES.indexOf(token.scope) >= SCOPES.indexOf(scope)) return `token "${token.name}"`;
+      if (SCOPES.indexOf(visitor.scope) >= SCOPES.indexOf(scope)) return visitor;
       const hint = `make one: tsched token create --scope ${scope}`;
       throw new HttpProblem(
         'too_small_scope',
-        `this takes the scope ${scope}; the token has ${token.scope}`,
+        `this takes the scope ${scope}; the token has ${visitor.scope}`,
         { hint },
       );
     },
   };
+}
+
+/** As a header, or, of our own page, as a cookie. Empty when there is none. */
+function secretOf(request: IncomingMessage): string {
+  const given = headersNamed(request, 'authorization');
+  if (given.length > 0) {
+    return /^Bearer ([\x21-\x7e]{1,200})$/i.exec(given.length === 1 ? (given[0] ?? '') : '')?.[1] ?? '';
+  }
+  const secret = cookieToken(request) ?? '';
+  const changes = request.method !== 'GET' && request.method !== 'HEAD';
+  if (secret === '' || !changes || headersNamed(request, PAGE_HEADER).length === 1) return secret;
+  const hint = `send the header ${PAGE_HEADER} too`;
+  throw new HttpProblem('foreign_origin', 'a cookie alone changes nothing here', { hint });
 }
 
 /** A page of somebody else cannot send a token, but nothing it sends shall get as far as that. */
@@ -58,9 +92,4 @@ function refuseForeign(request: IncomingMessage, hosts: ReadonlySet<string>): vo
   const ours = origin === undefined || hosts.has(origin.replace(/^https?:\/\//, '').toLowerCase());
   if (ours && (site === undefined || site === 'same-origin' || site === 'none')) return;
   throw new HttpProblem('foreign_origin', 'pages of other origins may change nothing here');
-}
-
-/** As they came: Node keeps the first of two. */
-export function headersNamed({ rawHeaders }: IncomingMessage, name: string): string[] {
-  return rawHeaders.filter((_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === name);
 }

@@ -5,15 +5,17 @@ import type { Clock } from '../engine/ports.ts';
 import { socketGuard, tcpGuard, type Guard } from './guard.ts';
 import { closeServer, listenOnPort, listenOnSocket } from './listen.ts';
 import { openApi } from './openapi.ts';
+import { pageRoutes } from './page.ts';
 import { actRoutes } from './routes-act.ts';
 import { jobRoutes } from './routes-jobs.ts';
 import { readRoutes } from './routes-read.ts';
 import { watchRoutes } from './routes-watch.ts';
+import { sessionRoutes } from './session.ts';
 import { createApiServer, type Limits } from './server.ts';
 import { TokenBook } from './tokens.ts';
 
 /** The API. `GET /api/v1/jobs/{id}/why` will join it when what decides it (cli/why) can be asked for as data. */
-export const routes = [...readRoutes, ...jobRoutes, ...actRoutes, ...watchRoutes];
+export const routes = [...readRoutes, ...jobRoutes, ...actRoutes, ...watchRoutes, ...sessionRoutes];
 
 export interface HttpParts {
   readonly operator: Operator;
@@ -65,6 +67,11 @@ export async function serveTcp(parts: HttpParts, settings: TcpSettings): Promise
 
 function make({ operator, clock, version, metrics, onBug }: HttpParts, guard: Guard, limits: Limits): Server {
   let document: object | undefined;
-  const api = { operator, metrics, document: () => (document ??= openApi(routes, version)) };
-  return createApiServer({ api, routes, guard, clock, limits, onBug });
+  const api = {
+    operator,
+    metrics,
+    login: (secret: string) => guard.login(secret),
+    document: () => (document ??= openApi(routes, version)),
+  };
+  return createApiServer({ api, routes: [...routes, ...pageRoutes], guard, clock, limits, onBug });
 }

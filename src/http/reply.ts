@@ -27,6 +27,14 @@ export async function write(response: ServerResponse, reply: Reply, options: Eve
       });
     case 'text':
       return whole(response, 200, { headers: { 'content-type': reply.type }, text: reply.text });
+    case 'file':
+      return void response
+        .writeHead(reply.status, {
+          ...ALWAYS,
+          ...reply.headers,
+          ...(reply.status === 200 ? { 'content-length': reply.bytes.length } : {}),
+        })
+        .end(reply.bytes);
     case 'bytes':
       return bytes(response, reply);
     case 'events':

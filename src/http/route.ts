@@ -12,6 +12,8 @@ export interface Api {
   readonly operator: Operator;
   /** In Prometheus' text format. */
   metrics(): Promise<string>;
+  /** Whom this token makes one; undefined when there is no such token. */
+  login(secret: string): { readonly by: string; readonly scope: Scope } | undefined;
   /** The OpenAPI document. */
   document(): object;
 }
@@ -25,6 +27,8 @@ export interface Asked<Q, B> {
   readonly header: (name: string) => string | undefined;
   /** Who asks, for the log. */
   readonly by: string;
+  /** What they may do. */
+  readonly scope: Scope;
   /** The asker has gone. */
   readonly signal: AbortSignal;
 }
@@ -40,6 +44,7 @@ export interface EventStream {
 export type Reply =
   | { readonly kind: 'json'; readonly body: unknown; readonly status?: number; readonly headers?: Headers }
   | { readonly kind: 'text'; readonly text: string; readonly type: string }
+  | { readonly kind: 'file'; readonly status: 200 | 304; readonly headers: Headers; readonly bytes: Buffer }
   | {
       readonly kind: 'bytes';
       readonly status: number;

@@ -179,6 +179,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
   RemovedJob: all({ removed: string }),
   Health: all({ ok: bool }),
   Readiness: all({ ready: bool, problems: list(string) }),
+  Session: all({ by: string, scope: one('open', 'read', 'run', 'admin') }),
   Document: { type: 'object' },
   Problem: {
     type: 'object',

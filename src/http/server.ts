@@ -9,7 +9,8 @@ import {
 import type { Clock } from '../engine/ports.ts';
 import { readBody } from './body.ts';
 import { readFields } from './fields.ts';
-import { headersNamed, type Guard } from './guard.ts';
+import type { Guard } from './guard.ts';
+import { headersNamed } from './headers.ts';
 import { HttpProblem } from './problem.ts';
 import { write, writeProblem } from './reply.ts';
 import { match, type Api, type Asked, type Route } from './route.ts';
@@ -89,13 +90,13 @@ async function understand(
   const found = match(routes, method === 'HEAD' ? 'GET' : method, segments);
   if ('methods' in found) throw notThere(found.methods);
   const { route, path } = found;
-  const by = guard.admit(request, route.scope);
+  const visitor = guard.admit(request, route.scope);
   const body = method === 'POST' || method === 'PUT' ? await bodyOf(request, route, signal) : {};
   const asked = {
     path,
     query: readFields(route.query, query, 'bad_request'),
     body,
-    by,
+    ...visitor,
     signal,
     header: (name: string) => headerOf(request, name),
   };

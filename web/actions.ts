@@ -1,0 +1,76 @@
+/** What an operator does, and what is said of it. */
+import { signal } from '@preact/signals';
+import { ApiProblem, ask, mayRun, segment } from './api.ts';
+import type { Job, Run } from './model.ts';
+import { href } from './route.ts';
+import { put, take } from './state.ts';
+
+export interface Notice {
+  readonly text: string;
+  readonly hint?: string;
+  readonly isBad: boolean;
+  readonly link?: { readonly to: string; readonly text: string };
+}
+
+/** The last word on what was done. */
+export const notice = signal<Notice | undefined>(undefined);
+/** The job somebody is about to pause. */
+export const pausing = signal<string | undefined>(undefined);
+
+let forget: ReturnType<typeof setTimeout> | undefined;
+
+function say(said: Notice): void {
+  clearTimeout(forget);
+  notice.value = said;
+  if (!said.isBad) forget = setTimeout(() => (notice.value = undefined), 6000);
+}
+
+/** Does it, or says why not. */
+async function attempt(what: string, action: () => Promise<Omit<Notice, 'isBad'>>): Promise<void> {
+  try {
+    say({ ...(await action()), isBad: false });
+  } catch (error) {
+    const isAnswer = error instanceof ApiProblem;
+    const reason = isAnswer ? error.message : 'the daemon cannot be reached';
+    say({ text: `${what} did not work: ${reason}`, hint: isAnswer ? error.hint : '', isBad: true });
+  }
+}
+
+export function runNow(jobId: string): Promise<void> {
+  return attempt('Run now', async () =>
+    begun(await ask<Run>(`jobs/${segment(jobId)}/runs`, { method: 'POST' })),
+  );
+}
+
+export function retry(run: Run): Promise<void> {
+  return attempt('Retry', async () => begun(await ask<Run>(`runs/${run.id}/retry`, { method: 'POST' })));
+}
+
+function begun(run: Run): Omit<Notice, 'isBad'> {
+  take([{ run }]);
+  return { text: `${run.jobId} was begun.`, link: { to: href('runs', run.id), text: 'Watch it' } };
+}
+
+export function cancel(run: Run): Promise<void> {
+  return attempt('Cancel', async () => {
+    take([{ run: await ask<Run>(`runs/${run.id}/cancel`, { method: 'POST' }) }]);
+    return { text: `${run.jobId} was asked to end.` };
+  });
+}
+
+export function pause(jobId: string, { reason, time }: { reason: string; time: string }): Promise<void> {
+  const body = { ...(reason === '' ? {} : { reason }), ...(time === '' ? {} : { for: time }) };
+  return attempt('Pause', async () => {
+    put(await ask<Job>(`jobs/${segment(jobId)}/pause`, { method: 'POST', body }));
+    return { text: `${jobId} is paused.` };
+  });
+}
+
+export function resume(jobId: string): Promise<void> {
+  return attempt('Resume', async () => {
+    put(await ask<Job>(`jobs/${segment(jobId)}/resume`, { method: 'POST' }));
+    return { text: `${jobId} is scheduled again.` };
+  });
+}
+
+export { mayRun };

@@ -1,0 +1,220 @@
+import { useSignal, useSignalEffect } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
+import { ApiProblem, ask, segment } from './api.ts';
+import {
+  isRun,
+  lengthOf,
+  type Definition,
+  type Job,
+  type JobDetail,
+  type NextTime,
+  type Row,
+} from './model.ts';
+import { Countdown, Dots, Fact, JobButtons, Panel, RowWords, RunLink, StateWord, When } from './parts.tsx';
+import { href } from './route.ts';
+import { Scatter } from './scatter.tsx';
+import { jobs, now } from './state.ts';
+import { causeWords, duration } from './words.ts';
+
+/** Rows of history that one job's page looks at. */
+const LOOKED_AT = 500;
+const SHOWN = 50;
+
+interface Known {
+  readonly detail: JobDetail;
+  readonly times: readonly NextTime[];
+  readonly rows: readonly Row[];
+}
+
+async function loadJob(id: string): Promise<Known> {
+  const path = `jobs/${segment(id)}`;
+  const [detail, { times }, { runs }] = await Promise.all([
+    ask<JobDetail>(path),
+    ask<{ times: NextTime[] }>(`${path}/next?n=10`),
+    ask<{ runs: Row[] }>(`runs?job=${segment(id)}&limit=${LOOKED_AT}`),
+  ]);
+  return { detail, times, rows: runs };
+}
+
+export function JobPage({ id }: { id: string }) {
+  const known = useSignal<Known | undefined>(undefined);
+  const trouble = useSignal('');
+  const wanted = useSignal(id);
+  wanted.value = id;
+  // Whatever happens to the job makes another of it in `jobs`.
+  const job = jobs.value.get(id);
+  useEffect(() => {
+    loadJob(id).then(
+      (loaded) => {
+        if (wanted.value === id) known.value = loaded;
+      },
+      (error: unknown) => {
+        trouble.value = error instanceof ApiProblem ? error.message : '';
+      },
+    );
+  }, [id, job]);
+  useSignalEffect(() => {
+    if (known.value !== undefined) trouble.value = '';
+  });
+  if (trouble.value !== '') return <p class="empty">{trouble.value}</p>;
+  if (known.value === undefined || known.value.detail.id !== id)
+    return <p class="faint wait">Asking the daemon…</p>;
+  return <View job={job ?? known.value.detail} known={known.value} />;
+}
+
+function View({ job, known: { detail, times, rows } }: { job: Job; known: Known }) {
+  const { definition } = detail;
+  return (
+    <>
+      <p class="path">
+        <a href={href('jobs')}>Jobs</a> /
+      </p>
+      <div class="title">
+        <h1 class="id">{job.id}</h1>
+        <StateWord job={job} />
+        <JobButtons job={job} />
+      </div>
+      {job.description === null ? undefined : <p class="lead">{job.description}</p>}
+      {job.fault === null ? undefined : <p class="trouble-box">{job.fault}</p>}
+      <dl class="facts">
+        <Fact name="Schedule">{job.scheduleInWords}</Fact>
+        <Fact name="Next">{job.nextAt === null ? '–' : <Countdown at={job.nextAt} />}</Fact>
+        <Fact name="Recent">
+          <Dots recent={job.recent} />
+        </Fact>
+        {job.pause === null ? undefined : (
+          <Fact name="Paused">
+            since <When at={job.pause.since} />
+            {job.pause.until === null ? (
+              ''
+            ) : (
+              <>
+                {' '}
+                until <When at={job.pause.until} />
+              </>
+            )}{' '}
+            {job.pause.reason}
+          </Fact>
+        )}
+      </dl>
+      <div class="columns">
+        <div>
+          <Panel title="Durations">
+            <Scatter rows={rows} timeout={definition.timeoutMs} />
+          </Panel>
+          <History rows={rows} />
+        </div>
+        <div>
+          <Coming times={times} timezone={job.timezone} />
+          <Panel title="What it does" aside={sourceOf(job)}>
+            <Task task={definition.task} />
+            <Terms definition={definition} job={job} />
+          </Panel>
+        </div>
+      </div>
+    </>
+  );
+}
+
+function sourceOf({ source, origin }: Job): string {
+  if (origin === 'added') return 'added while the daemon runs';
+  return `${source.file.split('/').at(-1) ?? ''}:${source.line}`;
+}
+
+function Coming({ times, timezone }: { times: readonly NextTime[]; timezone: string }) {
+  return (
+    <Panel title="Next ten times" aside={timezone}>
+      {times.length === 0 ? <p class="faint">None will come.</p> : undefined}
+      <ol class="list times">
+        {times.map(({ at, local, note }) => (
+          <li key={at} class={note === null ? '' : 'noted'}>
+            <time dateTime={at} title={at}>
+              {local.replace('T', ' ')}
+            </time>
+            <Countdown at={at} />
+            {note === null ? undefined : <em>{note}</em>}
+          </li>
+        ))}
+      </ol>
+    </Panel>
+  );
+}
+
+function History({ rows }: { rows: readonly Row[] }) {
+  return (
+    <Panel title="Runs and skips" aside={rows.length > SHOWN ? `the newest ${SHOWN}` : undefined}>
+      {rows.length === 0 ? <p class="faint">It has not run yet.</p> : undefined}
+      <ul class="list history">
+        {rows.slice(0, SHOWN).map((row) => (
+          <li key={isRun(row) ? row.id : `skip ${row.scheduledAt}`}>
+            <When at={row.scheduledAt} />
+            <span>
+              {isRun(row) ? (
+                <RunLink run={row}>
+                  <RowWords row={row} />
+                </RunLink>
+              ) : (
+                <RowWords row={row} />
+              )}
+            </span>
+            <span class="faint">{isRun(row) ? detailOf(row) : ''}</span>
+          </li>
+        ))}
+      </ul>
+    </Panel>
+  );
+}
+
+function detailOf(run: Extract<Row, { id: string }>): string {
+  const length = lengthOf(run, now.value);
+  const attempts = run.attempts.length > 1 ? `${run.attempts.length} attempts` : '';
+  const cause = run.cause === 'schedule' ? '' : causeWords(run.cause);
+  return [length === undefined ? '' : duration(length), attempts, cause].filter(Boolean).join(' · ');
+}
+
+function Task({ task }: { task: Definition['task'] }) {
+  if (task.kind === 'run') return <pre class="code">{task.script}</pre>;
+  if (task.kind === 'command') return <pre class="code">{task.argv?.map(quoted).join(' ')}</pre>;
+  return (
+    <pre class="code">
+      {task.path} ({task.export})
+    </pre>
+  );
+}
+
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
+}
+
+function Terms({
+  definition: { cwd, env, user, timeoutMs, retry, misfire, overlap, maxInstances },
+  job,
+}: {
+  definition: Definition;
+  job: Job;
+}) {
+  return (
+    <dl class="terms">
+      <Fact name="as written">{job.schedule}</Fact>
+      <Fact name="directory">{cwd}</Fact>
+      {env.length === 0 ? undefined : <Fact name="variables">{env.join(', ')}</Fact>}
+      {user === null ? undefined : <Fact name="user">{user}</Fact>}
+      <Fact name="time-out">{timeoutMs === null ? 'none' : duration(timeoutMs)}</Fact>
+      <Fact name="retries">
+        {retry.limit === 0 ? 'none' : `${retry.limit}, ${retry.backoff} from ${duration(retry.delayMs)}`}
+      </Fact>
+      <Fact name="missed times">
+        {misfire.run}
+        {misfire.graceMs === null ? '' : `, within ${duration(misfire.graceMs)}`}
+      </Fact>
+      <Fact name="overlap">
+        {overlap}
+        {maxInstances > 1 ? `, up to ${maxInstances}` : ''}
+      </Fact>
+      {job.tags.length === 0 ? undefined : <Fact name="tags">{job.tags.join(', ')}</Fact>}
+      <Fact name="defined in">
+        {job.source.file}:{job.source.line}
+      </Fact>
+    </dl>
+  );
+}

@@ -1,0 +1,235 @@
+/** The page: its frame, its views, its keys. */
+import { effect } from '@preact/signals';
+import { render } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
+import { notice, pause, pausing, runNow, mayRun } from './actions.ts';
+import { ApiProblem, logOut, lookForSession, session } from './api.ts';
+import { JobPage } from './job.tsx';
+import { Jobs } from './jobs.tsx';
+import { keepLive, link } from './live.ts';
+import { icon, Login } from './login.tsx';
+import { Overview } from './overview.tsx';
+import { When } from './parts.tsx';
+import { go, href, place } from './route.ts';
+import { RunPage } from './run.tsx';
+import { keepNow, status } from './state.ts';
+
+function App() {
+  if (session.value === undefined) return <p class="faint wait">Asking the daemon…</p>;
+  if (session.value === null) return <Login />;
+  return (
+    <>
+      <a class="skip" href="#content" onClick={skip}>
+        Skip to the content
+      </a>
+      <Top />
+      <Stale />
+      <main id="content" tabIndex={-1}>
+        <View />
+      </main>
+      <Foot />
+      <Notices />
+      <PauseDialog />
+    </>
+  );
+}
+
+/** The address is the view's. */
+function skip(event: Event): void {
+  event.preventDefault();
+  document.getElementById('content')?.focus();
+}
+
+function View() {
+  const [first, second] = place.value.path;
+  if (first === undefined) return <Overview />;
+  if (first === 'jobs') return second === undefined ? <Jobs /> : <JobPage key={second} id={second} />;
+  if (first === 'runs' && second !== undefined) return <RunPage key={second} id={second} />;
+  return (
+    <p class="empty">
+      There is nothing at this address. <a href={href()}>To the overview</a>
+    </p>
+  );
+}
+
+function Top() {
+  const [first] = place.value.path;
+  const current = (is: boolean): 'page' | undefined => (is ? 'page' : undefined);
+  return (
+    <header class="top">
+      <a class="brand" href={href()}>
+        <img src={icon()} alt="" width="22" height="22" /> tsched
+      </a>
+      <nav aria-label="Views">
+        <a href={href()} aria-current={current(first === undefined)} aria-keyshortcuts="g o">
+          Overview
+        </a>
+        <a href={href('jobs')} aria-current={current(first !== undefined)} aria-keyshortcuts="g j">
+          Jobs
+        </a>
+      </nav>
+      <span class={`link ${link.value.kind}`} role="status">
+        {{ live: 'live', lost: 'stale', opening: 'connecting' }[link.value.kind]}
+      </span>
+      {session.value?.by.startsWith('token') === true ? (
+        <button type="button" class="plain" onClick={() => void logOut()}>
+          Log out
+        </button>
+      ) : undefined}
+    </header>
+  );
+}
+
+function Stale() {
+  if (link.value.kind !== 'lost') return undefined;
+  return (
+    <p class="stale" role="alert">
+      The daemon cannot be reached. This is how things stood at <When at={link.value.since} />; it is tried
+      again.
+    </p>
+  );
+}
+
+function Foot() {
+  const { version, file, startedAt } = status.value ?? {};
+  if (startedAt === undefined) return undefined;
+  return (
+    <footer>
+      <span>
+        tsched {version}, up since <When at={startedAt} />
+      </span>
+      <span title={file}>{file}</span>
+      <span>
+        {session.value?.by}
+        {mayRun() ? '' : ', which may only look'}
+      </span>
+      <span class="keys">
+        <kbd>/</kbd> search <kbd>g</kbd> <kbd>o</kbd> overview <kbd>g</kbd> <kbd>j</kbd> jobs
+        {mayRun() ? (
+          <>
+            {' '}
+            <kbd>r</kbd> run the job
+          </>
+        ) : undefined}
+      </span>
+    </footer>
+  );
+}
+
+function Notices() {
+  const said = notice.value;
+  return (
+    <div class="notices" role="status" aria-live="polite">
+      {said === undefined ? undefined : (
+        <p class={said.isBad ? 'bad' : ''}>
+          <span>
+            {said.text} {said.hint}
+          </span>
+          {said.link === undefined ? undefined : <a href={said.link.to}>{said.link.text}</a>}
+          <button type="button" class="plain" aria-label="Close" onClick={() => (notice.value = undefined)}>
+            ×
+          </button>
+        </p>
+      )}
+    </div>
+  );
+}
+
+function PauseDialog() {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const id = pausing.value;
+  useEffect(() => {
+    if (id !== undefined) dialog.current?.showModal();
+  }, [id]);
+  if (id === undefined) return undefined;
+  const close = (): void => {
+    pausing.value = undefined;
+  };
+  const submit = (event: SubmitEvent): void => {
+    event.preventDefault();
+    const { elements } = event.currentTarget as HTMLFormElement;
+    const valueOf = (name: string): string => (elements.namedItem(name) as HTMLInputElement).value;
+    void pause(id, { reason: valueOf('reason').trim(), time: valueOf('time') });
+    close();
+  };
+  return (
+    <dialog ref={dialog} onClose={close} aria-labelledby="pause-title">
+      <form onSubmit={submit}>
+        <h2 id="pause-title">Pause {id}</h2>
+        <p class="faint">Its due times are skipped until it is resumed. What runs now goes on.</p>
+        <label for="time">For how long</label>
+        <select id="time" name="time">
+          <option value="">until somebody resumes it</option>
+          <option value="1h">an hour</option>
+          <option value="8h">eight hours</option>
+          <option value="1d">a day</option>
+          <option value="7d">a week</option>
+        </select>
+        <label for="reason">Why</label>
+        <input id="reason" name="reason" maxLength={500} placeholder="optional, for others" />
+        <div class="buttons">
+          <button type="button" onClick={close}>
+            Back
+          </button>
+          <button type="submit" class="primary">
+            Pause
+          </button>
+        </div>
+      </form>
+    </dialog>
+  );
+}
+
+let last = '';
+
+function key(event: KeyboardEvent): void {
+  const isTyping =
+    event.target instanceof Element && event.target.closest('input, select, textarea, dialog') !== null;
+  if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
+  const before = last;
+  last = event.key;
+  if (before === 'g' && event.key === 'j') go(href('jobs'));
+  else if (before === 'g' && event.key === 'o') go(href());
+  else if (event.key === '/') search(event);
+  else if (event.key === 'r' && mayRun()) runShown();
+}
+
+/** Where nothing can be searched, the jobs are. */
+function search(event: KeyboardEvent): void {
+  event.preventDefault();
+  if (document.getElementById('search') === null) {
+    go(href('jobs'));
+    addEventListener(
+      'hashchange',
+      () => requestAnimationFrame(() => document.getElementById('search')?.focus()),
+      { once: true },
+    );
+  } else document.getElementById('search')?.focus();
+}
+
+function runShown(): void {
+  const [first, id] = place.value.path;
+  if (first === 'jobs' && id !== undefined) void runNow(id);
+}
+
+async function begin(): Promise<void> {
+  try {
+    await lookForSession();
+  } catch (error) {
+    if (!(error instanceof ApiProblem)) setTimeout(() => void begin(), 2000);
+  }
+}
+
+const root = document.getElementById('app');
+if (root !== null) {
+  root.replaceChildren();
+  render(<App />, root);
+}
+addEventListener('keydown', key);
+effect(() => {
+  const { path } = place.value;
+  document.title = [path[1] ?? (path[0] === 'jobs' ? 'Jobs' : 'Overview'), 'tsched'].join(' · ');
+});
+keepNow();
+keepLive();
+void begin();

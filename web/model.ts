@@ -1,0 +1,160 @@
+/** What the API tells (src/http/shapes.ts). Instants are RFC 3339. */
+
+export type Scope = 'open' | 'read' | 'run' | 'admin';
+
+export interface Session {
+  readonly by: string;
+  readonly scope: Scope;
+}
+
+export type Kind =
+  | 'succeeded'
+  | 'failed'
+  | 'killed'
+  | 'timed_out'
+  | 'threw'
+  | 'not_started'
+  | 'cancelled'
+  | 'lost';
+
+export interface Outcome {
+  readonly kind: Kind;
+  readonly exitCode?: number;
+  readonly signal?: string;
+  readonly afterMs?: number;
+  readonly message?: string;
+  readonly hint?: string;
+  readonly by?: string;
+}
+
+export interface Attempt {
+  readonly number: number;
+  readonly startedAt: string;
+  readonly finishedAt: string | null;
+  readonly durationMs: number | null;
+  readonly pid: number | null;
+  readonly outcome: Outcome | null;
+}
+
+export interface Run {
+  readonly id: string;
+  readonly jobId: string;
+  readonly scheduledAt: string;
+  readonly claimedAt: string;
+  readonly startedAt: string | null;
+  readonly finishedAt: string | null;
+  readonly cause: string;
+  readonly state: 'claimed' | 'running' | 'retrying' | 'finished';
+  readonly retryAt: string | null;
+  readonly outcome: Outcome | null;
+  readonly attempts: readonly Attempt[];
+}
+
+export interface Skip {
+  readonly jobId: string;
+  readonly scheduledAt: string;
+  readonly through: string;
+  readonly count: number | null;
+  readonly state: 'skipped';
+  readonly reason: string;
+  readonly at: string;
+}
+
+export type Row = Run | Skip;
+
+export interface Pause {
+  readonly since: string;
+  readonly until: string | null;
+  readonly reason: string | null;
+}
+
+export type JobState = 'scheduled' | 'paused' | 'disabled' | 'ended' | 'faulted';
+
+export interface Job {
+  readonly id: string;
+  readonly description: string | null;
+  readonly schedule: string;
+  readonly scheduleInWords: string;
+  readonly timezone: string;
+  readonly nextAt: string | null;
+  readonly state: JobState;
+  readonly pause: Pause | null;
+  readonly fault: string | null;
+  readonly task: string;
+  readonly tags: readonly string[];
+  readonly origin: 'file' | 'added';
+  readonly source: { readonly file: string; readonly line: number };
+  readonly active: readonly Run[];
+  readonly waiting: number;
+  readonly lastRun: Run | null;
+  /** Newest first. */
+  readonly recent: readonly (Kind | 'active')[];
+}
+
+export interface Definition {
+  readonly task: {
+    readonly kind: string;
+    readonly script?: string;
+    readonly argv?: readonly string[];
+    readonly path?: string;
+    readonly export?: string;
+    readonly isolation?: string;
+  };
+  readonly cwd: string;
+  readonly env: readonly string[];
+  readonly user: string | null;
+  readonly group: string | null;
+  readonly timeoutMs: number | null;
+  readonly retry: { readonly limit: number; readonly backoff: string; readonly delayMs: number };
+  readonly misfire: { readonly run: string; readonly graceMs: number | null; readonly max: number };
+  readonly overlap: string;
+  readonly maxInstances: number;
+  readonly onShutdown: string;
+  readonly priority: number;
+  readonly output: { readonly maxSize: number; readonly keep: number };
+}
+
+export interface JobDetail extends Job {
+  readonly definition: Definition;
+}
+
+export interface NextTime {
+  readonly at: string;
+  readonly local: string;
+  readonly note: string | null;
+}
+
+export interface Status {
+  readonly version: string;
+  readonly startedAt: string;
+  readonly stopping: boolean;
+  readonly file: string;
+  readonly loadedAt: string;
+  readonly fileProblem: { readonly since: string; readonly message: string } | null;
+  readonly store: { readonly kind: string; readonly message?: string; readonly hint?: string };
+}
+
+export function isRun(row: Row): row is Run {
+  return row.state !== 'skipped';
+}
+
+/** An end that somebody should look at. */
+export function isBad(kind: Kind | 'active' | undefined): boolean {
+  return kind !== undefined && kind !== 'succeeded' && kind !== 'cancelled' && kind !== 'active';
+}
+
+export function isOver(run: Run): boolean {
+  return run.state === 'finished';
+}
+
+/** From its first start to its end, or until now. Milliseconds; undefined before it started. */
+export function lengthOf(run: Run, now: number): number | undefined {
+  if (run.startedAt === null) return undefined;
+  const end = run.finishedAt === null ? now : Date.parse(run.finishedAt);
+  return Math.max(end - Date.parse(run.startedAt), 0);
+}
+
+/** Of sorted figures; undefined when there are none. */
+export function quantile(sorted: readonly number[], part: number): number | undefined {
+  return sorted[Math.min(Math.floor(sorted.length * part), sorted.length - 1)];
+}

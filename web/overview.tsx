@@ -1,0 +1,222 @@
+import { computed } from '@preact/signals';
+import { Bars } from './bars.tsx';
+import { isBad, isRun, lengthOf, quantile, type Job, type Run } from './model.ts';
+import { Ago, Countdown, JobLink, Mark, Panel, RunLink, When } from './parts.tsx';
+import { href } from './route.ts';
+import { isLoaded, jobs, newest, now, rowsSince, status, thisHour } from './state.ts';
+import { coarse, duration, runWords } from './words.ts';
+
+const DAY = 24 * 3_600_000;
+const MOST_SHOWN = 8;
+/** Behind what it should be by more than this, a due time counts as late. Milliseconds. */
+const LATE = 5000;
+
+const all = computed(() => [...jobs.value.values()]);
+const active = computed(() => all.value.flatMap((job) => job.active));
+const failing = computed(() =>
+  all.value.filter(({ recent }) => isBad(recent.find((kind) => kind !== 'active'))),
+);
+const paused = computed(() => all.value.filter(({ state }) => state === 'paused'));
+const runs = computed(() => newest.value.filter(isRun));
+const failures = computed(() => runs.value.filter(({ outcome }) => isBad(outcome?.kind)));
+
+/** How long runs of a job took that succeeded, sorted. */
+const lengths = computed(() => {
+  const byJob = new Map<string, number[]>();
+  for (const run of runs.value) {
+    if (run.outcome?.kind !== 'succeeded') continue;
+    const known = byJob.get(run.jobId);
+    const length = lengthOf(run, 0) ?? 0;
+    if (known === undefined) byJob.set(run.jobId, [length]);
+    else known.push(length);
+  }
+  for (const known of byJob.values()) known.sort((one, other) => one - other);
+  return byJob;
+});
+
+const delays = computed(() =>
+  runs.value
+    .filter(({ cause, startedAt }) => cause === 'schedule' && startedAt !== null)
+    .map((run) => Math.max(Date.parse(run.startedAt ?? '') - Date.parse(run.scheduledAt), 0))
+    .sort((one, other) => one - other),
+);
+
+export function Overview() {
+  if (!isLoaded.value) return <p class="faint wait">Asking the daemon…</p>;
+  return (
+    <>
+      <h1 class="hidden">Overview</h1>
+      <Troubles />
+      <Counters />
+      <div class="columns">
+        <div>
+          <Running />
+          <Failures />
+        </div>
+        <Coming />
+      </div>
+      <Panel title="Runs per hour" aside={<StartDelay />}>
+        <Bars rows={newest.value} thisHour={thisHour.value} since={rowsSince.value} />
+      </Panel>
+    </>
+  );
+}
+
+/** What is wrong with the daemon itself. */
+function Troubles() {
+  const { fileProblem, store, stopping } = status.value ?? {};
+  return (
+    <>
+      {fileProblem ? (
+        <div class="trouble-box" role="alert">
+          <b>The job file is broken, and the jobs before that edit go on.</b>
+          <pre>{fileProblem.message}</pre>
+        </div>
+      ) : undefined}
+      {store?.kind === 'degraded' ? (
+        <div class="trouble-box" role="alert">
+          <b>The history cannot be written; jobs go on.</b> {store.message} {store.hint}
+        </div>
+      ) : undefined}
+      {stopping === true ? (
+        <div class="trouble-box" role="alert">
+          The daemon is stopping.
+        </div>
+      ) : undefined}
+    </>
+  );
+}
+
+function Counters() {
+  const late = all.value.filter(
+    ({ nextAt, state }) => state === 'scheduled' && nextAt !== null && Date.parse(nextAt) < now.value - LATE,
+  );
+  return (
+    <ul class="counters">
+      <Counter name="jobs" count={all.value.length} to={href('jobs')} />
+      <Counter name="running" count={active.value.length} to={`${href('jobs')}?state=active`} tone="active" />
+      <Counter name="failing" count={failing.value.length} to={`${href('jobs')}?state=failing`} tone="bad" />
+      <Counter name="late" count={late.length} to={href('jobs')} tone="warn" />
+      <Counter name="paused" count={paused.value.length} to={`${href('jobs')}?state=paused`} tone="warn" />
+    </ul>
+  );
+}
+
+function Counter({ name, count, to, tone }: { name: string; count: number; to: string; tone?: string }) {
+  return (
+    <li class={count > 0 ? (tone ?? '') : 'none'}>
+      <a href={to}>
+        <b>{count}</b> <span>{name}</span>
+      </a>
+    </li>
+  );
+}
+
+function Running() {
+  const some = active.value.slice(0, MOST_SHOWN);
+  return (
+    <Panel
+      title="Running now"
+      aside={active.value.length > MOST_SHOWN ? `${active.value.length}` : undefined}
+    >
+      {some.length === 0 ? <p class="faint">Nothing runs.</p> : undefined}
+      <ul class="list">
+        {some.map((run) => (
+          <RunningRow key={run.id} run={run} />
+        ))}
+      </ul>
+    </Panel>
+  );
+}
+
+function RunningRow({ run }: { run: Run }) {
+  const elapsed = lengthOf(run, now.value) ?? 0;
+  const expected = quantile(lengths.value.get(run.jobId) ?? [], 0.5);
+  return (
+    <li class="running">
+      <Mark tone="active" />
+      <JobLink id={run.jobId} />
+      <RunLink run={run}>
+        {run.state === 'retrying' ? 'waits for a retry' : coarse(elapsed)}
+        {expected === undefined ? '' : ` of about ${duration(expected)}`}
+      </RunLink>
+      <progress
+        aria-label={`${run.jobId}: elapsed against expected`}
+        max={1}
+        value={expected === undefined ? 0 : Math.min(elapsed / Math.max(expected, 1), 1)}
+        class={expected !== undefined && elapsed > 2 * expected ? 'over' : ''}
+      />
+    </li>
+  );
+}
+
+/** One row a job: its newest failure, and how many there were. */
+function Failures() {
+  const byJob = Map.groupBy(failures.value, ({ jobId }) => jobId);
+  const some = [...byJob.values()].slice(0, MOST_SHOWN);
+  const aside = some.length === 0 ? undefined : `${failures.value.length} in 24 h`;
+  return (
+    <Panel title="Last failures" aside={aside}>
+      {some.length === 0 ? <p class="faint">None in the last 24 hours.</p> : undefined}
+      <ul class="list">
+        {some.map(([run, ...before]) =>
+          run === undefined ? undefined : <Failure key={run.id} run={run} before={before.length} />,
+        )}
+      </ul>
+    </Panel>
+  );
+}
+
+function Failure({ run, before }: { run: Run; before: number }) {
+  const job = jobs.value.get(run.jobId);
+  const isOverNow = job?.recent.find((kind) => kind !== 'active') === 'succeeded';
+  return (
+    <li class="failure">
+      <Mark tone="bad" />
+      <JobLink id={run.jobId} />
+      <span class="faint">
+        <Ago at={run.finishedAt ?? run.claimedAt} />
+      </span>
+      <RunLink run={run}>
+        {runWords(run)}
+        <span class="faint">
+          {before === 0 ? '' : `, and ${before} times before`}
+          {isOverNow ? '; it has succeeded since' : ''}
+        </span>
+      </RunLink>
+    </li>
+  );
+}
+
+function Coming() {
+  const due = all.value
+    .filter((job): job is Job & { nextAt: string } => job.nextAt !== null)
+    .filter(({ nextAt }) => Date.parse(nextAt) < now.value + DAY)
+    .sort((one, other) => Date.parse(one.nextAt) - Date.parse(other.nextAt));
+  const some = due.slice(0, 2 * MOST_SHOWN);
+  return (
+    <Panel title="Next 24 hours" aside={due.length > some.length ? `${due.length} jobs` : undefined}>
+      {some.length === 0 ? <p class="faint">Nothing is due.</p> : undefined}
+      <ol class="list">
+        {some.map((job) => (
+          <li key={job.id} class="coming">
+            <Countdown at={job.nextAt} />
+            <JobLink id={job.id} />
+            <When at={job.nextAt} />
+          </li>
+        ))}
+      </ol>
+    </Panel>
+  );
+}
+
+function StartDelay() {
+  const p50 = quantile(delays.value, 0.5);
+  if (p50 === undefined) return undefined;
+  const p95 = quantile(delays.value, 0.95) ?? p50;
+  return (
+    <span title="From the scheduled time to the start">
+      start delay p50 {duration(p50)} · p95 {duration(p95)}
+    </span>
+  );
+}
