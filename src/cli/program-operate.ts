@@ -144,6 +144,52 @@ Example:
     });
 }
 
+export function addAdd(program: Command, { session, end }: Seen): void {
+  const command = program
+    .command('add')
+    .argument('<file>', 'a job file; - for standard input')
+    .description('give the daemon further jobs, which it keeps over restarts beside those of its own file')
+    .option('--replace', 'also in place of jobs of the same id, be they of the job file');
+  addClient(command)
+    .addHelpText(
+      'after',
+      `
+All of its jobs are added, or none; adding the same again changes nothing. Relative paths are relative to the file
+(from standard input: to this directory). tsched list shows where a job comes from.
+Exit codes: 1 there are other jobs of these ids, 66 no such file, 69 no daemon is running, 77 it is not allowed, 78 the jobs
+have errors.
+
+Examples:
+  tsched add more.yaml
+  echo 'jobs: { ping: { every: 5m, run: "curl -fsS example.com" } }' | tsched add -`,
+    )
+    .action(async (file, options) => {
+      const { add } = await import('./add.ts');
+      end(await add(file, options, session));
+    });
+}
+
+export function addRemove(program: Command, { session, end }: Seen): void {
+  const command = program
+    .command('remove')
+    .argument('<id>', 'a job that was added')
+    .description('take an added job from the daemon; its active runs may end');
+  addClient(command)
+    .addHelpText(
+      'after',
+      `
+A job of the job file leaves when it is taken out there.
+Exit codes: 1 it is of the job file, 64 no such job, 69 no daemon is running, 77 it is not allowed.
+
+Example:
+  tsched remove ping`,
+    )
+    .action(async (id, options) => {
+      const { remove } = await import('./add.ts');
+      end(await remove(id, options, session));
+    });
+}
+
 export function addStop(program: Command, { session, end }: Seen): void {
   const command = program
     .command('stop')

@@ -52,7 +52,7 @@ async function showProblems(
 }
 
 /** What is not there is null in JSON, and absent here. */
-function withoutNulls(problem: Diagnostic): Diagnostic {
+export function withoutNulls(problem: Diagnostic): Diagnostic {
   const given = Object.entries(problem).filter(([, value]) => value !== null);
   return Object.fromEntries(given) as unknown as Diagnostic;
 }

@@ -19,15 +19,21 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Runs it as if it were this moment, UTC: `2026-10-24 12:00:00`; with `@` before it time goes on from there, else it stands. */
   readonly at?: string;
+  /** Given on standard input; else there is none. */
+  readonly input?: string;
 }
 
 /** Runs `tsched` with these arguments, in a directory of its own unless told otherwise, and waits for its end. */
-export function tsched(args: readonly string[], { cwd = directory(), env = {}, at }: RunOptions = {}): Ran {
+export function tsched(
+  args: readonly string[],
+  { cwd = directory(), env = {}, at, input = '' }: RunOptions = {},
+): Ran {
   const faked = at === undefined ? {} : { LD_PRELOAD: library(), FAKETIME: at };
   const result: SpawnSyncReturns<string> = spawnSync(process.execPath, [bin, ...args], {
     cwd,
     env: { ...plainEnvironment(), ...faked, ...env },
     encoding: 'utf8',
+    input,
     timeout: 20_000,
   });
   if (result.error !== undefined) throw result.error;

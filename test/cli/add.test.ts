@@ -1,0 +1,61 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { account, directory } from '../support/daemon.ts';
+import { startAsked } from '../http/support.ts';
+import { tsched } from './tsched.ts';
+
+const FILE = 'jobs: { filed: { every: 1000d, run: "true" } }';
+
+describe('tsched add and remove', () => {
+  it('give the daemon jobs that fire, and take them away; adding twice changes nothing', async () => {
+    const where = directory();
+    const book = account(join(where, 'account'));
+    const daemon = await startAsked({ directory: where, jobs: FILE });
+    const at = ['--state-dir', daemon.stateDirectory];
+    writeFileSync(
+      join(where, 'more.yaml'),
+      `jobs:\n  extra:\n    every: 1s\n    run: ${JSON.stringify(book.line('$PWD'))}\n`,
+    );
+    const add = () => tsched(['add', 'more.yaml', ...at], { cwd: where });
+    expect(add()).toMatchObject({ code: 0, out: 'added extra\n', err: '' });
+    expect(add()).toMatchObject({ code: 0, out: 'nothing has changed: these jobs are there already\n' });
+    await daemon.until('it to fire', () => book.executions('extra')[0]);
+    expect(book.executions('extra')[0]?.more).toBe(where);
+
+    const other = 'jobs: { extra: { every: 2s, run: "true" } }';
+    expect(tsched(['add', '-', ...at], { cwd: where, input: other })).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/another extra was added before.*ask to replace/),
+    });
+    expect(tsched(['add', '-', '--replace', ...at], { cwd: where, input: other })).toMatchObject({
+      code: 0,
+      out: 'changed extra\n',
+    });
+    expect(tsched(['remove', 'extra', ...at])).toMatchObject({ code: 0, out: 'removed extra\n' });
+    expect(tsched(['remove', 'extra', ...at])).toMatchObject({
+      code: 64,
+      err: expect.stringMatching(/there is no job "extra"/),
+    });
+    expect(tsched(['remove', 'filed', ...at])).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/of the job file/),
+    });
+    expect(await daemon.stop()).toBe(0);
+    expect(add()).toMatchObject({ code: 69 });
+  });
+
+  it('show mistakes in their lines, as validate does', async () => {
+    const daemon = await startAsked({ jobs: FILE });
+    const { code, err } = tsched(['add', '-', '--state-dir', daemon.stateDirectory], {
+      input: 'jobs:\n  bad: { evry: 5m, run: x }\n',
+    });
+    expect(code).toBe(78);
+    expect(err).toContain('standard input:2:10: error: jobs.bad.evry: unknown key "evry"\n');
+    expect(err).toContain('did you mean "every"?');
+    expect(tsched(['add', 'nowhere.yaml', '--state-dir', daemon.stateDirectory])).toMatchObject({
+      code: 66,
+      err: expect.stringMatching(/there is no file nowhere.yaml/),
+    });
+  });
+});
