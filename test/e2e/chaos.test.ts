@@ -1,7 +1,7 @@
 /** Daemons that are killed at every step of what they do, over and over: no slot is lost, and none runs twice. */
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { bundle, fate, Household, PLACES, STEPS } from '../support/chaos.ts';
+import { bundle, Fates, Household, PLACES, STEPS } from '../support/chaos.ts';
 import { SEED } from '../support/cron-judge.ts';
 import { Random } from '../support/cron-oracle.ts';
 import { directory } from '../support/daemon.ts';
@@ -18,13 +18,14 @@ describe('daemons that are killed at every step', () => {
       console.log(`TSCHED_TEST_SEED=${SEED}`);
       const where = directory();
       const program = await bundle(join(where, 'program'));
-      const kills: string[] = [];
-      let lives = 0;
+      const households: Household[] = [];
+      const fates = new Fates(new Random(SEED));
       const household = async (number: number): Promise<void> => {
         const home = new Household(join(where, `household-${number}`), program);
-        const random = new Random(SEED + number);
+        households.push(home);
         while (home.kills.length < KILLS / HOUSEHOLDS) {
-          const { life, outside } = fate(lives++, { random, isFirst: home.kills.length === 0 });
+          const all = households.flatMap((each) => each.kills);
+          const { life, outside } = fates.next(home.kills.length === 0, all);
           const ended = await home.live(life, outside);
           expect(['SIGKILL', '0'], `${JSON.stringify(life)}: ${home.words}`).toContain(ended);
         }
@@ -33,9 +34,9 @@ describe('daemons that are killed at every step', () => {
           findings,
           `TSCHED_TEST_SEED=${SEED}, household ${number}, killed at ${home.kills.join(', ')}`,
         ).toEqual([]);
-        kills.push(...home.kills);
       };
       await Promise.all(Array.from({ length: HOUSEHOLDS }, (_, number) => household(number)));
+      const kills = households.flatMap((each) => each.kills);
       expect(kills.length).toBeGreaterThanOrEqual(KILLS);
       // The faults: each of them came.
       for (const step of [...STEPS, ...PLACES, 'outside']) expect(kills, step).toContain(step);

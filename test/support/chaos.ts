@@ -171,10 +171,18 @@ export class Household {
     return linesOf(join(this.directory, 'kills'));
   }
 
-  /** A last daemon that is not killed; then one under which nothing new begins, until all is over. */
-  async settle(): Promise<{ places: ReturnType<Reader['places']>; stoppedAt: number }> {
-    await this.live({ stopAfter: 6 });
-    const stoppedAt = Date.now();
+  /** A last daemon that is not killed until it has decided over every job; then one under which nothing new begins, until all is over. */
+  async settle(): Promise<ReturnType<Reader['places']>> {
+    const begun = Date.now();
+    const last = this.live({});
+    const lag = (): string[] =>
+      [...this.#reading((reader) => reader.places())].flatMap(([id, { from }]) =>
+        from < begun && !id.startsWith('once') ? [id] : [],
+      );
+    const told = (): string => `, but ${lag().join()} in ${this.directory}: ${this.#words}`;
+    await until('every job to be decided over', () => lag().length === 0, { told, patience: 120_000 });
+    this.stop();
+    await last;
     const places = this.#reading((reader) => reader.places());
     const rest = Object.entries(this.#jobs).map(([id, job]) => [id, { ...job, enabled: false }] as const);
     this.#write(Object.fromEntries(rest));
@@ -184,11 +192,11 @@ export class Household {
     });
     this.stop();
     await over;
-    return { places, stoppedAt };
+    return places;
   }
 
   /** Everything that is not as promised, each in a line that tells where. */
-  async audit({ places, stoppedAt }: Awaited<ReturnType<Household['settle']>>): Promise<string[]> {
+  async audit(places: ReturnType<Reader['places']>): Promise<string[]> {
     this.#write(this.#jobs);
     const definitions = await this.#definitions();
     const { runs, skips } = this.#reading((reader) => {
@@ -205,11 +213,6 @@ export class Household {
     for (const definition of definitions) {
       const place = places.get(definition.id);
       if (place === undefined) audit.say(`${definition.id} has no place`);
-      else if (
-        definition.schedule.triggers.some(({ kind }) => kind === 'every') &&
-        place.from < stoppedAt - 30_000
-      )
-        audit.say(`${definition.id} was decided up to ${iso(place.from)} only`);
       else audit.slots(definition, { from: Number(begun.get(definition.id)), to: place.from });
     }
     audit.runs(new Map(definitions.map((each) => [each.id, each])));
@@ -361,17 +364,25 @@ function iso(at: number): string {
   return new Date(at).toISOString().slice(11, 23);
 }
 
-/**
- * What the `number`th life of all comes to: each step in its turn, and now and then one from outside. `isFirst`: of its
- * household, when jobs are given their places.
- */
-export function fate(
-  number: number,
-  { random, isFirst }: { random: Random; isFirst: boolean },
-): { life: Omit<Life, 'directory'>; outside?: number } {
-  if (isFirst) return { life: { step: PLACES[number % PLACES.length] ?? '' } };
-  if (number % 8 === 7) return { life: {}, outside: random.int(150, 1500) };
-  const step = STEPS[number % STEPS.length] ?? '';
-  if (step.startsWith('close')) return { life: { step, stopAfter: random.int(1, 3) } };
-  return { life: { step, nth: random.int(1, 3), most: 8 } };
+/** Decides what each life comes to: the steps that were come to least, and now and then one from outside. */
+export class Fates {
+  readonly #random: Random;
+  #lives = 0;
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  /** `isFirst`: of its household, when jobs are given their places; `kills`: all so far. */
+  next(isFirst: boolean, kills: readonly string[]): { life: Omit<Life, 'directory'>; outside?: number } {
+    const random = this.#random;
+    const number = (this.#lives += 1);
+    if (isFirst) return { life: { step: PLACES[number % PLACES.length] ?? '' } };
+    if (number % 8 === 7) return { life: {}, outside: random.int(150, 1500) };
+    const times = (step: string): number => kills.filter((kill) => kill === step).length;
+    const least = Math.min(...STEPS.map(times));
+    const step = random.pick(STEPS.filter((each) => times(each) === least));
+    if (step.startsWith('close')) return { life: { step, stopAfter: random.int(1, 3) } };
+    return { life: { step, nth: least === 0 ? 1 : random.int(1, 3), most: least === 0 ? 20 : 8 } };
+  }
 }
