@@ -1,6 +1,6 @@
 /**
  * Builds dist/ in about a second: the command, the daemon and the package, the processes the daemon starts, the type
- * declarations of the package API, the JSON Schema of the job file and the page.
+ * declarations of the package API, the JSON Schema of the job file, the manual page and the page.
  *
  * Bundled because date-fns-tz and its like cost over a second when imported as they lie in node_modules. The short commands
  * are CommonJS: as ES modules in chunks they took 10 ms more. `list` is a file of its own, and so is the large YAML parser,
@@ -151,6 +151,20 @@ async function jobFileSchema(): Promise<string> {
   return `${JSON.stringify(jobFileJsonSchema(), undefined, 2)}\n`;
 }
 
+async function manual(version: string): Promise<string> {
+  const [{ build }, { manPage }, { Session }] = await Promise.all([
+    import('../src/cli/program.ts'),
+    import('../src/cli/man.ts'),
+    import('../src/cli/session.ts'),
+  ]);
+  const session = new Session({}, 0);
+  session.color = false;
+  return manPage(
+    build(session, () => undefined),
+    version,
+  );
+}
+
 /** Appears whole or not at all, so that a command which starts during a build finds the old file or the new one. */
 function place(path: string, contents: Uint8Array): void {
   mkdirSync(dirname(path), { recursive: true });
@@ -166,17 +180,19 @@ function keepOnly(directory: string, names: ReadonlySet<string>): void {
 }
 
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
-const [files, schema, page] = await Promise.all([
+const [files, schema, man, page] = await Promise.all([
   bundle(version),
   jobFileSchema(),
+  manual(version),
   buildPage(root),
   declare(),
 ]);
 for (const { path, contents } of files)
   place(path, basename(path) === 'list.cjs' ? withHash(contents) : contents);
 place(join(dist, 'schema.json'), Buffer.from(schema));
+place(join(dist, 'tsched.1'), Buffer.from(man));
 
-const fresh = new Set([...files.map((file) => relative(dist, file.path)), 'schema.json']);
+const fresh = new Set([...files.map((file) => relative(dist, file.path)), 'schema.json', 'tsched.1']);
 for (const { name, contents } of page) place(join(dist, 'web', name), contents);
 keepOnly(dist, fresh);
 keepOnly(join(dist, 'web'), new Set(page.map(({ name }) => name)));

@@ -108,13 +108,14 @@ export class Client {
   }
 
   /**
-   * A stream of events, open when this resolves; it ends when the daemon ends it, or goes away.
+   * A stream of events, open when this resolves; it ends when the daemon ends it or goes away, or `signal` says so.
    * @throws as `call`
    */
-  async events(path: string): Promise<AsyncGenerator<ServerEvent, void>> {
+  async events(path: string, signal?: AbortSignal): Promise<AsyncGenerator<ServerEvent, void>> {
     const response = await this.#send(path, {}, STREAM_PATIENCE);
     const { statusCode = 0 } = response;
     if (statusCode >= 300) throw refusal(statusCode, await this.#textOf(response));
+    signal?.addEventListener('abort', () => response.destroy());
     return eventsIn(response);
   }
 

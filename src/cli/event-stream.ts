@@ -9,6 +9,9 @@ export interface ServerEvent {
 /** Of one event, in characters; what is longer is from no tsched. */
 const LONGEST = 16 * 1024 * 1024;
 
+/** How a stream breaks off. */
+const ENDS: ReadonlySet<string | undefined> = new Set(['ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE']);
+
 /** The events of a response as they come. Ends with the response, however that ends; leaving the loop ends the response. */
 export async function* eventsIn(response: IncomingMessage): AsyncGenerator<ServerEvent, void> {
   response.setEncoding('utf8');
@@ -24,7 +27,7 @@ export async function* eventsIn(response: IncomingMessage): AsyncGenerator<Serve
       }
     }
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ECONNRESET') throw error;
+    if (!ENDS.has((error as NodeJS.ErrnoException).code)) throw error;
   } finally {
     response.destroy();
   }

@@ -24,13 +24,15 @@ export interface View<T> {
  * @throws Failure when there is no daemon, or it goes away
  */
 export async function show<T>(view: View<T>, client: Client, session: Session): Promise<void> {
-  const events = await client.events('/events');
+  const leaving = new AbortController();
+  const events = await client.events('/events', leaving.signal);
   const first = await view.ask();
   const screen = Screen.ifAny(session);
   try {
     await new Showing(view, { client, session, screen }).from(first, events);
   } finally {
     screen?.close();
+    leaving.abort();
   }
 }
 
@@ -54,7 +56,7 @@ class Showing<T> {
     this.#around = around;
   }
 
-  async from(first: T, events: AsyncGenerator<ServerEvent, void>): Promise<void> {
+  async from(first: T, events: AsyncIterable<ServerEvent>): Promise<void> {
     const { client, screen } = this.#around;
     void this.#hear(events);
     screen?.onLeave(() => {
@@ -71,7 +73,6 @@ class Showing<T> {
       told = await this.#view.ask();
     }
     if (this.#isGone) throw client.gone();
-    void events.return();
   }
 
   async #hear(events: AsyncIterable<ServerEvent>): Promise<void> {

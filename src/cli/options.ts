@@ -7,7 +7,7 @@ import { suggest } from '../schedule/suggest.ts';
 import { canonicalZone, checkZone } from '../schedule/zone.ts';
 import { STATUSES, type Status } from '../store/history.ts';
 
-export { Command, CommanderError, Option } from 'commander';
+export { Argument, Command, CommanderError, Option } from 'commander';
 
 export const fileOption = (): Option => new Option('-f, --file <path>', 'the job file').env('TSCHED_FILE');
 

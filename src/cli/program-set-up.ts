@@ -1,5 +1,5 @@
 /** The commands that set things up around a daemon. */
-import { type Command, fileOption, jsonOption, scopeOption, stateOption } from './options.ts';
+import { Argument, type Command, fileOption, jsonOption, scopeOption, stateOption } from './options.ts';
 import type { Seen } from './seen.ts';
 
 export function addToken(program: Command, { session, end }: Seen): void {
@@ -67,5 +67,32 @@ Examples:
     .action(async (options) => {
       const { install } = await import('./install.ts');
       install(options, session);
+    });
+}
+
+export function addCompletion(program: Command, { session, whole }: Seen): void {
+  program
+    .command('completion')
+    .addArgument(new Argument('<shell>', 'which').choices(['bash', 'zsh', 'fish']))
+    .description('print what completes commands, options and job ids in your shell')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  echo 'source <(tsched completion bash)' >> ~/.bashrc
+  echo 'source <(tsched completion zsh)' >> ~/.zshrc
+  tsched completion fish > ~/.config/fish/completions/tsched.fish`,
+    )
+    .action(async (shell: 'bash' | 'zsh' | 'fish') => {
+      const { completion } = await import('./completion.ts');
+      completion(shell, session);
+    });
+  program
+    .command('complete', { hidden: true })
+    .argument('[word...]')
+    .allowUnknownOption()
+    .action(async (words: string[]) => {
+      const { complete } = await import('./completion.ts');
+      await complete(words, whole(), session);
     });
 }

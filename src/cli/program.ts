@@ -17,7 +17,7 @@ import {
 } from './program-operate.ts';
 import { addDb, addHistory, addLogs, addStatus, addWhy } from './program-past.ts';
 import { addRunOnce, addStart } from './program-run.ts';
-import { addInstall, addNotify, addToken } from './program-set-up.ts';
+import { addCompletion, addInstall, addNotify, addToken } from './program-set-up.ts';
 import { addImport, addInit, addSchema, addValidate } from './program-write.ts';
 import type { Seen } from './seen.ts';
 import type { Environment, Session } from './session.ts';
@@ -39,7 +39,8 @@ export async function run(args: readonly string[], session: Session): Promise<nu
   return code;
 }
 
-function build(session: Session, end: Seen['end']): Command {
+/** All commands, put together. */
+export function build(session: Session, end: Seen['end']): Command {
   const program = new Command('tsched')
     .description('A cron daemon. One YAML file says what runs and when; tsched keeps that promise.')
     .version(version, '-V, --version')
@@ -56,7 +57,7 @@ function build(session: Session, end: Seen['end']): Command {
     .exitOverride()
     .addHelpText('after', examples);
 
-  const seen = { session, end };
+  const seen = { session, end, whole: () => program };
   for (const [group, adders] of Object.entries(groups)) {
     program.commandsGroup(`${group}:`);
     for (const add of adders) add(program, seen);
@@ -85,7 +86,7 @@ const groups: Readonly<Record<string, readonly ((program: Command, seen: Seen) =
     addTop,
   ],
   'Write a job file': [addInit, addValidate, addSchema, addImport],
-  'Set up': [addToken, addNotify, addInstall],
+  'Set up': [addToken, addNotify, addInstall, addCompletion],
 };
 
 const examples = `

@@ -1,3 +1,4 @@
+import type { Command } from './options.ts';
 import type { Session } from './session.ts';
 
 /** What every command gets. */
@@ -5,4 +6,6 @@ export interface Seen {
   readonly session: Session;
   /** Takes the exit code. */
   readonly end: (code: number) => void;
+  /** The program with all its commands. */
+  readonly whole: () => Command;
 }
