@@ -36,6 +36,8 @@ export interface ExecutorOptions {
   readonly inheritedEnvironment: Readonly<Record<string, string | undefined>>;
   /** Where processes write: files of their runs, or the daemon's own stdout and stderr. */
   readonly output: 'file' | 'inherit';
+  /** The argv of the program that starts processes, a shell or perl; by default the best there is. */
+  readonly spawnerArgv?: readonly string[];
   /** Output that a job's `output.log` wants copied to the daemon's log. */
   readonly onOutput?: (output: OutputLines) => void;
 }
@@ -55,7 +57,8 @@ export function createExecutor(options: ExecutorOptions): ProcessExecutor {
   const { runsDirectory, clock, output, onOutput } = options;
   mkdirSync(runsDirectory, { recursive: true, mode: 0o700 });
   const environment = inheritable(options.inheritedEnvironment);
-  const spawner = createSpawner({ environment, clock, output });
+  const argv = options.spawnerArgv;
+  const spawner = createSpawner({ environment, clock, output, ...(argv && { argv }) });
   const outputs = createOutputWatch(clock);
   const services: ProcessServices = { runsDirectory, clock, spawner, outputs, output, onOutput };
   const modules = createModules(services, { nodePath: options.nodePath, environment });

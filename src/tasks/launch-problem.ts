@@ -5,13 +5,13 @@ import type { LaunchRequest } from './launch.ts';
 import { BARE_PATH } from './launch-request.ts';
 
 /**
- * The message for a step that failed, as the spawner reports it: its name, and for some the shell's status.
+ * The message for a step that failed, as the spawner reports it: its name, and for some the shell's status or the system's words.
  * `inheritedPath` is the PATH that processes inherit.
  * Looks at the file system again, since shells say less than errno.
  */
 export async function explainLaunchProblem(
   request: LaunchRequest,
-  [step = '', code]: readonly string[],
+  [step = '', ...detail]: readonly string[],
   inheritedPath?: string,
 ): Promise<string> {
   const user = request.user === undefined ? '' : ` as user ${request.user}`;
@@ -45,11 +45,17 @@ export async function explainLaunchProblem(
     case 'exec':
       return (
         (await commandProblem(request, inheritedPath)) ??
-        `The command ${JSON.stringify(request.argv[0])} cannot be executed${user}${code === undefined ? '' : ` (status ${code})`}; its output may say why.`
+        `The command ${JSON.stringify(request.argv[0])} cannot be executed${user}${inBrackets(detail)}; its output may say why.`
       );
     default:
       return `The process could not be started (${step}).`;
   }
+}
+
+/** A shell's status, or words of the system. */
+function inBrackets(detail: readonly string[]): string {
+  const text = detail.join(' ');
+  return text === '' ? '' : ` (${/^\d+$/v.test(text) ? `status ${text}` : text})`;
 }
 
 async function directoryProblem(path: string): Promise<string | undefined> {

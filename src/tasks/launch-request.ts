@@ -1,4 +1,4 @@
-/** Writes a request in the words of the spawner's protocol; see spawner-script.ts. */
+/** Writes a request in the words of the spawner's protocol; see spawner-script.ts and spawner-perl.ts. */
 import type { LaunchRequest } from './launch.ts';
 
 /**
@@ -48,22 +48,18 @@ function holdsNul(text: string): boolean {
   return text.includes('\0');
 }
 
-/** The request as lines for the spawner. */
-export function encodeRequest(id: number, request: LaunchRequest): string {
-  const { exitPath, outputPath, nice } = request;
+/** The request as lines for a shell that is the spawner. */
+export function encodeLines(id: number, request: LaunchRequest): string {
+  const { exitPath, outputPath } = request;
   const { exported, assigned } = environmentOf(request);
-  const user = request.user ?? (request.group === undefined ? '-' : 'root');
   const words = [
     id,
     exported.length,
     assigned.length,
     request.argv.length,
     wrappingOf(request, assigned.length),
-    request.umask?.toString(8).padStart(3, '0') ?? '-',
-    nice ?? '-',
-    user,
-    request.group ?? '-',
-    limitsOf(request),
+    ...identityOf(request),
+    limitsOf(request) || '-',
   ];
   const base = exitPath.replace(/\.exit$/v, '');
   const log =
@@ -82,10 +78,57 @@ export function encodeRequest(id: number, request: LaunchRequest): string {
   return `${words.join(' ')}\n${texts.map(encodeText).join('')}`;
 }
 
+/** The request as texts for a perl that is the spawner, the number of them first. */
+export function encodeTexts(id: number, request: LaunchRequest): readonly (string | number)[] {
+  const { inheritEnv, user, group, nice, argv } = request;
+  const wrapped = [user, group, nice].some((each) => each !== undefined);
+  const { exported, assigned } = wrapped
+    ? environmentOf(request)
+    : { exported: allOf(request), assigned: [] };
+  const mode = wrapped ? wrappingOf(request, assigned.length) : inheritEnv ? '-' : 'bare';
+  const texts = [
+    id,
+    wrapped ? 1 : 0,
+    mode,
+    ...identityOf(request),
+    limitsOf(request),
+    request.cwd,
+    request.exitPath,
+    request.outputPath ?? '',
+    request.stdinPath ?? '/dev/null',
+    exported.length,
+    ...exported,
+    ...(wrapped ? [assigned.length] : []),
+    ...assigned,
+    ...argv,
+  ];
+  return [texts.length, ...texts];
+}
+
+/** With "-" for what the request leaves open. */
+function identityOf(request: LaunchRequest): readonly (string | number)[] {
+  const user = request.user ?? (request.group === undefined ? '-' : 'root');
+  return [
+    request.umask?.toString(8).padStart(3, '0') ?? '-',
+    request.nice ?? '-',
+    user,
+    request.group ?? '-',
+  ];
+}
+
 function encodeText(text: string): string {
   const lines = text.split('\n');
   const last = lines.pop() ?? '';
   return `${lines.map((line) => `+${line}\n`).join('')} ${last}\n`;
+}
+
+/** The whole environment, or what is added to the inherited one. */
+function allOf({ env, inheritEnv }: LaunchRequest): string[] {
+  return Object.entries(inheritEnv ? env : { PATH: BARE_PATH, ...env }).map(assignment);
+}
+
+function assignment([name, value]: readonly [string, string]): string {
+  return `${name}=${value}`;
 }
 
 /** What the shell exports, and what env(1) has to set because a shell could not. */
@@ -93,17 +136,16 @@ function environmentOf({ env, inheritEnv, user, group }: LaunchRequest): {
   exported: string[];
   assigned: string[];
 } {
-  const assign = ([name, value]: readonly [string, string]): string => `${name}=${value}`;
   if (!inheritEnv) {
     const all = { PATH: BARE_PATH, ...env };
-    return { exported: [`PATH=${all.PATH}`], assigned: Object.entries(all).map(assign) };
+    return { exported: [`PATH=${all.PATH}`], assigned: Object.entries(all).map(assignment) };
   }
   // Not before the user is taken on: root must not load what an LD_PRELOAD of the job names.
   const asItself = user === undefined && group === undefined;
   const { plain = [], odd = [] } = Object.groupBy(Object.entries(env), ([name]) =>
     name === 'PATH' || (asItself && SHELL_NAME.test(name) && !SHELLS_OWN.test(name)) ? 'plain' : 'odd',
   );
-  return { exported: plain.map(assign), assigned: odd.map(assign) };
+  return { exported: plain.map(assignment), assigned: odd.map(assignment) };
 }
 
 function wrappingOf(request: LaunchRequest, assigned: number): string {
@@ -115,5 +157,5 @@ function wrappingOf(request: LaunchRequest, assigned: number): string {
 
 function limitsOf({ limits }: LaunchRequest): string {
   const set = Object.entries(limits).filter((entry) => entry[1] !== undefined);
-  return set.length === 0 ? '-' : set.map(([name, value]) => `${name}=${value},`).join('');
+  return set.map(([name, value]) => `${name}=${value},`).join('');
 }

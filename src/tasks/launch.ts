@@ -23,7 +23,7 @@ export type Ending =
 
 /**
  * What becomes of a request: `not_started`, or `started` and then exactly one of the others (`not_started` after
- * `started` is rare: the process came to be, but could not become the program). Never before `launch` has returned.
+ * `started`: the process came to be, but could not become the program). Never before `launch` has returned.
  */
 export type LaunchEvent =
   /** The process leads a process group of its own: its id is the group's. */

@@ -229,7 +229,7 @@ const MARKER_ROOM = 64;
 /** Of a file; 0 when it cannot be seen. */
 function sizeOf(path: string): number {
   try {
-    return statSync(path).size;
+    return statSync(path, { throwIfNoEntry: false })?.size ?? 0; // to throw would cost more than to look
   } catch {
     return 0;
   }

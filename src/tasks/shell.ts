@@ -1,38 +1,41 @@
-/** One shell that starts processes, and what was asked of it. Speaks the protocol of spawner-script.ts. */
+/** One shell, or perl, that starts processes, and what was asked of it. Hears the reports of spawner-script.ts. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import type { Clock } from '../engine/ports.ts';
 import { parseEnding, readRecord } from './exit-record.ts';
 import type { Ending, LaunchEvent, LaunchRequest } from './launch.ts';
 import { commandProblem, explainLaunchProblem } from './launch-problem.ts';
-import { encodeRequest } from './launch-request.ts';
-import { LAUNCHER_SCRIPT, SPAWNER_SCRIPT } from './spawner-script.ts';
+import type { SpawnerProgram } from './spawner-program.ts';
 
 /** One request on its way. */
 export interface Launch {
   readonly id: number;
   readonly request: LaunchRequest;
   readonly listen: (event: LaunchEvent) => void;
-  /** Shells that died over this, as far as can be told: it was the next, or none was begun. */
+  /** Shells and supervisors that died over this, as far as can be told: it was the next, or none was begun. */
   deaths: number;
-  /** The shell has read it, and is about to fork. */
-  begun: boolean;
+  /** It was asked for before: should whoever was asked come to it after all, the record keeps it from being started twice. */
+  again: boolean;
   /** A supervisor has it. */
-  accepted: boolean;
+  begun: boolean;
+  /** Process id of the supervisor, while it has not said anything of this. */
+  supervisor?: number | undefined;
   pid?: number;
-  /** The process was found gone, but its supervisor has said nothing yet. */
+  /** Nobody will speak of it any more, but the record may. */
+  silent?: boolean;
+  /** The process, or its supervisor, was found gone, but nothing was said yet. */
   missing?: boolean;
 }
 
 export interface ShellOptions {
-  readonly argv: readonly string[];
+  readonly program: SpawnerProgram;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
   /** Processes may want the daemon's own stdout and stderr. */
   readonly inherit: boolean;
-  /** The shell died, or never lived; it takes no more requests. */
-  readonly died: () => void;
-  /** After its death: launches that it certainly did not begin. */
+  /** The shell died, or never lived (`mute`: it never said a word); it takes no more requests. */
+  readonly died: (mute: boolean) => void;
+  /** Launches that were not begun: who should have is dead, or hangs. */
   readonly left: (launches: readonly Launch[]) => void;
   /** Nobody is left who could report. */
   readonly silent: () => void;
@@ -45,11 +48,7 @@ const RARELY = 30_000;
 
 /** From the end of its input to the end of a shell, unless something holds it up. Milliseconds. */
 const PATIENCE = 2_000;
-/** Shells that reap their children only when told are told with each batch, and when there is nothing else to do. */
-const REAP = '0\n';
-
 const LOST = 'The process that watched over this one died: how it ended is not known.';
-const DOUBTFUL = 'The process that starts others died while it may have been starting this one.';
 
 /** Its reports outlast the shell itself: the supervisors it forked hold their pipe open. */
 export class Shell {
@@ -59,25 +58,28 @@ export class Shell {
   readonly #gone = Promise.withResolvers<void>();
   #callOff: (() => void) | undefined;
   #interval = 2 * GRACE;
-  /** What the shell was last heard to begin: it is through with all before that. */
-  #latest: Launch | undefined;
+  #mute = true;
+  #begun = false;
+  #dead = false;
+  /** Nobody is left who could report. */
+  #deaf = false;
   #closed = false;
 
   /** Throws when the system has not the memory for another process. */
   constructor(options: ShellOptions) {
     this.#options = options;
-    const [file = '/bin/sh', ...rest] = options.argv;
-    const own = options.inherit ? [1, 2] : [];
-    this.#child = spawn(file, [...rest, '-c', 'eval "$TSCHED_SPAWNER"', 'tsched-spawner'], {
+    const { program, environment, inherit } = options;
+    const [file = '/bin/sh', ...rest] = program.argv;
+    this.#child = spawn(file, rest, {
       cwd: '/',
-      env: { ...options.environment, TSCHED_SPAWNER: SPAWNER_SCRIPT, TSCHED_LAUNCHER: LAUNCHER_SCRIPT },
+      env: program.environment(environment, inherit),
       detached: true,
-      // 5 and 6, where processes write that have no output file. Else nothing should hold the daemon's own open.
-      stdio: ['pipe', 'pipe', 'ignore', 'ignore', 'ignore', ...own],
+      stdio: program.stdio(inherit),
     });
     this.#child.once('error', (error) => this.#stillborn(error));
     this.#child.once('exit', () => this.#exited());
     this.#child.stdin?.on('error', ignore); // EPIPE: its exit says it
+    this.#child.stdin?.write(program.greeting(environment));
     this.#receive();
   }
 
@@ -86,12 +88,8 @@ export class Shell {
   }
 
   send(launches: readonly Launch[]): void {
-    let text = REAP;
-    for (const launch of launches) {
-      this.#launches.set(launch.id, launch);
-      text += encodeRequest(launch.id, launch.request);
-    }
-    this.#child.stdin?.write(text);
+    for (const launch of launches) this.#launches.set(launch.id, launch);
+    this.#child.stdin?.write(this.#options.program.encode(launches));
   }
 
   /** Lets the shell end. What it started lives on, and nothing is heard of it any more. */
@@ -119,37 +117,46 @@ export class Shell {
     });
     this.#reports?.on('error', ignore);
     this.#reports?.once('close', () => {
-      if (this.#closed) return;
-      this.#options.clock.after(2 * GRACE, () => {
-        for (const launch of this.#launches.values()) void this.#conclude(launch);
-        this.#options.silent();
-      });
+      this.#deaf = true;
+      if (!this.#closed) this.#hurry();
     });
   }
 
   #hear([verb, id = '', ...rest]: readonly string[]): void {
+    this.#mute = false;
+    if (verb === 'A') return rest.forEach((each) => this.#began(Number(each), Number(id)));
     const launch = this.#launches.get(Number(id));
     if (launch === undefined) return;
-    if (verb === 'A') return this.#began(launch);
-    launch.accepted = true;
-    if (verb === 'S') {
-      launch.pid = Number(rest[0]);
-      launch.listen({ kind: 'started', pid: launch.pid });
-      if (this.#interval > 2 * GRACE) {
-        this.#callOff?.();
-        this.#callOff = undefined;
-        this.#interval = 2 * GRACE;
-      }
-      this.#watch();
-    } else if (verb === 'F') void this.#refuse(launch, ['fork']);
+    launch.begun = true;
+    if (verb === 'S') this.#started(launch, Number(rest[0]));
+    else if (verb === 'F') void this.#refuse(launch, ['fork']);
+    else if (verb === 'N' && rest[0] === 'fenced' && launch.again) this.#silence(launch);
     else if (verb === 'N') void this.#refuse(launch, rest);
     else if (verb === 'E') void this.#settle(launch, parseEnding(rest));
   }
 
-  #began(launch: Launch): void {
-    if (this.#latest) this.#latest.accepted = true;
-    this.#latest = launch;
+  /** Who was asked first has it after all. */
+  #silence(launch: Launch): void {
+    launch.silent = true;
+    launch.supervisor = undefined;
+    this.#hurry();
+  }
+
+  #began(id: number, supervisor: number): void {
+    this.#begun = true;
+    const launch = this.#launches.get(id);
+    if (launch === undefined || launch.begun) return; // its supervisor was faster
     launch.begun = true;
+    launch.supervisor = supervisor;
+    this.#hurry();
+  }
+
+  #started(launch: Launch, pid: number): void {
+    if (launch.pid !== undefined) return;
+    launch.pid = pid;
+    launch.missing = false;
+    launch.listen({ kind: 'started', pid });
+    this.#hurry();
   }
 
   async #settle(launch: Launch, ending: Ending): Promise<void> {
@@ -174,7 +181,7 @@ export class Shell {
 
   #stillborn(error: Error): void {
     this.#gone.resolve();
-    this.#options.died();
+    this.#options.died(true);
     const message = `The process that starts others could not be started (${error.message}).`;
     for (const launch of this.#launches.values()) this.#finish(launch, { kind: 'not_started', message });
   }
@@ -182,52 +189,81 @@ export class Shell {
   #exited(): void {
     this.#gone.resolve();
     if (this.#closed) return;
-    this.#options.died();
+    this.#dead = true;
+    this.#options.died(this.#mute);
     this.#options.clock.after(GRACE, () => this.#bequeath());
   }
 
   /**
-   * What its supervisors have is theirs, what it had not begun is returned. What it had begun last, and no supervisor
-   * speaks of, may have been started or not: nobody knows.
+   * What its supervisors have is theirs. What none has spoken of, and has no record, is returned: should there be one that is
+   * only late, the record will keep it from being started twice.
    */
   #bequeath(): void {
     if (this.#closed) return;
-    const left: Launch[] = [];
-    for (const launch of this.#launches.values()) {
-      if (launch.accepted) continue;
-      if (launch.begun) {
-        this.#finish(launch, { kind: 'lost', message: DOUBTFUL });
-      } else {
-        this.#launches.delete(launch.id);
-        left.push(launch);
-      }
-    }
-    const blamed = this.#latest === undefined ? left : left.slice(0, 1);
-    for (const launch of blamed) launch.deaths += 1;
-    this.#options.left(left);
+    const left = Array.from(this.#launches.values()).filter(
+      ({ begun, request }) => !begun && readRecord(request.exitPath).kind === 'absent',
+    );
+    for (const launch of this.#begun ? left.slice(0, 1) : left) launch.deaths += 1;
+    this.#return(left);
+    this.#hurry();
   }
 
-  /** Looks now and then whether started processes are still there, since a supervisor may be killed. */
+  #return(launches: readonly Launch[]): void {
+    for (const launch of launches) {
+      this.#launches.delete(launch.id);
+      launch.begun = false;
+      launch.again = true;
+      launch.supervisor = undefined;
+      launch.missing = false;
+    }
+    this.#options.left(launches);
+  }
+
+  /** There is something new to look at. */
+  #hurry(): void {
+    if (this.#interval > 2 * GRACE) {
+      this.#callOff?.();
+      this.#callOff = undefined;
+      this.#interval = 2 * GRACE;
+    }
+    this.#watch();
+  }
+
+  /** Looks now and then whether processes are still there, since a supervisor may be killed. */
   #watch(): void {
     this.#callOff ??= this.#options.clock.after(this.#interval, () => {
       this.#callOff = undefined;
       this.#interval = Math.min(2 * this.#interval, RARELY);
-      for (const launch of this.#launches.values()) {
-        if (launch.pid === undefined || exists(launch.pid)) continue;
-        if (launch.missing === true) void this.#conclude(launch);
-        launch.missing = true;
-        this.#interval = 2 * GRACE;
-      }
+      for (const launch of this.#launches.values()) this.#look(launch);
       if (this.#launches.size > 0) this.#watch();
-      else if (this.#child.stdin?.writable === true) this.#child.stdin.write(REAP);
+      else if (this.#deaf) this.#options.silent();
+      else if (!this.#dead) this.#child.stdin?.write(this.#options.program.reap);
     });
   }
 
-  /** No report will come; but the exit record may have been written. */
+  #look(launch: Launch): void {
+    const { pid, supervisor, silent = false, request } = launch;
+    const watched = pid ?? supervisor;
+    if (watched === undefined && !this.#dead && !silent) return; // in line
+    const lives = watched !== undefined && exists(watched);
+    // A supervisor that does not come to it hangs in another of its batch, or was stopped.
+    if (lives && (pid !== undefined || readRecord(request.exitPath).kind !== 'absent')) return;
+    if (launch.missing !== true) launch.missing = true;
+    else if (lives) this.#return([launch]);
+    else void this.#conclude(launch);
+    this.#interval = 2 * GRACE;
+  }
+
+  /** No report will come; but something may have been written on record. */
   async #conclude(launch: Launch): Promise<void> {
     const record = readRecord(launch.request.exitPath);
     if (record.kind === 'exited' || record.kind === 'signalled') return this.#settle(launch, record);
     if (record.kind === 'not_started') return this.#refuse(launch, record.step);
+    if (launch.pid === undefined && record.kind === 'started') return this.#started(launch, record.pid);
+    if (launch.pid === undefined && record.kind === 'absent') {
+      launch.deaths += 1;
+      return this.#return([launch]);
+    }
     this.#finish(launch, { kind: 'lost', message: LOST });
   }
 }

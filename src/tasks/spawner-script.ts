@@ -1,7 +1,8 @@
 /**
- * The shell programs that start processes for the daemon. They run under bash (see `monitor` below), and under any
- * POSIX sh where there is no bash; both texts are constants, and whatever a job says reaches them as data: lines read
- * by `read -r`, kept in positional parameters, never part of the program and never evaluated.
+ * The shell programs that start processes for the daemon where there is no perl (spawner-perl.ts is the same in perl, and has the reports and
+ * the record in common). They run under bash (see `monitor` below), and under any POSIX sh where there is no bash; the texts are
+ * constants, and whatever a job says reaches them as data: lines read by `read -r`, kept in positional parameters, never
+ * part of the program and never evaluated.
  *
  * Three processes to a run. The spawner reads a request and forks a supervisor. The supervisor prepares what can be
  * prepared (environment, directory, is there such a command), forks the job, says `S`, waits, writes the exit record
@@ -12,10 +13,11 @@
  * with `+` and one with a blank: a line break belongs after each `+` line. So values may hold line breaks without any
  * shell having to decode anything.
  *
- * Reports (stdout), one short write each:
- *   A id               read, and about to be forked for
+ * Reports (stdout), lines:
+ *   H                  (perl only) it works
+ *   A pid id…          begun: a supervisor has these, under that process id
  *   F id               not even a supervisor could be forked; the spawner ends
- *   N id step [code]   not started; see launch-problem.ts for the steps
+ *   N id step [words]  not started; see launch-problem.ts for the steps
  *   S id pid           started
  *   E id kind number   ended: `exited` and the code, or `signalled` and the signal's number
  *
@@ -68,6 +70,33 @@ printf 'launched\\n' >&4
 printf 'failed exec %s\\n' "$?" >&4 # in bash, which comes back without its trap
 `;
 
+/** What shells differ in: whether they can give a job a process group (see above), and how they count in limits. */
+export const SHELL_LIMITS = `
+case \${BASH_VERSION:-0} in
+[1-4].* | 0) ts_monitor= ts_block=512 ts_processes=-p ;;
+*)
+  ts_monitor=1 ts_block=1024 ts_processes=-u
+  set +o posix
+  ;;
+esac
+
+# Shells count file sizes in blocks of their own.
+limit() {
+  case $1 in
+  cpu=*) ulimit -t "\${1#*=}" ;;
+  memory=*) ulimit -v "$((\${1#*=} / 1024))" ;;
+  open_files=*) ulimit -n "\${1#*=}" ;;
+  file_size=*) ulimit -f "$((\${1#*=} / ts_block))" ;;
+  core=*) ulimit -c "$((\${1#*=} / ts_block))" ;;
+  processes=*) ulimit "$ts_processes" "\${1#*=}" ;;
+  esac
+}
+`;
+
+/** A module task that runs as another user could not open these itself, below a directory of root's. */
+export const MODULE_FILES =
+  'if [ -f "$ts_base.task.json" ]; then exec 7<"$ts_base.task.json" 8>>"$ts_base.result.json"; fi';
+
 /** The spawner: `sh -c SPAWNER name LAUNCHER`. */
 export const SPAWNER_SCRIPT = `
 trap '' PIPE HUP INT QUIT TERM
@@ -80,14 +109,7 @@ ts_mask=$(umask)
 umask 077
 ts_newline='
 '
-case \${BASH_VERSION:-0} in
-[1-4].* | 0) ts_monitor= ts_block=512 ts_processes=-p ;;
-*)
-  ts_monitor=1 ts_block=1024 ts_processes=-u
-  set +o posix
-  ;;
-esac
-
+${SHELL_LIMITS}
 # Reads a text into ts_value.
 text() {
   ts_value=
@@ -98,18 +120,6 @@ text() {
     esac
   done
   return 1
-}
-
-# Shells count file sizes in blocks of their own.
-limit() {
-  case $1 in
-  cpu=*) ulimit -t "\${1#*=}" ;;
-  memory=*) ulimit -v "$((\${1#*=} / 1024))" ;;
-  open_files=*) ulimit -n "\${1#*=}" ;;
-  file_size=*) ulimit -f "$((\${1#*=} / ts_block))" ;;
-  core=*) ulimit -c "$((\${1#*=} / ts_block))" ;;
-  processes=*) ulimit "$ts_processes" "\${1#*=}" ;;
-  esac
 }
 
 # What becomes the job's process. Whatever goes wrong before exec ends in the trap. (Bash would go on after a redirection that failed.)
@@ -130,9 +140,8 @@ job() {
   if [ "$ts_wrap" ]; then
     exec 4>>"$ts_record" || exit 127
     printf 'failed wrapper\\n' >&4
-    # A module task that runs as another user could not open these itself, below a directory of root's.
     ts_base=\${ts_record%.exit}
-    if [ -f "$ts_base.task.json" ]; then exec 7<"$ts_base.task.json" 8>>"$ts_base.result.json"; fi
+    ${MODULE_FILES}
   fi
   exec "$@" # a bash that fails here ends without its trap: see commandProblem in launch-problem.ts
 }
@@ -313,8 +322,8 @@ while read -r ts_id ts_variables ts_assignments ts_arguments ts_wrap ts_mode ts_
   case $ts_log in
   .*) ts_log=\${ts_record%.exit}$ts_log ;;
   esac
-  printf 'A %s\\n' "$ts_id"
   supervise "$@" &
+  printf 'A %s %s\\n' "$!" "$ts_id"
 done
 trap - EXIT
 `;

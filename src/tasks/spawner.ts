@@ -1,12 +1,12 @@
 /**
  * Starts processes without forking the daemon, whose forks cost the more the larger its heap is: one small long-lived
- * shell, fed over a pipe, does it (spawner-script.ts has its program and the protocol).
+ * shell (or perl), fed over a pipe, does it (spawner-script.ts has its program and the protocol).
  */
-import { existsSync } from 'node:fs';
 import type { Clock } from '../engine/ports.ts';
 import type { LaunchEvent, LaunchRequest } from './launch.ts';
 import { unacceptable } from './launch-request.ts';
 import { Shell, type Launch } from './shell.ts';
+import { spawnerPrograms, type SpawnerProgram } from './spawner-program.ts';
 
 export type { Ending, LaunchEvent, LaunchRequest } from './launch.ts';
 
@@ -25,11 +25,14 @@ export interface SpawnerOptions {
   readonly clock: Clock;
   /** Processes without an output file write to the daemon's own stdout and stderr; otherwise such a request fails. */
   readonly output?: 'file' | 'inherit';
-  /** The shell's argv; by default bash if there is one, else sh. */
-  readonly shell?: readonly string[];
+  /** The argv of a shell, or of perl; by default the best there is. */
+  readonly argv?: readonly string[];
 }
 
-/** Requests written at once: not all, so that the shell begins while the daemon still prepares the others. */
+/**
+ * Requests written at once: not all, so that the shell begins while the daemon still prepares the others; and whoever
+ * watches over the processes of one batch should not have too many.
+ */
 const BATCH = 16;
 /** A request that this many shells died over is given up. */
 const TRIES = 2;
@@ -39,80 +42,94 @@ const TRIES = 2;
  * there is not the memory for the first.
  */
 export function createSpawner(options: SpawnerOptions): Spawner {
-  const argv = options.shell ?? preferredShell();
-  const shells = new Set<Shell>();
-  let current: Shell | undefined;
-  let batch: Launch[] = [];
-  let lastId = 0;
-  let closed = false;
+  return new ShellSpawner(options);
+}
 
-  function open(): Shell {
+class ShellSpawner implements Spawner {
+  readonly #options: SpawnerOptions;
+  readonly #fallback: SpawnerProgram;
+  readonly #shells = new Set<Shell>();
+  readonly #batch: Launch[] = [];
+  #program: SpawnerProgram;
+  #current: Shell | undefined;
+  #lastId = 0;
+  #closed = false;
+
+  constructor(options: SpawnerOptions) {
+    this.#options = options;
+    const { best, fallback } = spawnerPrograms(options.argv);
+    this.#program = best;
+    this.#fallback = fallback;
+    this.#current = this.#open();
+  }
+
+  get pid(): number | undefined {
+    return this.#current?.pid;
+  }
+
+  launch(request: LaunchRequest, listen: (event: LaunchEvent) => void): void {
+    this.#lastId += 1;
+    const launch: Launch = { id: this.#lastId, request, listen, deaths: 0, again: false, begun: false };
+    const message = unacceptable(request);
+    if (message !== undefined) refuse([launch], message);
+    // Who a user is may be asked of a server that does not answer.
+    else if (request.user !== undefined || request.group !== undefined) this.#sendAlone(launch);
+    else this.#send(launch);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all(Array.from(this.#shells, (shell) => shell.close()));
+  }
+
+  #open(): Shell {
+    const { environment, clock, output } = this.#options;
     const shell: Shell = new Shell({
-      argv,
-      environment: options.environment,
-      clock: options.clock,
-      inherit: options.output === 'inherit',
-      died: () => {
-        if (current === shell) current = undefined;
+      program: this.#program,
+      environment,
+      clock,
+      inherit: output === 'inherit',
+      died: (mute) => {
+        if (this.#current === shell) this.#current = undefined;
+        if (mute) this.#program = this.#fallback;
       },
-      left: (launches) => launches.forEach(again),
-      silent: () => shells.delete(shell),
+      left: (launches) => launches.forEach((launch) => this.#again(launch)),
+      silent: () => this.#shells.delete(shell),
     });
-    shells.add(shell);
+    this.#shells.add(shell);
     return shell;
   }
 
-  function again(launch: Launch): void {
-    if (launch.deaths < TRIES) return send(launch);
+  #again(launch: Launch): void {
+    if (launch.deaths < TRIES) return this.#sendAlone(launch);
     refuse([launch], 'The process that starts others died twice before it could start this one.');
   }
 
-  function send(launch: Launch): void {
-    batch.push(launch);
-    if (batch.length === 1) queueMicrotask(flush);
-    else if (batch.length >= BATCH) flush();
+  /** What may hang or kill who is to start it should not hit others. */
+  #sendAlone(launch: Launch): void {
+    this.#flush();
+    this.#batch.push(launch);
+    this.#flush();
   }
 
-  function flush(): void {
-    if (batch.length === 0 || closed) return;
-    const launches = batch;
-    batch = [];
+  #send(launch: Launch): void {
+    this.#batch.push(launch);
+    if (this.#batch.length === 1) queueMicrotask(() => this.#flush());
+    else if (this.#batch.length >= BATCH) this.#flush();
+  }
+
+  #flush(): void {
+    if (this.#batch.length === 0 || this.#closed) return;
+    const launches = this.#batch.splice(0);
     try {
-      current ??= open();
-      current.send(launches);
+      this.#current ??= this.#open();
+      this.#current.send(launches);
     } catch (error) {
       refuse(launches, `The process that starts others could not be started (${(error as Error).message}).`);
     }
   }
-
-  current = open();
-  return {
-    get pid() {
-      return current?.pid;
-    },
-    launch(request, listen) {
-      lastId += 1;
-      const launch: Launch = { id: lastId, request, listen, deaths: 0, begun: false, accepted: false };
-      const message = unacceptable(request);
-      if (message === undefined) send(launch);
-      else refuse([launch], message);
-    },
-    async close() {
-      closed = true;
-      await Promise.all(Array.from(shells, (shell) => shell.close()));
-    },
-  };
 }
 
 function refuse(launches: readonly Launch[], message: string): void {
   queueMicrotask(() => launches.forEach(({ listen }) => listen({ kind: 'not_started', message })));
-}
-
-/**
- * Bash can give a process a group of its own; see spawner-script.ts. With `-p` it reads no BASH_ENV. Without `--norc` it reads ~/.bashrc,
- * because its standard input is a socket, from which it concludes that it was started by rshd.
- */
-function preferredShell(): readonly string[] {
-  const bash = ['/bin/bash', '/usr/bin/bash', '/usr/local/bin/bash'].find((path) => existsSync(path));
-  return bash === undefined ? ['/bin/sh'] : [bash, '--norc', '-p'];
 }

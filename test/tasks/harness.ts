@@ -5,7 +5,7 @@ import { afterEach } from 'vitest';
 import { systemClock } from '../../src/engine/clock.ts';
 import type { AttemptHandle, AttemptReport, AttemptSpec, Executor } from '../../src/engine/ports.ts';
 import type { Outcome } from '../../src/model.ts';
-import { createExecutor } from '../../src/tasks/executor.ts';
+import { createExecutor, type ProcessExecutor } from '../../src/tasks/executor.ts';
 import type { OutputLines } from '../../src/tasks/process-attempt.ts';
 
 export const isRoot = process.getuid?.() === 0;
@@ -61,10 +61,17 @@ export interface Attempt {
 }
 
 export interface Bench {
-  readonly executor: Executor;
+  readonly executor: ProcessExecutor;
   readonly runsDirectory: string;
   readonly output: OutputLines[];
   readonly start: (spec: Partial<AttemptSpec>) => Attempt;
+}
+
+let spawnerArgv: readonly string[] | undefined;
+
+/** Has another program start the processes of all executors to come. */
+export function spawnBy(argv: readonly string[]): void {
+  spawnerArgv = argv;
 }
 
 /** An executor with real processes. */
@@ -78,6 +85,7 @@ export function bench(environment: Record<string, string | undefined> = process.
     inheritedEnvironment: environment,
     output: 'file',
     onOutput: (lines) => output.push(lines),
+    ...(spawnerArgv && { spawnerArgv }),
   });
   later(() => executor.close());
   let count = 0;

@@ -22,7 +22,7 @@ export function launcher(
   launch: (script: string, more?: Partial<LaunchRequest>) => Launched;
 } {
   const directory = temporaryDirectory();
-  const spawner = createSpawner({ environment, clock: systemClock, ...(shell && { shell }) });
+  const spawner = createSpawner({ environment, clock: systemClock, ...(shell && { argv: shell }) });
   later(() => spawner.close());
   let count = 0;
   const launch = (script: string, more: Partial<LaunchRequest> = {}): Launched => {
@@ -56,6 +56,7 @@ function available(name: string): boolean {
 }
 
 const known: [string, string[]][] = [
+  ['perl', ['perl']],
   ['bash', ['bash', '--norc', '-p']],
   ['dash', ['dash']],
   ['busybox', ['busybox', 'sh']],
