@@ -167,33 +167,27 @@ export class Client {
 
   #unreachable(error: NodeJS.ErrnoException): Failure {
     const name = printable(this.name);
-    switch (error.code) {
-      case 'EACCES':
-        return new Failure(
-          exit.notAllowed,
-          `you may not talk to the tsched at ${name}`,
-          'be the user it runs as, or root',
-        );
-      case 'ENOENT':
-      case 'ECONNREFUSED':
-      case 'ENOTDIR': {
-        const hint =
-          'start one: tsched start; or name its state directory with --state-dir, or its address with --url';
-        return new Failure(exit.unavailable, `no tsched is running at ${name}`, hint);
-      }
-      case 'ECONNRESET':
-      case 'EPIPE':
-        return this.gone();
-      case 'ERR_INVALID_CHAR':
-        return new Failure(exit.usage, 'TSCHED_TOKEN is no token', 'take one that tsched token create gave');
-      default:
-        return new Failure(
-          exit.unavailable,
-          `the tsched at ${name} cannot be asked: ${printable(error.message)}`,
-        );
+    const code = error.code ?? '';
+    if (code === 'EACCES') {
+      const hint = 'be the user it runs as, or root';
+      return new Failure(exit.notAllowed, `you may not talk to the tsched at ${name}`, hint);
     }
+    if (ABSENT.has(code)) {
+      const hint =
+        'start one: tsched start; or name its state directory with --state-dir, or its address with --url';
+      return new Failure(exit.unavailable, `no tsched is running at ${name}`, hint);
+    }
+    if (code === 'ECONNRESET' || code === 'EPIPE') return this.gone();
+    if (code === 'ERR_INVALID_CHAR') {
+      return new Failure(exit.usage, 'TSCHED_TOKEN is no token', 'take one that tsched token create gave');
+    }
+    const text = `the tsched at ${name} cannot be asked: ${printable(error.message)}`;
+    return new Failure(exit.unavailable, text);
   }
 }
+
+/** Nobody listens there. */
+const ABSENT: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ECONNREFUSED']);
 
 /** @throws Failure (64) */
 function targetOf(text: string): RequestOptions & { readonly protocol: string } {

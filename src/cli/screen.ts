@@ -11,6 +11,9 @@ const REST_OF_SCREEN = '\u001b[J';
 /** Any of these ends the process; the terminal is to be as it was. */
 const ENDS = ['SIGTERM', 'SIGHUP'] as const;
 
+/** q, Q, Ctrl-C, Ctrl-D. */
+const LEAVES: ReadonlySet<number> = new Set([0x71, 0x51, 3, 4]);
+
 /** The terminal as a whole, until it is closed. */
 export class Screen {
   readonly #session: Session;
@@ -25,7 +28,7 @@ export class Screen {
 
   private constructor(session: Session) {
     this.#session = session;
-    this.#output = process.stdout as WriteStream;
+    this.#output = process.stdout;
     this.#input = process.stdin.isTTY ? process.stdin : undefined;
     session.out(ENTER);
     process.on('SIGINT', this.#interrupted);
@@ -66,7 +69,7 @@ export class Screen {
   readonly #interrupted = (): void => this.#leave();
 
   readonly #typed = (bytes: Buffer): void => {
-    if (/[qQ\u0003\u0004]/.test(bytes.toString('latin1'))) this.#leave();
+    if (bytes.some((byte) => LEAVES.has(byte))) this.#leave();
   };
 
   readonly #ended = (signal: NodeJS.Signals): void => {

@@ -7,7 +7,7 @@ import { Client, type ClientOptions } from './client.ts';
 import { exit, isFailure } from './exit.ts';
 import type { Session } from './session.ts';
 import { counted } from './sizes.ts';
-import { daemonAsJson, daemonLines, linesAsText, some, type Line, type StatusOptions } from './status.ts';
+import { daemonAsJson, daemonLines, linesAsText, some, type Line } from './status-lines.ts';
 import { daemonOf, runOf, type ToldRun, type ToldStatus } from './told.ts';
 
 /** Whoever asks wants an answer now: what the daemon has written down is one too. */
@@ -55,7 +55,10 @@ export function liveLines(live: ToldStatus | undefined, { now, hostTimezone }: S
 }
 
 /** Of a daemon that was named by its socket or address: whatever it says, and nothing of the files around it. */
-export async function remoteStatus(options: StatusOptions, session: Session): Promise<number> {
+export async function remoteStatus(
+  options: ClientOptions & { readonly json?: boolean },
+  session: Session,
+): Promise<number> {
   const client = new Client(options, session);
   const [status, { runs }] = await Promise.all([
     client.get<ToldStatus>('/status'),

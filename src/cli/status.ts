@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import type { Instant, JobId, Pause, RunRecord } from '../model.ts';
-import { printable, printableJson } from '../observe/text.ts';
+import { printableJson } from '../observe/text.ts';
 import type { DaemonInfo } from '../store/daemon-file.ts';
 import type { RunFigures } from '../store/history.ts';
 import { statePaths } from '../store/state-directory.ts';
@@ -8,8 +8,9 @@ import { exit, isFailure } from './exit.ts';
 import { runAsJson } from './history-row.ts';
 import { newestDaemon, runningDaemon, withHistory } from './past.ts';
 import { resultCell } from './results.ts';
-import type { Session, Style } from './session.ts';
+import type { Session } from './session.ts';
 import { counted, sizeInWords } from './sizes.ts';
+import { daemonAsJson, daemonLines, linesAsText, some, type Line } from './status-lines.ts';
 import { liveAsJson, liveLines, liveStatus, remoteStatus } from './status-live.ts';
 import { stateDirectory } from './state-directory.ts';
 import type { ToldStatus } from './told.ts';
@@ -125,27 +126,6 @@ function storeState({ isRunning, daemon, contents }: Standing): string {
   return contents === undefined ? 'absent' : 'well';
 }
 
-export function daemonAsJson({
-  pid,
-  startedAt,
-  version,
-  file,
-  jobs,
-  loadedAt,
-  fileProblem,
-}: DaemonInfo): object {
-  return {
-    pid,
-    startedAt: rfc3339(startedAt),
-    version,
-    file,
-    jobs,
-    loadedAt: rfc3339(loadedAt),
-    fileProblem:
-      fileProblem === undefined ? null : { since: rfc3339(fileProblem.since), message: fileProblem.message },
-  };
-}
-
 function troubleAsJson({ isRunning, daemon, contents }: Standing): object {
   if (typeof contents === 'string') return { since: null, message: contents, hint: null };
   if (!isRunning || daemon?.store.kind !== 'degraded') return { since: null, message: null, hint: null };
@@ -167,53 +147,6 @@ function asText(standing: Standing, session: Session): string {
   const lines = [...daemonLines(standing, session), ...storeLines(standing, session)];
   if (typeof standing.contents === 'object') lines.push(...jobLines(standing.contents, session));
   return linesAsText([...lines, ...liveLines(standing.live, session)], session);
-}
-
-export function linesAsText(lines: readonly Line[], session: Session): string {
-  const paint = session.painter('out');
-  return lines
-    .map(({ name, text, style }) => {
-      const told = printable(text);
-      return `${paint('dim', name.padEnd(8))} ${style === undefined ? told : paint(style, told)}\n`;
-    })
-    .join('');
-}
-
-export interface Line {
-  readonly name: string;
-  readonly text: string;
-  readonly style?: Style;
-}
-
-export function daemonLines(
-  { isRunning, daemon, state }: Pick<Standing, 'isRunning' | 'daemon' | 'state'>,
-  session: Session,
-): Line[] {
-  const time = (at: number): string => dayTime(at, session.hostTimezone, session.now);
-  if (!isRunning) {
-    const last =
-      daemon === undefined ? '' : `; the last one started ${time(daemon.startedAt)} (pid ${daemon.pid})`;
-    return [{ name: 'daemon', text: `not running in ${state}${last}`, style: 'red' }];
-  }
-  if (daemon === undefined)
-    return [{ name: 'daemon', text: 'running; it says nothing of itself', style: 'green' }];
-  const { version, pid, startedAt, file, jobs, loadedAt, fileProblem } = daemon;
-  const since = `${roughly(session.now - startedAt)}, since ${time(startedAt)}`;
-  const problem: Line[] =
-    fileProblem === undefined
-      ? []
-      : [
-          {
-            name: '',
-            text: `since ${time(fileProblem.since)}: ${fileProblem.message}; see tsched validate`,
-            style: 'red',
-          },
-        ];
-  return [
-    { name: 'daemon', text: `tsched ${version} running for ${since}   pid ${pid}`, style: 'green' },
-    { name: 'file', text: `${file}   ${counted(jobs, 'job')}, loaded ${time(loadedAt)}` },
-    ...problem,
-  ];
 }
 
 function storeLines({ isRunning, daemon, contents, state }: Standing, session: Session): Line[] {
@@ -239,9 +172,6 @@ function storeLines({ isRunning, daemon, contents, state }: Standing, session: S
   return lines;
 }
 
-/** Names that are told; a thousand help nobody. */
-const MOST = 10;
-
 function jobLines({ figures, active, paused }: Contents, { now }: Session): Line[] {
   const running = active.map((run) => `${run.jobId} (${resultCell(run, now).text})`);
   const resting = [...paused].map(([id, { until, reason }]) => {
@@ -253,9 +183,4 @@ function jobLines({ figures, active, paused }: Contents, { now }: Session): Line
     { name: 'failing', text: some(figures.failing), ...(figures.failing.length > 0 ? { style: 'red' } : {}) },
     { name: 'paused', text: some(resting), ...(resting.length > 0 ? { style: 'yellow' } : {}) },
   ];
-}
-
-export function some(names: readonly string[]): string {
-  if (names.length === 0) return '0';
-  return `${names.length}   ${names.slice(0, MOST).join(', ')}${names.length > MOST ? ', …' : ''}`;
 }

@@ -74,15 +74,17 @@ function running(jobs: readonly ToldJob[], session: Session): string {
 }
 
 function all(jobs: readonly ToldJob[], session: Session): string {
-  const cells = [...jobs].sort(byWeight).map((job): Cell[] => {
-    const last = job.lastRun === null ? undefined : runOf(job.lastRun);
-    return [
-      { text: printable(job.id), style: 'bold' },
-      ...nextCells(job, session),
-      ...lastCells(last, session),
-    ];
-  });
+  const cells = [...jobs].sort(byWeight).map((job) => cellsOf(job, session));
   return table(['ID', 'NEXT', '', 'LAST', 'RESULT', ''], cells, session.painter('out'));
+}
+
+function cellsOf(job: ToldJob, session: Session): Cell[] {
+  const last = job.lastRun === null ? undefined : runOf(job.lastRun);
+  return [
+    { text: printable(job.id), style: 'bold' },
+    ...nextCells(job, session),
+    ...lastCells(last, session),
+  ];
 }
 
 /** What runs, then what failed, then what comes first. */
