@@ -35,7 +35,7 @@ import type {
 import type { Clock, Store } from './engine/ports.ts';
 import type { Duration, JobId, RunId, RunRecord } from './model.ts';
 import { addJobs, removeJob, type JobKeeper } from './operator/added-jobs.ts';
-import { censusOf, stateOf, viewOf, type Census } from './operator/jobs.ts';
+import { censusOf, nextTimesOf, stateOf, viewOf, type Census } from './operator/jobs.ts';
 import { Feed } from './operator/feed.ts';
 import { Runs, type RunsParts } from './operator/runs.ts';
 import { badFile, done, refuse, STOPPING } from './operator/answers.ts';
@@ -43,9 +43,7 @@ import { before, doneOf, NOTHING, planOf } from './operator/reload-plan.ts';
 import type { ReloadResult } from './operator/reload-result.ts';
 import { Requests } from './operator/requests.ts';
 import type { Wording } from './operator/wording.ts';
-import { clockChangeNote } from './schedule/notes.ts';
 import { suggest } from './schedule/suggest.ts';
-import { compileSchedule } from './schedule/trigger.ts';
 import type { DaemonInfo } from './store/daemon-file.ts';
 import { FAILED, type JobHistory } from './store/history.ts';
 
@@ -178,19 +176,7 @@ export class DaemonOperator implements Operator {
     const { engine, clock, wording } = this.#parts;
     const job = engine.job(jobId);
     if (job === undefined) return this.#unknownJob(jobId);
-    const { schedule, enabled } = job.definition;
-    const times: NextTime[] = [];
-    if (!enabled || job.fault !== undefined) return done(times);
-    const trigger = compileSchedule(schedule, jobId);
-    for (
-      let at = trigger.next(clock.now());
-      at !== undefined && times.length < count;
-      at = trigger.next(at)
-    ) {
-      const note = clockChangeNote(schedule, at, jobId);
-      times.push({ at, local: wording.local(at, schedule.timezone), note });
-    }
-    return done(times);
+    return done(nextTimesOf(job, wording, { after: clock.now(), count }));
   }
 
   runs(query: RunQuery): Promise<Answer<RunPage>> {

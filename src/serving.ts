@@ -2,6 +2,7 @@
  * Opens the API of a daemon that is running already. Part of the composition: what serves is loaded here, when jobs are armed, so
  * that no start waits for it.
  */
+import { dirname } from 'node:path';
 import type { Clock } from './engine/ports.ts';
 import type { Listener } from './http/http.ts';
 import type { Duration } from './model.ts';
@@ -70,10 +71,26 @@ export class Serving {
       await this.#try(async () => {
         const listener = await http.serveTcp(parts, { ...listen, tokens });
         onOpen({ listen: listener.at });
-        log.write('notice', `the API is at http://${listener.at}`, { listen: listener.at });
+        log.write('notice', `the page and the API are at http://${listener.at}/`, { listen: listener.at });
+        await this.#tellOfTokens();
         return listener;
       });
     }
+  }
+
+  /** Who opens the page for the first time needs to know what to type there. */
+  async #tellOfTokens(): Promise<void> {
+    const { log, tokens } = this.#parts;
+    const { readTokens, TokenTrouble } = await import('./http/tokens.ts');
+    try {
+      if (readTokens(tokens).length > 0) return;
+    } catch (error) {
+      if (!(error instanceof TokenTrouble)) throw error;
+      log.write('error', error.message);
+      return;
+    }
+    const command = `tsched token create me --scope run --state-dir '${dirname(tokens)}'`;
+    log.write('notice', `nobody can log in there yet; this makes a token: ${command}`);
   }
 
   async close(): Promise<void> {

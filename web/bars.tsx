@@ -13,7 +13,15 @@ const hourOf = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-
 type Counts = Record<(typeof TONES)[number], number>;
 
 /** The last day, an hour a bar. Failures stand on top, and are never thinner than can be seen. */
-export function Bars({ rows, thisHour, since }: { rows: readonly Row[]; thisHour: number; since: number }) {
+export function Bars({
+  rows,
+  thisHour,
+  since,
+}: {
+  rows: readonly Row[];
+  thisHour: number;
+  since: number | undefined;
+}) {
   const hours = count(rows, thisHour);
   const most = Math.max(...hours.map(sumOf), 1);
   const first = thisHour - (HOURS - 1) * HOUR;
@@ -51,7 +59,7 @@ export function Bars({ rows, thisHour, since }: { rows: readonly Row[]; thisHour
         <span class="legend good">{totals.good} succeeded</span>
         <span class="legend bad">{totals.bad} failed</span>
         <span class="legend quiet">{totals.quiet} skipped or cancelled</span>
-        {since > first ? (
+        {since !== undefined && since > first ? (
           <span class="faint">There are more: only those since {hourOf.format(since)} were counted.</span>
         ) : undefined}
       </figcaption>

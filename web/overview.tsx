@@ -137,8 +137,9 @@ function RunningRow({ run }: { run: Run }) {
       <Mark tone="active" />
       <JobLink id={run.jobId} />
       <RunLink run={run}>
-        {run.state === 'retrying' ? 'waits for a retry' : coarse(elapsed)}
+        {coarse(elapsed)}
         {expected === undefined ? '' : ` of about ${duration(expected)}`}
+        {run.state === 'retrying' ? ', waits for a retry' : ''}
       </RunLink>
       <progress
         aria-label={`${run.jobId}: elapsed against expected`}
@@ -157,7 +158,9 @@ function Failures() {
   const aside = some.length === 0 ? undefined : `${failures.value.length} in 24 h`;
   return (
     <Panel title="Last failures" aside={aside}>
-      {some.length === 0 ? <p class="faint">None in the last 24 hours.</p> : undefined}
+      {some.length === 0 ? (
+        <p class="faint">{rowsSince.value === undefined ? 'Asking…' : 'None in the last 24 hours.'}</p>
+      ) : undefined}
       <ul class="list">
         {some.map(([run, ...before]) =>
           run === undefined ? undefined : <Failure key={run.id} run={run} before={before.length} />,
@@ -180,7 +183,7 @@ function Failure({ run, before }: { run: Run; before: number }) {
       <RunLink run={run}>
         {runWords(run)}
         <span class="faint">
-          {before === 0 ? '' : `, and ${before} times before`}
+          {before === 0 ? '' : `, and ${before} more before`}
           {isOverNow ? '; it has succeeded since' : ''}
         </span>
       </RunLink>

@@ -95,7 +95,12 @@ export function JobButtons({ job, small }: { job: Job; small?: boolean }) {
   const size = small === true ? 'small' : '';
   return (
     <span class="buttons">
-      <button type="button" class={size} onClick={() => void runNow(job.id)} aria-label={`Run ${job.id} now`}>
+      <button
+        type="button"
+        class={size}
+        onClick={() => void runNow(job.id)}
+        aria-label={`Run now: ${job.id}`}
+      >
         Run now
       </button>
       {isPaused ? (

@@ -100,6 +100,7 @@ function draw(element: HTMLElement, { x, good, bad, p50, p95 }: Points, timeout:
   const options: UPlot.Options = {
     width: element.clientWidth,
     height: HEIGHT,
+    padding: [6, 14, 0, 0],
     legend: { show: false },
     cursor: { show: false },
     scales: {
@@ -116,6 +117,7 @@ function draw(element: HTMLElement, { x, good, bad, p50, p95 }: Points, timeout:
       {
         ...axis,
         size: 62,
+        filter: (_, splits) => splits,
         splits: (plot) => LEVELS.filter(within(plot.scales['y'])),
         values: (_, splits) => splits.map((value) => duration(value * 1000)),
       },

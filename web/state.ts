@@ -13,8 +13,8 @@ export const jobs = signal<ReadonlyMap<string, Job>>(new Map());
 export const status = signal<Status | undefined>(undefined);
 /** Of the last day, or since `rowsSince`; by what tells them apart. */
 export const rows = signal<ReadonlyMap<string, Row>>(new Map());
-/** The history before this was not asked for. Epoch milliseconds. */
-export const rowsSince = signal(0);
+/** The history before this was not asked for. Epoch milliseconds; undefined while it is. */
+export const rowsSince = signal<number | undefined>(undefined);
 export const isLoaded = signal(false);
 
 /** The daemon's time, once a second. */
@@ -40,20 +40,27 @@ function keyOf(row: Row): string {
   return isRun(row) ? row.id : `${row.jobId} ${row.scheduledAt}`;
 }
 
-/** Everything anew. */
+/** What events told while all was asked for anew: it is newer than the answer. */
+let meanwhile: Map<string, Row> | undefined;
+
+/** Everything anew: how things are first, then what was. */
 export async function load(): Promise<void> {
-  const [loadedStatus, loadedJobs, loadedRows] = await Promise.all([
-    ask<Status>('status'),
-    loadJobs(),
-    loadRows(),
-  ]);
+  const fresh = new Map<string, Row>();
+  meanwhile = fresh;
+  const loading = loadRows();
+  loading.catch(() => undefined); // told below, when it is its turn
+  const [loadedStatus, loadedJobs] = await Promise.all([ask<Status>('status'), loadJobs()]);
   batch(() => {
     status.value = loadedStatus;
     jobs.value = loadedJobs;
-    rows.value = loadedRows.rows;
-    rowsSince.value = loadedRows.since;
     isLoaded.value = true;
     now.value = Date.now() + ahead;
+  });
+  const loaded = await loading;
+  batch(() => {
+    rows.value = new Map([...loaded.rows, ...fresh]);
+    rowsSince.value = loaded.since;
+    if (meanwhile === fresh) meanwhile = undefined;
   });
 }
 
@@ -72,28 +79,37 @@ export async function loadJobs(): Promise<ReadonlyMap<string, Job>> {
   return all;
 }
 
+/** Oldest first. */
 async function loadRows(): Promise<{ rows: ReadonlyMap<string, Row>; since: number }> {
   const since = thisHour.value - 23 * HOUR;
-  const all = new Map<string, Row>();
+  const all: Row[] = [];
+  const told = (from: number): { rows: ReadonlyMap<string, Row>; since: number } => ({
+    rows: new Map(all.reverse().map((row) => [keyOf(row), row])),
+    since: from,
+  });
   let cursor = '';
   for (let page = 1; page <= MOST_PAGES; page++) {
     const path = `runs?limit=1000&since=${new Date(since).toISOString()}${cursor}`;
     const { runs, next } = await ask<{ runs: Row[]; next: string | null }>(path);
-    for (const row of runs) all.set(keyOf(row), row);
-    if (next === null) return { rows: all, since };
+    all.push(...runs);
+    if (next === null) return told(since);
     cursor = `&cursor=${segment(next)}`;
   }
-  return { rows: all, since: Math.min(...[...all.values()].map(whenOf)) };
+  return told(Math.min(...all.map(whenOf)));
 }
 
 /** What an event changes at once; the rest of the job is asked for by whoever called. */
 export function take(changes: readonly { readonly run?: Run; readonly skip?: Skip }[]): void {
   const nextRows = new Map(rows.value);
+  const set = (row: Row): void => {
+    nextRows.set(keyOf(row), row);
+    meanwhile?.set(keyOf(row), row);
+  };
   const nextJobs = new Map(jobs.value);
   for (const { run, skip } of changes) {
-    if (skip !== undefined) nextRows.set(keyOf(skip), skip);
+    if (skip !== undefined) set(skip);
     if (run === undefined) continue;
-    nextRows.set(run.id, run);
+    set(run);
     const job = nextJobs.get(run.jobId);
     if (job !== undefined) nextJobs.set(job.id, withRun(job, run));
   }

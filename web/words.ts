@@ -11,6 +11,8 @@ const DAY = 24 * HOUR;
 export function duration(ms: number): string {
   if (ms < SECOND) return `${Math.round(ms)} ms`;
   if (ms < 10 * SECOND) return `${(Math.floor(ms / 100) / 10).toFixed(1)} s`;
+  if (ms % HOUR === 0 && ms < DAY) return `${ms / HOUR} h`;
+  if (ms % MINUTE === 0 && ms < HOUR) return `${ms / MINUTE} m`;
   return coarse(ms);
 }
 

@@ -1,7 +1,9 @@
 /** Jobs as they are told to those who ask. */
 import type { JobStatus } from '../engine/engine.ts';
-import type { JobState, JobView } from '../engine/ports-operator.ts';
-import type { JobId, RunRecord } from '../model.ts';
+import type { JobState, JobView, NextTime } from '../engine/ports-operator.ts';
+import type { Instant, JobId, RunRecord } from '../model.ts';
+import { clockChangeNote } from '../schedule/notes.ts';
+import { compileSchedule } from '../schedule/trigger.ts';
 import type { JobHistory } from '../store/history.ts';
 import type { Wording } from './wording.ts';
 
@@ -41,6 +43,26 @@ export function viewOf(job: JobStatus, wording: Wording, { known, fresh, isAdded
 function newest(last: RunRecord | undefined, active: readonly RunRecord[]): RunRecord | undefined {
   const newer = active.findLast(({ id }) => last === undefined || id > last.id);
   return newer ?? last;
+}
+
+/** The next scheduled times: none of a job that is disabled or cannot be scheduled. */
+export function nextTimesOf(
+  { definition, fault }: JobStatus,
+  wording: Wording,
+  { after, count }: { after: Instant; count: number },
+): readonly NextTime[] {
+  const { id, schedule, enabled } = definition;
+  const times: NextTime[] = [];
+  if (!enabled || fault !== undefined) return times;
+  const trigger = compileSchedule(schedule, id);
+  for (let at = trigger.next(after); at !== undefined && times.length < count; at = trigger.next(at)) {
+    times.push({
+      at,
+      local: wording.local(at, schedule.timezone),
+      note: clockChangeNote(schedule, at, id),
+    });
+  }
+  return times;
 }
 
 /** How many jobs are in which state, how many slots wait, and what is due next. */

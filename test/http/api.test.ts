@@ -432,6 +432,18 @@ describe('jobs at run time', () => {
   });
 });
 
+describe('the session of a page', () => {
+  it('begins with a token, says who one is, and ends', async () => {
+    const onSocket = { by: 'somebody on the socket', scope: 'admin' };
+    expect((await promised('/api/v1/session')).body).toEqual(onSocket);
+    const begun = await post('/api/v1/session', { token: 'any' });
+    expect(begun.body).toEqual(onSocket);
+    expect(begun.headers['set-cookie']?.[0]).toMatch(/^tsched_\w+=any; .*HttpOnly; SameSite=Strict$/);
+    const ended = await promised('/api/v1/session', { method: 'DELETE' });
+    expect(ended.headers['set-cookie']?.[0]).toMatch(/^tsched_\w+=; Max-Age=0;/);
+  });
+});
+
 describe('stopping', () => {
   it('is the last thing asked, and every operation of the document was exercised', async () => {
     expect((await post('/api/v1/stop', { now: true, drain: true })).body.code).toBe('bad_body');
