@@ -38,9 +38,11 @@ my ($launcher, $wrapper) = @ENV{qw(TSCHED_LAUNCHER TSCHED_WRAPPER)};
 $0 = 'tsched-spawner';
 
 # Handlers, not IGNORE: exec takes them from the job's process, which before that obeys them itself.
-my $child = 0;
-for my $name (qw(PIPE HUP INT QUIT TERM)) {
-  $SIG{$name} = sub { $SIG{$name} = 'DEFAULT', kill $name, $$ if $child };
+# Who it is is asked of the system: a signal can come before the child's first line.
+my @signals = qw(PIPE HUP INT QUIT TERM);
+my $supervisor;
+for my $name (@signals) {
+  $SIG{$name} = sub { $SIG{$name} = 'DEFAULT', kill $name, $$ if $supervisor && $$ != $supervisor };
 }
 $SIG{CHLD} = 'IGNORE'; # no zombies
 
@@ -129,6 +131,7 @@ sub find {
 
 sub supervise {
   my @texts = split /\\0/, $_[0], -1;
+  $supervisor = $$;
   $SIG{CHLD} = 'DEFAULT';
   close $requests;
   while (@texts) {
@@ -220,7 +223,8 @@ sub launch {
   my $pid = branch();
   return refuse($id, $record, 'fork') if !defined $pid;
   if (!$pid) {
-    $child = 1;
+    # A handler runs between two steps of perl's, which exec may leave it no time for.
+    @SIG{@signals} = ('DEFAULT') x @signals;
     setpgrp 0, 0;
     # Not before the fork: what hangs, in a directory on a dead server, say, is to hang alone.
     my $step = chdir $cwd ? 'exec' : 'cwd';

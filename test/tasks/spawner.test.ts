@@ -85,6 +85,17 @@ describe.each(shells)('under %s', (name, shell) => {
   });
 });
 
+it.runIf(shells.some(([name]) => name === 'perl'))(
+  'under perl, a process hears a signal from its first moment on',
+  async () => {
+    const { launch } = launcher(['perl']);
+    const all = Array.from({ length: 200 }, () => launch('', { argv: ['sleep', '3600'] }));
+    for (const { pid } of all) void pid.then((id) => process.kill(-id, 'SIGTERM'));
+    const ends = await Promise.all(all.map(({ end }) => end));
+    expect(ends).toEqual(all.map(() => ({ kind: 'signalled', signal: 'SIGTERM' })));
+  },
+);
+
 function parentOf(pid: number): number {
   return Number(/^PPid:\s+(?<id>\d+)$/mu.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.groups?.['id']);
 }
