@@ -31,9 +31,6 @@ jobs:
   waits:
     cron: "0 0 1 1 *"
     run: echo begun; while [ ! -e go ]; do sleep 0.05; done; echo done
-  given:
-    cron: "0 0 1 1 *"
-    run: printf '%s' "$TSCHED_WITH"
   often:
     cron: "* * * * * *"
     command: ["true"]
@@ -109,16 +106,16 @@ describe('questions', () => {
       stopping: false,
       store: { kind: 'well' },
     });
-    expect(body.jobs).toEqual({ scheduled: 5, paused: 0, disabled: 0, ended: 0, faulted: 0 });
+    expect(body.jobs).toEqual({ scheduled: 4, paused: 0, disabled: 0, ended: 0, faulted: 0 });
     expect(body.next.jobId).toBe('often');
   });
 
   it('lists jobs a page at a time, each with where it comes from, and no secret', async () => {
     const first = await promised('/api/v1/jobs?limit=3');
-    expect(first.body.jobs.map(({ id }: Body) => id)).toEqual(['fails', 'given', 'hello']);
+    expect(first.body.jobs.map(({ id }: Body) => id)).toEqual(['fails', 'hello', 'often']);
     const second = await promised(`/api/v1/jobs?limit=3&cursor=${first.body.next}`);
-    expect(second.body).toMatchObject({ next: null, jobs: [{ id: 'often' }, { id: 'waits' }] });
-    expect(first.body.jobs[2]).toMatchObject({
+    expect(second.body).toMatchObject({ next: null, jobs: [{ id: 'waits' }] });
+    expect(first.body.jobs[1]).toMatchObject({
       description: 'Says it',
       schedule: '0 0 1 1 *',
       scheduleInWords: 'At 00:00, on day 1 of the month, only in January',
@@ -256,50 +253,6 @@ describe('a run by hand', () => {
     expect((await post('/api/v1/jobs/nope/runs')).body.code).toBe('unknown_job');
   });
 
-  it('can be given values, which a retry gives again', async () => {
-    const given = { a: 1, _b: 'two', 'c-3': [null] };
-    const headers = { 'idempotency-key': 'given' };
-    const { body: run } = await post('/api/v1/jobs/given/runs', { with: given }, headers);
-    await over(run.id as string);
-    const again = await post(`/api/v1/runs/${run.id}/retry`);
-    await over(again.body.id as string);
-    for (const id of [run.id, again.body.id]) {
-      expect(JSON.parse((await promised(`/api/v1/runs/${id}/output`)).text)).toEqual(given);
-    }
-    const other = await post('/api/v1/jobs/given/runs', { with: { a: 2 } }, headers);
-    expect(other.body.code).toBe('key_reused');
-    const many = Object.fromEntries(Array.from({ length: 65 }, (_, index) => [`n${index}`, 1]));
-    const bad = [
-      [],
-      'x',
-      { '': 1 },
-      { 'a b': 1 },
-      { a: 'NUL \0' },
-      { ['x'.repeat(65)]: 1 },
-      many,
-      { a: 'é'.repeat(33_000) },
-    ];
-    for (const wrong of bad) {
-      const { status, body } = await post('/api/v1/jobs/given/runs', { with: wrong });
-      expect({ status, detail: body.detail }).toMatchObject({
-        status: 400,
-        detail: expect.stringContaining('"with" takes'),
-      });
-    }
-  });
-
-  it('is named by the beginning of its id, where only one begins so', async () => {
-    const { body: run } = await post('/api/v1/jobs/hello/runs');
-    const id = run.id as string;
-    await over(id);
-    expect((await promised(`/api/v1/runs/${id.slice(0, 30)}`)).body.id).toBe(id);
-    expect((await promised(`/api/v1/runs/${id.slice(0, 30)}/output`)).text).toBe('line 1\nline 2\n');
-    expect((await post(`/api/v1/runs/${id.slice(0, 30)}/cancel`)).body.code).toBe('run_finished');
-    expect((await promised(`/api/v1/runs/${id.slice(0, 4)}`)).body.code).toBe('ambiguous_run');
-    expect((await promised('/api/v1/runs/0')).body.code).toBe('unknown_run');
-    expect((await promised('/api/v1/runs/ffff%25')).body.code).toBe('unknown_run');
-  });
-
   it('is told in the log, with who asked', async () => {
     const told = await daemon.waitFor('a word of it', ({ msg }) =>
       msg.startsWith('somebody on the socket runs hello: run '),
@@ -390,7 +343,7 @@ describe('reloading', () => {
       changed: ['fails'],
       rescheduled: ['often'],
       removed: [],
-      unchanged: 3,
+      unchanged: 2,
     };
     expect(plan.body).toMatchObject({ kind: 'planned', ...changes });
     expect((await promised('/api/v1/jobs/added')).status).toBe(404);
