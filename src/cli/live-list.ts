@@ -33,7 +33,7 @@ export async function listingOf(client: Client, { hostTimezone, now }: Session):
   const told: ToldJob[] = [];
   for (let cursor: string | null = ''; cursor !== null;) {
     const after: string = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`;
-    const page: JobPage = await client.get(`/jobs?limit=1000${after}`);
+    const page: JobPage = await client.get(`/jobs?limit=${PAGE}${after}`);
     told.push(...page.jobs);
     cursor = page.next;
   }
@@ -50,6 +50,9 @@ export async function listingOf(client: Client, { hostTimezone, now }: Session):
     },
   };
 }
+
+/** Jobs asked for at once: a page holds up the loop that starts jobs for some milliseconds. */
+const PAGE = 200;
 
 interface JobPage {
   readonly jobs: readonly ToldJob[];

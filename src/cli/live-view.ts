@@ -6,10 +6,8 @@ import type { ServerEvent } from './event-stream.ts';
 import { Screen } from './screen.ts';
 import { Session } from './session.ts';
 
-/** Between two frames at least, however much happens. */
-const SHORTEST: Duration = 250;
-/** On a terminal at most: times are told from now. */
-const LONGEST: Duration = 1000;
+/** Between two frames, however much happens: what is asked for costs the daemon time too. */
+const PACE: Duration = 1000;
 
 /** What is shown, by what the daemon tells now. */
 export interface View<T> {
@@ -26,9 +24,10 @@ export interface View<T> {
 export async function show<T>(view: View<T>, client: Client, session: Session): Promise<void> {
   const leaving = new AbortController();
   const events = await client.events('/events', leaving.signal);
-  const first = await view.ask();
-  const screen = Screen.ifAny(session);
+  let screen: Screen | undefined;
   try {
+    const first = await view.ask();
+    screen = Screen.ifAny(session);
     await new Showing(view, { client, session, screen }).from(first, events);
   } finally {
     screen?.close();
@@ -63,12 +62,11 @@ class Showing<T> {
       this.#isLeft = true;
       this.#wake();
     });
-    screen?.onResize(() => this.#wake());
     let told = first;
     this.#isNew = false;
-    while (this.#draw(told) && !this.#isLeft && !this.#isGone) {
+    while (this.#draw(told) && !this.#isOver) {
       await this.#pause();
-      if (!this.#isNew || this.#isLeft || this.#isGone) continue;
+      if (!this.#isNew || this.#isOver) continue;
       this.#isNew = false;
       told = await this.#view.ask();
     }
@@ -96,16 +94,22 @@ class Showing<T> {
     return true;
   }
 
+  /** Until the next frame; what ends the view does not wait for it. */
   async #pause(): Promise<void> {
-    await wait(SHORTEST);
-    if (this.#isNew || this.#isLeft || this.#isGone) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const callOff = systemClock.after(PACE, resolve);
+    this.#wake = () => {
+      if (this.#isOver) resolve();
+    };
+    await promise;
+    callOff();
+    if (this.#isOver || this.#isNew || this.#around.screen !== undefined) return;
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
-      if (this.#around.screen !== undefined) systemClock.after(LONGEST - SHORTEST, resolve);
     });
   }
-}
 
-function wait(length: Duration): Promise<void> {
-  return new Promise((resolve) => void systemClock.after(length, resolve));
+  get #isOver(): boolean {
+    return this.#isLeft || this.#isGone;
+  }
 }

@@ -54,14 +54,9 @@ export class Screen {
     this.#leave = leave;
   }
 
-  onResize(resized: () => void): void {
-    this.#output.on('resize', resized);
-  }
-
   close(): void {
     process.off('SIGINT', this.#interrupted);
     for (const signal of ENDS) process.off(signal, this.#ended);
-    this.#output.removeAllListeners('resize');
     this.#input?.off('data', this.#typed).setRawMode(false).pause();
     this.#session.out(LEAVE);
   }

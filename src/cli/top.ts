@@ -6,7 +6,7 @@ import { show } from './live-view.ts';
 import { lengthOf, resultCell } from './results.ts';
 import type { Session } from './session.ts';
 import { table, type Cell } from './table.ts';
-import { instantOf, runOf, type ToldJob, type ToldStatus } from './told.ts';
+import { instantOf, runOf, type ToldJob, type ToldRun, type ToldStatus } from './told.ts';
 
 export interface TopOptions extends ClientOptions {
   readonly json?: boolean;
@@ -14,28 +14,30 @@ export interface TopOptions extends ClientOptions {
 
 interface Told {
   readonly status: ToldStatus;
+  readonly active: readonly ToldRun[];
   readonly jobs: readonly ToldJob[];
   /** There are more jobs than were asked for. */
   readonly next: string | null;
 }
 
 /** Jobs that are asked for at once: who has more looks at a part of them. */
-const MOST = 1000;
+const MOST = 200;
 const PART = `The first ${MOST} jobs by id; there are more.\n`;
 
 /** What runs, what comes and what fails, as it happens. */
 export async function top(options: TopOptions, session: Session): Promise<void> {
   const client = new Client(options, session);
   const ask = async (): Promise<Told> => {
-    const [status, page] = await Promise.all([
+    const [status, { runs }, { jobs, next }] = await Promise.all([
       client.get<ToldStatus>('/status'),
-      client.get<Omit<Told, 'status'>>(`/jobs?limit=${MOST}`),
+      client.get<{ readonly runs: readonly ToldRun[] }>(`/runs?status=active&limit=${MOST}`),
+      client.get<Pick<Told, 'jobs' | 'next'>>(`/jobs?limit=${MOST}`),
     ]);
-    return { status, ...page };
+    return { status, active: runs, jobs, next };
   };
-  const draw = ({ status, jobs, next }: Told, now: Session): string => {
-    if (options.json === true) return `${printableJson({ status, jobs })}\n`;
-    const parts = [heading(status, now), next === null ? '' : PART, running(jobs, now), all(jobs, now)];
+  const draw = ({ status, active, jobs, next }: Told, now: Session): string => {
+    if (options.json === true) return `${printableJson({ status, active, jobs })}\n`;
+    const parts = [heading(status, now), next === null ? '' : PART, running(active, now), all(jobs, now)];
     return `${parts.filter((part) => part !== '').join('\n')}\n`;
   };
   await show<Told>({ ask, draw }, client, session);
@@ -60,8 +62,8 @@ function heading(status: ToldStatus, { now, hostTimezone }: Session): string {
   return `${lines.join('\n')}\n`;
 }
 
-function running(jobs: readonly ToldJob[], session: Session): string {
-  const runs = jobs.flatMap(({ active }) => active.map(runOf)).sort((a, b) => a.claimedAt - b.claimedAt);
+function running(active: readonly ToldRun[], session: Session): string {
+  const runs = active.map(runOf).sort((a, b) => a.claimedAt - b.claimedAt);
   if (runs.length === 0) return '';
   const cells = runs.map((run): Cell[] => [
     { text: run.id },

@@ -213,18 +213,6 @@ describe('a run by hand', () => {
     expect((await post('/api/v1/jobs/nope/runs')).body.code).toBe('unknown_job');
   });
 
-  it('is named by the beginning of its id, where only one begins so', async () => {
-    const { body: run } = await post('/api/v1/jobs/hello/runs');
-    const id = run.id as string;
-    await over(id);
-    expect((await promised(`/api/v1/runs/${id.slice(0, 30)}`)).body.id).toBe(id);
-    expect((await promised(`/api/v1/runs/${id.slice(0, 30)}/output`)).text).toBe('line 1\nline 2\n');
-    expect((await post(`/api/v1/runs/${id.slice(0, 30)}/cancel`)).body.code).toBe('run_finished');
-    expect((await promised(`/api/v1/runs/${id.slice(0, 4)}`)).body.code).toBe('ambiguous_run');
-    expect((await promised('/api/v1/runs/0')).body.code).toBe('unknown_run');
-    expect((await promised('/api/v1/runs/ffff%25')).body.code).toBe('unknown_run');
-  });
-
   it('is told in the log, with who asked', async () => {
     const told = await daemon.waitFor('a word of it', ({ msg }) =>
       msg.startsWith('somebody on the socket runs hello: run '),

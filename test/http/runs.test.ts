@@ -1,0 +1,86 @@
+/** How runs by hand are begun and named, on a real daemon; each answer against the document that promises it. */
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Later } from '../support/daemon.ts';
+import { Promises } from './promises.ts';
+import { ask, socketOf, startAsked, type Body, type Told, type Wanted } from './support.ts';
+
+const jobs = `
+jobs:
+  hello:
+    cron: "0 0 1 1 *"
+    run: printf 'line 1\\nline 2\\n'
+  given:
+    cron: "0 0 1 1 *"
+    run: printf '%s' "$TSCHED_WITH"
+`;
+
+const cleanups: (() => Promise<void> | void)[] = [];
+const later: Later = (cleanup) => void cleanups.push(cleanup);
+let promises: Promises;
+const promised = (path: string, wanted?: Wanted): Promise<Told> => promises.ask(path, wanted);
+const post = (path: string, json?: unknown, headers: Wanted['headers'] = {}): Promise<Told> =>
+  promised(path, { method: 'POST', headers, ...(json === undefined ? {} : { json }) });
+
+beforeAll(async () => {
+  const place = socketOf(await startAsked({ jobs, args: ['--no-watch'], later }));
+  promises = new Promises(place, (await ask(place, '/openapi.json')).body);
+});
+afterAll(async () => {
+  for (const cleanup of cleanups.reverse()) await cleanup();
+});
+
+/** Waits until a run is over, by asking. */
+async function over(id: string): Promise<Body> {
+  for (;;) {
+    const { body } = await promised(`/api/v1/runs/${id}`);
+    if (body.state === 'finished') return body;
+    await pause(20);
+  }
+}
+
+describe('a run by hand', () => {
+  it('can be given values, which a retry gives again', async () => {
+    const given = { a: 1, _b: 'two', 'c-3': [null] };
+    const headers = { 'idempotency-key': 'given' };
+    const { body: run } = await post('/api/v1/jobs/given/runs', { with: given }, headers);
+    await over(run.id as string);
+    const again = await post(`/api/v1/runs/${run.id}/retry`);
+    await over(again.body.id as string);
+    for (const id of [run.id, again.body.id]) {
+      expect(JSON.parse((await promised(`/api/v1/runs/${id}/output`)).text)).toEqual(given);
+    }
+    const other = await post('/api/v1/jobs/given/runs', { with: { a: 2 } }, headers);
+    expect(other.body.code).toBe('key_reused');
+    const many = Object.fromEntries(Array.from({ length: 65 }, (_, index) => [`n${index}`, 1]));
+    const bad = [
+      [],
+      'x',
+      { '': 1 },
+      { 'a b': 1 },
+      { a: 'NUL \0' },
+      { ['x'.repeat(65)]: 1 },
+      many,
+      { a: 'é'.repeat(33_000) },
+    ];
+    for (const wrong of bad) {
+      const { status, body } = await post('/api/v1/jobs/given/runs', { with: wrong });
+      expect({ status, detail: body.detail }).toMatchObject({
+        status: 400,
+        detail: expect.stringContaining('"with" takes'),
+      });
+    }
+  });
+
+  it('is named by the beginning of its id, where only one begins so', async () => {
+    const { body: run } = await post('/api/v1/jobs/hello/runs');
+    const id = run.id as string;
+    await over(id);
+    expect((await promised(`/api/v1/runs/${id.slice(0, 30)}`)).body.id).toBe(id);
+    expect((await promised(`/api/v1/runs/${id.slice(0, 30)}/output`)).text).toBe('line 1\nline 2\n');
+    expect((await post(`/api/v1/runs/${id.slice(0, 30)}/cancel`)).body.code).toBe('run_finished');
+    expect((await promised(`/api/v1/runs/${id.slice(0, 4)}`)).body.code).toBe('ambiguous_run');
+    expect((await promised('/api/v1/runs/0')).body.code).toBe('unknown_run');
+    expect((await promised('/api/v1/runs/ffff%25')).body.code).toBe('unknown_run');
+  });
+});
