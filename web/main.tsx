@@ -113,7 +113,8 @@ function Foot() {
         {mayRun() ? '' : ', which may only look'}
       </span>
       <span class="keys">
-        <kbd>/</kbd> search <kbd>g</kbd> <kbd>o</kbd> overview <kbd>g</kbd> <kbd>j</kbd> jobs
+        <kbd>/</kbd> search <kbd>g</kbd> <kbd>o</kbd> overview <kbd>g</kbd> <kbd>j</kbd> jobs <kbd>g</kbd>{' '}
+        <kbd>f</kbd> file
         {mayRun() ? (
           <>
             {' '}
