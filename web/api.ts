@@ -1,6 +1,6 @@
 /** Asks the daemon that served this page. */
 import { signal } from '@preact/signals';
-import type { Session } from './model.ts';
+import type { FileProblem, Session } from './model.ts';
 
 /** Undefined: not known yet. Null: nobody is logged in. */
 export const session = signal<Session | null | undefined>(undefined);
@@ -8,15 +8,24 @@ export const session = signal<Session | null | undefined>(undefined);
 /** By how much the daemon's clock is ahead of this machine's. Milliseconds; 0 while they agree within two seconds. */
 export let ahead = 0;
 
+interface Refused {
+  readonly detail?: string;
+  readonly hint?: string;
+  readonly errors?: readonly FileProblem[];
+}
+
 /** Why it was not answered as asked. */
 export class ApiProblem extends Error {
   readonly status: number;
   readonly hint: string;
+  /** Of a job file. */
+  readonly problems: readonly FileProblem[];
 
-  constructor(status: number, detail: string, hint: string) {
-    super(detail);
+  constructor(status: number, { detail = '', hint = '', errors = [] }: Refused) {
+    super(detail === '' ? `the daemon answered ${status}` : detail);
     this.status = status;
     this.hint = hint;
+    this.problems = errors;
   }
 }
 
@@ -34,10 +43,10 @@ export async function ask<T>(path: string, { method, body }: Wanted = {}): Promi
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   keepTime(response.headers.get('date'));
-  const told = (await response.json()) as { detail?: string; hint?: string };
+  const told = (await response.json()) as Refused;
   if (response.ok) return told as T;
   if (response.status === 401) session.value = null;
-  throw new ApiProblem(response.status, told.detail ?? response.statusText, told.hint ?? '');
+  throw new ApiProblem(response.status, told);
 }
 
 function keepTime(date: string | null): void {

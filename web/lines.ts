@@ -23,6 +23,7 @@ export class Lines {
   }
 
   add(text: string): void {
+    if (text === '') return;
     const parts = text.split('\n');
     const last = parts.length - 1;
     for (const [index, part] of parts.entries()) {

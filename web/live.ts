@@ -2,7 +2,7 @@
 import { effect, signal } from '@preact/signals';
 import { ApiProblem, ask, lookForSession, segment, session } from './api.ts';
 import type { Job, Run, Skip } from './model.ts';
-import { drop, isLoaded, jobs, load, loadJobs, loadStatus, put, take } from './state.ts';
+import { drop, isLoaded, jobs, load, loadJobs, loadStatus, put, status, take } from './state.ts';
 
 /** Whether what is shown is what is. `since`: when the stream was lost. */
 export const link = signal<
@@ -54,6 +54,13 @@ export function keepLive(): void {
     if (isIn && source === undefined) open();
     if (!isIn) close();
   });
+  setInterval(lookAtFile, 2000);
+}
+
+/** That a broken file is again what runs already changes nothing, so no event tells it. */
+function lookAtFile(): void {
+  if (link.value.kind !== 'live' || !status.value?.fileProblem) return;
+  loadStatus().catch(lost);
 }
 
 function close(): void {

@@ -4,6 +4,7 @@ import { render } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { notice, pause, pausing, runNow, mayRun } from './actions.ts';
 import { ApiProblem, logOut, lookForSession, session } from './api.ts';
+import { FilePage } from './file.tsx';
 import { JobPage } from './job.tsx';
 import { Jobs } from './jobs.tsx';
 import { keepLive, link } from './live.ts';
@@ -45,6 +46,7 @@ function View() {
   if (first === undefined) return <Overview />;
   if (first === 'jobs') return second === undefined ? <Jobs /> : <JobPage key={second} id={second} />;
   if (first === 'runs' && second !== undefined) return <RunPage key={second} id={second} />;
+  if (first === 'file') return <FilePage />;
   return (
     <p class="empty">
       There is nothing at this address. <a href={href()}>To the overview</a>
@@ -64,8 +66,15 @@ function Top() {
         <a href={href()} aria-current={current(first === undefined)} aria-keyshortcuts="g o">
           Overview
         </a>
-        <a href={href('jobs')} aria-current={current(first !== undefined)} aria-keyshortcuts="g j">
+        <a
+          href={href('jobs')}
+          aria-current={current(first === 'jobs' || first === 'runs')}
+          aria-keyshortcuts="g j"
+        >
           Jobs
+        </a>
+        <a href={href('file')} aria-current={current(first === 'file')} aria-keyshortcuts="g f">
+          File
         </a>
       </nav>
       <span class={`link ${link.value.kind}`} role="status">
@@ -104,7 +113,8 @@ function Foot() {
         {mayRun() ? '' : ', which may only look'}
       </span>
       <span class="keys">
-        <kbd>/</kbd> search <kbd>g</kbd> <kbd>o</kbd> overview <kbd>g</kbd> <kbd>j</kbd> jobs
+        <kbd>/</kbd> search <kbd>g</kbd> <kbd>o</kbd> overview <kbd>g</kbd> <kbd>j</kbd> jobs <kbd>g</kbd>{' '}
+        <kbd>f</kbd> file
         {mayRun() ? (
           <>
             {' '}
@@ -190,6 +200,7 @@ function key(event: KeyboardEvent): void {
   last = event.key;
   if (before === 'g' && event.key === 'j') go(href('jobs'));
   else if (before === 'g' && event.key === 'o') go(href());
+  else if (before === 'g' && event.key === 'f') go(href('file'));
   else if (event.key === '/') search(event);
   else if (event.key === 'r' && mayRun()) runShown();
 }
@@ -228,7 +239,10 @@ if (root !== null) {
 addEventListener('keydown', key);
 effect(() => {
   const { path } = place.value;
-  document.title = [path[1] ?? (path[0] === 'jobs' ? 'Jobs' : 'Overview'), 'tsched'].join(' · ');
+  document.title = [
+    path[1] ?? { jobs: 'Jobs', file: 'Job file' }[path[0] ?? ''] ?? 'Overview',
+    'tsched',
+  ].join(' · ');
 });
 keepNow();
 keepLive();

@@ -134,6 +134,15 @@ export interface Status {
   readonly store: { readonly kind: string; readonly message?: string; readonly hint?: string };
 }
 
+export interface FileProblem {
+  readonly severity: 'error' | 'warning';
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  readonly message: string;
+  readonly hint: string | null;
+}
+
 export function isRun(row: Row): row is Run {
   return row.state !== 'skipped';
 }

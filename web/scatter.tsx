@@ -104,7 +104,7 @@ function draw(element: HTMLElement, { x, good, bad, p50, p95 }: Points, timeout:
     legend: { show: false },
     cursor: { show: false },
     scales: {
-      x: { time: true, range: padded },
+      x: { time: true, range: () => padded(x[0] ?? 0, x.at(-1) ?? 0) },
       y: { distr: 3 },
     },
     axes: [
@@ -146,8 +146,8 @@ function within({ min = 0, max = 0 }: UPlot.Scale = {}): (level: number) => bool
   return (level) => level >= min && level <= max;
 }
 
-/** One moment alone has no width. */
-function padded(_: UPlot, least: number, most: number): [number, number] {
+/** One moment alone has no width; uPlot would give it years. */
+function padded(least: number, most: number): [number, number] {
   const pad = Math.max((most - least) * 0.03, 5);
   return [least - pad, most + pad];
 }

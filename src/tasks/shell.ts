@@ -59,6 +59,7 @@ export class Shell {
   #callOff: (() => void) | undefined;
   #interval = 2 * GRACE;
   #mute = true;
+  /** It has got as far as a first request. */
   #begun = false;
   #dead = false;
   /** Nobody is left who could report. */
@@ -124,6 +125,7 @@ export class Shell {
 
   #hear([verb, id = '', ...rest]: readonly string[]): void {
     this.#mute = false;
+    if (verb !== 'H') this.#begun = true;
     if (verb === 'A') return rest.forEach((each) => this.#began(Number(each), Number(id)));
     const launch = this.#launches.get(Number(id));
     if (launch === undefined) return;
@@ -143,7 +145,6 @@ export class Shell {
   }
 
   #began(id: number, supervisor: number): void {
-    this.#begun = true;
     const launch = this.#launches.get(id);
     if (launch === undefined || launch.begun) return; // its supervisor was faster
     launch.begun = true;

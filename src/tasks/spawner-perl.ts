@@ -5,7 +5,7 @@
  * read byte by byte. What needs another user, a priority or limits goes through the shell programs here as well.
  *
  * Requests (stdin) are frames: their length in bytes, a line break, and texts with a NUL between them. The first frame is the
- * environment that processes inherit (perl itself is started with none of it: PERL5OPT and its like are for the jobs). The others
+ * environment that processes inherit (perl itself is started without PERL5OPT and its like, which are for the jobs). The others
  * are batches: the ids, then for each request the number of its texts and these (see `begin`).
  *
  * A supervisor does nothing that could hang but for the files of the run, since it would hold up the rest of its batch; so that
@@ -30,12 +30,11 @@ if [ "$ts_wrapped" = 0 ]; then exec 4>&-; else ${MODULE_FILES}; fi
 exec "$@"
 `;
 
-/** `perl -e 'eval $ENV{TSCHED_SPAWNER}'`, with the other programs in TSCHED_LAUNCHER and TSCHED_WRAPPER. */
+/** `perl -e 'eval $ENV{TSCHED_SPAWNER}' name`, with the other programs in TSCHED_LAUNCHER and TSCHED_WRAPPER. */
 export const SPAWNER_PERL = `
 use strict;
 use Fcntl qw(F_SETFD FD_CLOEXEC O_APPEND O_CREAT O_EXCL O_RDWR O_WRONLY);
 my ($launcher, $wrapper) = @ENV{qw(TSCHED_LAUNCHER TSCHED_WRAPPER)};
-$0 = 'tsched-spawner';
 
 # Handlers, not IGNORE: exec takes them from the job's process, which before that obeys them itself.
 # Who it is is asked of the system: a signal can come before the child's first line.

@@ -69,9 +69,10 @@ const REAP = '0\n';
 
 function perl(argv: readonly string[]): SpawnerProgram {
   return {
-    argv: [...argv, '-e', 'eval $ENV{TSCHED_SPAWNER}; die $@ if $@'],
+    argv: [...argv, '-e', 'eval $ENV{TSCHED_SPAWNER}; die $@ if $@', 'tsched-spawner'],
     stdio: (inherit) => ['pipe', 'pipe', 'ignore', ...(inherit ? [1, 2] : [])],
-    environment: (_, inherit) => ({
+    environment: (inherited, inherit) => ({
+      ...Object.fromEntries(Object.entries(inherited).filter(([name]) => !name.startsWith('PERL'))),
       TSCHED_SPAWNER: SPAWNER_PERL,
       TSCHED_LAUNCHER: LAUNCHER_SCRIPT,
       TSCHED_WRAPPER: WRAPPER_SCRIPT,

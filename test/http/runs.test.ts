@@ -40,6 +40,18 @@ async function over(id: string): Promise<Body> {
 }
 
 describe('a run by hand', () => {
+  it('is the same run for the same key, however many ask at once', async () => {
+    const headers = { 'idempotency-key': 'one' };
+    const asked = Array.from({ length: 10 }, () => post('/api/v1/jobs/hello/runs', undefined, headers));
+    const told = await Promise.all(asked);
+    expect(new Set(told.map(({ body }) => body.id as string)).size).toBe(1);
+    expect(told.filter((one) => one.headers['idempotent-replayed'] === 'true')).toHaveLength(9);
+    const other = await post('/api/v1/jobs/given/runs', undefined, headers);
+    expect(other.body.code).toBe('key_reused');
+    const bad = await post('/api/v1/jobs/hello/runs', undefined, { 'idempotency-key': 'with space' });
+    expect(bad.status).toBe(400);
+  });
+
   it('can be given values, which a retry gives again', async () => {
     const given = { a: 1, _b: 'two', 'c-3': [null] };
     const headers = { 'idempotency-key': 'given' };

@@ -41,6 +41,8 @@ export async function open(
 ): Promise<Watched> {
   const context = await browser.newContext(options);
   const page = await context.newPage();
+  // Below a test's own time, so that what was waited for is named.
+  page.setDefaultTimeout(10_000);
   const wrong: string[] = [];
   page.on('pageerror', (error) => wrong.push(`error: ${error.message}`));
   page.on('dialog', (dialog) => {

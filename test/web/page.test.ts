@@ -1,5 +1,6 @@
 /** The page as people use it: a real daemon, a real browser, clicks. */
 import axe from 'axe-core';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -51,7 +52,7 @@ afterAll(async () => {
 interface Served {
   readonly daemon: Daemon;
   readonly origin: string;
-  readonly tokens: Readonly<Record<'read' | 'run', string>>;
+  readonly tokens: Readonly<Record<'read' | 'run' | 'admin', string>>;
 }
 
 async function serve(options: {
@@ -67,7 +68,7 @@ async function serve(options: {
   return {
     daemon,
     origin: `http://127.0.0.1:${portOf(daemon).port}`,
-    tokens: { read: token('read'), run: token('run') },
+    tokens: { read: token('read'), run: token('run'), admin: token('admin') },
   };
 }
 
@@ -167,6 +168,38 @@ describe.skipIf(why !== undefined)('an operator', () => {
     expect(wrong).toEqual([]);
   });
 
+  it('plays with expressions', async () => {
+    await page.goto(`${served.origin}/#/file`);
+    await page.getByLabel('Cron expression').fill('30 2 * * 0');
+    await page.getByLabel('Time zone').fill('Europe/Berlin');
+    await page.getByRole('button', { name: 'Explain' }).click();
+    await page.getByText('At 02:30').waitFor();
+    await page.getByLabel('Cron expression').fill('61 * * * *');
+    await page.getByRole('button', { name: 'Explain' }).click();
+    await page.locator('.code.bad').filter({ hasText: 'minute' }).waitFor();
+    expect(wrong).toEqual([]);
+  });
+
+  it('sees a broken edit, with its place, and that it is mended', async () => {
+    const admin = await open(browser, served.origin);
+    await logIn(admin.page, served.origin, served.tokens.admin);
+    await admin.page.goto(`${served.origin}/#/file`);
+    await admin.page.getByText('as it runs').waitFor();
+    const good = readFileSync(served.daemon.file, 'utf8');
+    writeFileSync(served.daemon.file, 'jobs: { a: { run: x, evry: 1m } }');
+    await admin.page
+      .locator('li.error')
+      .filter({ hasText: /1:22.*evry.*did you mean "every"/ })
+      .waitFor();
+    writeFileSync(served.daemon.file, good);
+    await admin.page.getByText('as it runs').waitFor();
+    await admin.page.getByLabel('Text of a job file').fill('jobs: { b: { run: x, every: 1n } }');
+    await admin.page.getByRole('button', { name: 'Check' }).click();
+    await admin.page.locator('li.error').filter({ hasText: '1:29' }).waitFor();
+    expect(admin.wrong).toEqual([]);
+    await admin.page.context().close();
+  });
+
   it('finds no serious obstacle in any view', async () => {
     const run = served.daemon.events('run_finished', 'fails')[0]?.run ?? '';
     for (const colorScheme of ['light', 'dark'] as const) {
@@ -175,6 +208,7 @@ describe.skipIf(why !== undefined)('an operator', () => {
         '/': '.bars',
         '/jobs': 'table',
         '/jobs/fails': '.history a',
+        '/file': '.try',
         [`/runs/${run}`]: '.line',
       })) {
         await page.goto(`${served.origin}/#${path}`);
@@ -191,7 +225,7 @@ describe.skipIf(why !== undefined)('an operator', () => {
 
   it('fits a telephone: nothing is wider than it', async () => {
     await page.setViewportSize({ width: 380, height: 780 });
-    for (const path of ['/', '/jobs', '/jobs/hostile']) {
+    for (const path of ['/', '/jobs', '/jobs/hostile', '/file']) {
       await page.goto(`${served.origin}/#${path}`);
       await page.locator('main .panel, main table').first().waitFor();
       expect(await page.evaluate<number>('document.documentElement.scrollWidth'), path).toBeLessThanOrEqual(

@@ -1,0 +1,214 @@
+import { useSignal, type Signal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
+import { ApiProblem, ask, session } from './api.ts';
+import type { FileProblem, NextTime } from './model.ts';
+import { Fact, Panel, When } from './parts.tsx';
+import { status } from './state.ts';
+
+interface Explained {
+  readonly words: string;
+  readonly timezone: string;
+  readonly warnings: readonly string[];
+  readonly times: readonly NextTime[];
+}
+
+interface Plan {
+  readonly added: readonly string[];
+  readonly changed: readonly string[];
+  readonly rescheduled: readonly string[];
+  readonly removed: readonly string[];
+  readonly unchanged: number;
+}
+
+/** What was answered, or why it was not. */
+interface Answered<T> {
+  readonly value?: T;
+  readonly trouble?: string;
+  readonly problems?: readonly FileProblem[];
+}
+
+async function answer<T>(signal: Signal<Answered<T>>, path: string, body?: object): Promise<void> {
+  try {
+    signal.value = { value: await ask<T>(path, { method: 'POST', ...(body === undefined ? {} : { body }) }) };
+  } catch (error) {
+    const isAnswer = error instanceof ApiProblem;
+    signal.value = isAnswer
+      ? { trouble: `${error.message} ${error.hint}`, problems: error.problems }
+      : { trouble: 'the daemon cannot be reached' };
+  }
+}
+
+export function FilePage() {
+  const isAdmin = session.value?.scope === 'admin';
+  return (
+    <>
+      <h1 class="hidden">Job file</h1>
+      <Loaded isAdmin={isAdmin} />
+      <div class="columns even">
+        <Explainer />
+        {isAdmin ? (
+          <Validator />
+        ) : (
+          <Panel title="Check a job file">
+            <p class="faint">
+              This takes a token of scope admin, since a job file can name other files of the host.
+            </p>
+          </Panel>
+        )}
+      </div>
+    </>
+  );
+}
+
+function Loaded({ isAdmin }: { isAdmin: boolean }) {
+  const plan = useSignal<Answered<Plan>>({});
+  const { file, loadedAt, fileProblem } = status.value ?? {};
+  // The status says that it is broken; where, a reload would say.
+  useEffect(() => {
+    if (isAdmin && fileProblem) void answer(plan, 'reload?dry_run=true');
+    else plan.value = {};
+  }, [fileProblem?.since]);
+  if (loadedAt === undefined) return <p class="faint wait">Asking the daemon…</p>;
+  return (
+    <Panel title="Job file" aside={fileProblem ? 'broken: the jobs before this edit go on' : 'as it runs'}>
+      <dl class="facts">
+        <Fact name="File">
+          <code>{file}</code>
+        </Fact>
+        <Fact name="Loaded">
+          <When at={loadedAt} />
+        </Fact>
+        {isAdmin ? (
+          <Fact name="A reload now">
+            <button type="button" class="small" onClick={() => void answer(plan, 'reload?dry_run=true')}>
+              What would it change?
+            </button>
+          </Fact>
+        ) : undefined}
+      </dl>
+      {fileProblem && plan.value.trouble === undefined ? (
+        <pre class="code bad">{fileProblem.message}</pre>
+      ) : undefined}
+      <div aria-live="polite">
+        {plan.value.trouble === undefined ? undefined : <pre class="code bad">{plan.value.trouble}</pre>}
+        <Problems problems={plan.value.problems ?? []} />
+        {plan.value.value === undefined ? undefined : <p>{planWords(plan.value.value)}</p>}
+      </div>
+    </Panel>
+  );
+}
+
+function planWords({ unchanged, ...lists }: Plan): string {
+  const told = (['added', 'changed', 'rescheduled', 'removed'] as const)
+    .filter((name) => lists[name].length > 0)
+    .map((name) => `${name}: ${lists[name].join(', ')}`);
+  return told.length === 0 ? 'Nothing.' : `${told.join('; ')}; unchanged: ${unchanged}.`;
+}
+
+function Explainer() {
+  const explained = useSignal<Answered<Explained>>({});
+  const submit = (event: SubmitEvent): void => {
+    event.preventDefault();
+    const { elements } = event.currentTarget as HTMLFormElement;
+    const valueOf = (name: string): string => (elements.namedItem(name) as HTMLInputElement).value.trim();
+    const timezone = valueOf('timezone');
+    const body = { expression: valueOf('expression'), ...(timezone === '' ? {} : { timezone }) };
+    void answer(explained, 'explain', body);
+  };
+  const { value, trouble } = explained.value;
+  return (
+    <Panel title="What does an expression mean?">
+      <form class="try" onSubmit={submit}>
+        <input
+          name="expression"
+          aria-label="Cron expression"
+          placeholder="30 9 * * 1-5"
+          required
+          maxLength={1000}
+        />
+        <input
+          name="timezone"
+          aria-label="Time zone"
+          placeholder="zone, e.g. Asia/Shanghai"
+          maxLength={100}
+        />
+        <button type="submit">Explain</button>
+      </form>
+      <div aria-live="polite">
+        {trouble === undefined ? undefined : <pre class="code bad">{trouble}</pre>}
+        {value === undefined ? undefined : <Meaning explained={value} />}
+      </div>
+    </Panel>
+  );
+}
+
+function Meaning({ explained: { words, timezone, warnings, times } }: { explained: Explained }) {
+  return (
+    <>
+      <p>
+        <b>{words}</b> <span class="faint">({timezone})</span>
+      </p>
+      {warnings.map((warning) => (
+        <p key={warning} class="warned">
+          {warning}
+        </p>
+      ))}
+      <ol class="list times">
+        {times.map(({ at, local, note }) => (
+          <li key={at}>
+            <time dateTime={at}>{local.replace('T', ' ')}</time>
+            {note === null ? undefined : <em>{note}</em>}
+          </li>
+        ))}
+      </ol>
+    </>
+  );
+}
+
+function Validator() {
+  const checked = useSignal<Answered<{ jobs: number; errors: FileProblem[]; warnings: FileProblem[] }>>({});
+  const submit = (event: SubmitEvent): void => {
+    event.preventDefault();
+    const { elements } = event.currentTarget as HTMLFormElement;
+    void answer(checked, 'validate', { text: (elements.namedItem('text') as HTMLTextAreaElement).value });
+  };
+  const { value, trouble } = checked.value;
+  const problems = value === undefined ? [] : [...value.errors, ...value.warnings];
+  return (
+    <Panel title="Check a job file">
+      <form class="try" onSubmit={submit}>
+        <textarea
+          name="text"
+          aria-label="Text of a job file"
+          rows={8}
+          spellcheck={false}
+          placeholder={'jobs:\n  hello:\n    every: 5m\n    run: echo hello'}
+        />
+        <button type="submit">Check</button>
+      </form>
+      <div aria-live="polite">
+        {trouble === undefined ? undefined : <pre class="code bad">{trouble}</pre>}
+        {value !== undefined && problems.length === 0 ? <p>It is right: {value.jobs} jobs.</p> : undefined}
+        <Problems problems={problems} />
+      </div>
+    </Panel>
+  );
+}
+
+function Problems({ problems }: { problems: readonly FileProblem[] }) {
+  return (
+    <ul class="list">
+      {problems.map(({ severity, file, line, column, message, hint }) => (
+        <li key={`${file}:${line}:${column} ${message}`} class={severity}>
+          <span>
+            <code>
+              {line}:{column}
+            </code>{' '}
+            {message}
+            {hint === null ? '' : <span class="faint"> – {hint}</span>}
+          </span>
+        </li>
+      ))}
+    </ul>
+  );
+}
