@@ -97,13 +97,12 @@ export class Recorder {
     const job = this.#job(run.jobId);
     if (run.cause === 'manual') return this.#claimByHand(run, job);
     if (this.#insert(run, job, 0)) return true;
-    // It may be there because this very batch was recorded before, and only the answer was lost.
-    const holder = this.#get(
-      'SELECT id FROM runs WHERE job = ? AND scheduled_at = ? AND manual = 0',
-      job,
-      run.scheduledAt,
-    );
-    return holder?.['id'] === run.id;
+    return this.#again(run);
+  }
+
+  /** It may be there because this batch was recorded before, and only the answer was lost. Meanwhile the run may have got further. */
+  #again(run: RunRecord): boolean {
+    return this.#run(UPDATE, ...changing(run), run.id) > 0;
   }
 
   #claimByHand(run: RunRecord, job: number): boolean {
@@ -112,8 +111,7 @@ export class Recorder {
       job,
       run.scheduledAt,
     );
-    this.#insert(run, job, Number(next?.['next'] ?? 1));
-    return true;
+    return this.#insert(run, job, Number(next?.['next'] ?? 1)) || this.#again(run);
   }
 
   #insert(run: RunRecord, job: number, manual: number): boolean {
