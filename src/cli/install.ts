@@ -23,7 +23,7 @@ export function install(options: InstallOptions, session: Session): void {
     throw new Failure(exit.usage, `"${printable(runAs)}" is no name of a user`);
   const directory = configDirectory(ofUser, session.environment);
   const file = resolve(options.file ?? join(directory, 'tsched/jobs.yaml'));
-  const paths = { node: process.execPath, tsched: realpathSync(process.argv[1] ?? ''), file };
+  const paths = { file, node: process.execPath, tsched: realpathSync(process.argv[1] ?? '') };
   for (const path of Object.values(paths)) refuseUnreachable(path, { ofUser, runAs });
   const text = unitText({ ...paths, ofUser, runAs });
   const place = join(directory, `systemd/${ofUser ? 'user' : 'system'}/tsched.service`);
