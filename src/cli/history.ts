@@ -1,7 +1,8 @@
 import type { HistoryRow } from '../engine/ports.ts';
 import type { Duration, Instant, JobId } from '../model.ts';
 import { elapsed, printable, printableJson } from '../observe/text.ts';
-import type { HistoryReader, RowQuery, Status } from '../store/history.ts';
+import type { Status } from '../engine/ports-operator.ts';
+import type { HistoryReader, RowQuery } from '../store/history.ts';
 import { rowAsJson } from './history-row.ts';
 import { HistoryTable } from './history-table.ts';
 import { assertKnown } from './known-job.ts';

@@ -5,7 +5,7 @@ import { parseDuration } from '../schedule/duration.ts';
 import { isProblem, type Problem } from '../schedule/problem.ts';
 import { suggest } from '../schedule/suggest.ts';
 import { canonicalZone, checkZone } from '../schedule/zone.ts';
-import { STATUSES, type Status } from '../store/history.ts';
+import { STATUSES, type Status } from '../engine/ports-operator.ts';
 
 export { Argument, Command, CommanderError, Option } from 'commander';
 

@@ -104,12 +104,26 @@ export interface RunPage {
 }
 
 /** What a row can be asked for by: `failed` is every unsuccessful end but `cancelled`, `active` what is not over. */
+export const STATUSES = [
+  'succeeded',
+  'failed',
+  'killed',
+  'timed_out',
+  'threw',
+  'not_started',
+  'lost',
+  'cancelled',
+  'skipped',
+  'active',
+] as const;
+export type Status = (typeof STATUSES)[number];
+
 export interface RunQuery {
   readonly jobId?: JobId | undefined;
   /** By scheduled time, both included. */
   readonly since?: Instant | undefined;
   readonly until?: Instant | undefined;
-  readonly statuses?: readonly string[] | undefined;
+  readonly statuses?: readonly Status[] | undefined;
   readonly limit: number;
   /** From an earlier page of the same query. */
   readonly cursor?: string | undefined;

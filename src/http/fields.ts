@@ -117,15 +117,16 @@ export function object(about: string): Field<object> {
 }
 
 /** Some of these words, with commas between. */
-export function someOf(about: string, words: readonly string[]): Field<readonly string[]> {
+export function someOf<Word extends string>(about: string, words: readonly Word[]): Field<readonly Word[]> {
   return {
     schema: { type: 'array', items: { type: 'string', enum: words } },
     about,
     required: true,
     read(value, name) {
       const found = typeof value === 'string' ? value.split(',') : [];
-      const odd = found.find((word) => !words.includes(word));
-      if (found.length > 0 && odd === undefined) return found;
+      const isKnown = (word: string): word is Word => (words as readonly string[]).includes(word);
+      if (found.length > 0 && found.every(isKnown)) return found;
+      const odd = found.find((word) => !isKnown(word));
       const near = odd === undefined ? undefined : suggest(odd, words);
       throw wrong(
         name,

@@ -1,4 +1,5 @@
 /** Questions: they change nothing. */
+import { STATUSES } from '../engine/ports-operator.ts';
 import { HttpProblem } from './problem.ts';
 import { instant, optional, someOf, text, whole } from './fields.ts';
 import { json, route, valueOf, type Reply, type Route } from './route.ts';
@@ -12,20 +13,6 @@ import {
   runShape,
   statusShape,
 } from './shapes.ts';
-
-/** What a row of the history can be asked for by. */
-const STATUSES = [
-  'succeeded',
-  'failed',
-  'killed',
-  'timed_out',
-  'threw',
-  'not_started',
-  'lost',
-  'cancelled',
-  'skipped',
-  'active',
-];
 
 export const readRoutes: readonly Route[] = [
   route({

@@ -1,22 +1,7 @@
 /** Questions about what was, and the shape of their answers; who asks need not know where history is kept. */
 import type { Duration, Instant, JobId, Outcome, Pause, Place, RunRecord, RunId } from '../model.ts';
 import type { HistoryRow } from '../engine/ports.ts';
-import type { RunPage, RunQuery } from '../engine/ports-operator.ts';
-
-/** What a row can be asked for by: `failed` is every unsuccessful end but `cancelled`, `active` what is not over. */
-export const STATUSES = [
-  'succeeded',
-  'failed',
-  'killed',
-  'timed_out',
-  'threw',
-  'not_started',
-  'lost',
-  'cancelled',
-  'skipped',
-  'active',
-] as const;
-export type Status = (typeof STATUSES)[number];
+import type { RunPage, RunQuery, Status } from '../engine/ports-operator.ts';
 
 export interface RowQuery {
   readonly jobId?: JobId;

@@ -125,7 +125,8 @@ function watched(executor: Executor, runsDirectory: string, spec: AttemptSpec): 
   return { handle, reports, started: started.promise, outcome: ended.promise, log, number, base };
 }
 
-const BLANK: AttemptSpec = {
+/** What a test says nothing about. */
+export const BLANK: AttemptSpec = {
   runId: 'run',
   jobId: 'job',
   attempt: 1,

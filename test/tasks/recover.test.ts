@@ -16,21 +16,7 @@ import type { Outcome } from '../../src/model.ts';
 import { createExecutor } from '../../src/tasks/executor.ts';
 import { readRecord } from '../../src/tasks/exit-record.ts';
 import { processStartTime } from '../../src/tasks/process-group.ts';
-import { later, lives, temporaryDirectory, until } from './harness.ts';
-
-const BLANK: AttemptSpec = {
-  runId: 'run',
-  jobId: 'job',
-  attempt: 1,
-  scheduledAt: Date.UTC(2026, 0, 1),
-  cause: 'schedule',
-  task: { kind: 'command', argv: ['true'] },
-  surroundings: { cwd: '/', env: {}, inheritEnv: true, limits: {} },
-  output: { maxSize: 1_000_000, keep: 10, log: 'none' },
-  successExitCodes: [0],
-  killSignal: 'TERM',
-  killAfter: 10_000,
-};
+import { BLANK, later, lives, temporaryDirectory, until } from './harness.ts';
 
 function executorOf(directory: string): Executor {
   const executor = createExecutor({

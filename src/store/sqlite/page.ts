@@ -2,7 +2,6 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import type { HistoryRow } from '../../engine/ports.ts';
 import type { RunPage, RunQuery } from '../../engine/ports-operator.ts';
-import type { Status } from '../history.ts';
 import { RUN_COLUMNS, runOf, SKIP_COLUMNS, skipOf } from './rows.ts';
 import { prepared } from './statements.ts';
 import { statusCondition } from './statuses.ts';
@@ -60,7 +59,7 @@ export function page(db: DatabaseSync, query: RunQuery): RunPage | undefined {
 }
 
 function runs(db: DatabaseSync, query: RunQuery, after: Key | undefined): Found[] {
-  const statuses = query.statuses as readonly Status[] | undefined;
+  const { statuses } = query;
   const condition = statuses === undefined ? 'true' : statusCondition(statuses);
   if (condition === undefined) return [];
   return select(db, RUNS, { query, after, condition }).map((row) => {

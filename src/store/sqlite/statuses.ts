@@ -1,5 +1,6 @@
 import type { Outcome } from '../../model.ts';
-import { FAILED, type Status } from '../history.ts';
+import type { Status } from '../../engine/ports-operator.ts';
+import { FAILED } from '../history.ts';
 
 /** Undefined: no run can be asked for so. The words are ours, never a user's. */
 export function statusCondition(statuses: readonly Status[]): string | undefined {
