@@ -27,13 +27,14 @@ import type {
   RunPage,
   RunQuery,
   RunRequest,
+  SlotAnswer,
   Standing,
   StopWish,
   Subscription,
   Validation,
 } from './engine/ports-operator.ts';
 import type { Clock, Store } from './engine/ports.ts';
-import type { Duration, JobId, RunId, RunRecord } from './model.ts';
+import type { Duration, Instant, JobId, RunId, RunRecord } from './model.ts';
 import { addJobs, removeJob, type JobKeeper } from './operator/added-jobs.ts';
 import { censusOf, nextTimesOf, stateOf, viewOf, type Census } from './operator/jobs.ts';
 import { Feed } from './operator/feed.ts';
@@ -42,6 +43,7 @@ import { badFile, done, refuse, STOPPING } from './operator/answers.ts';
 import { before, doneOf, NOTHING, planOf } from './operator/reload-plan.ts';
 import type { ReloadResult } from './operator/reload-result.ts';
 import { Requests } from './operator/requests.ts';
+import { whyOf } from './operator/why.ts';
 import type { Wording } from './operator/wording.ts';
 import { suggest } from './schedule/suggest.ts';
 import type { DaemonInfo } from './store/daemon-file.ts';
@@ -177,6 +179,11 @@ export class DaemonOperator implements Operator {
     const job = engine.job(jobId);
     if (job === undefined) return this.#unknownJob(jobId);
     return done(nextTimesOf(job, wording, { after: clock.now(), count }));
+  }
+
+  async why(jobId: JobId, at?: Instant): Promise<Answer<SlotAnswer>> {
+    const job = this.#parts.engine.job(jobId);
+    return job === undefined ? this.#unknownJob(jobId) : whyOf(job, at, { ...this.#parts, runs: this.#runs });
   }
 
   runs(query: RunQuery): Promise<Answer<RunPage>> {

@@ -4,7 +4,7 @@ import type { Client } from './client.ts';
 import { exit, isFailure } from './exit.ts';
 import { outcomeExit } from './outcome-exit.ts';
 import { safeShower, type Shower } from './output-text.ts';
-import { lengthOf } from './results.ts';
+import { lengthOf } from '../schedule/run-length.ts';
 import type { Session, Style } from './session.ts';
 import { runOf, type ToldRun } from './told.ts';
 

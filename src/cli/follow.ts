@@ -7,7 +7,7 @@ import { showerOf, tellAttempt, type LogView } from './log-view.ts';
 import { readFrom, tailOf } from './output-file.ts';
 import type { Shower } from './output-text.ts';
 import { outputPath, runDirectory, runningDaemon } from './past.ts';
-import { hasBegun } from './results.ts';
+import { hasBegun } from '../schedule/run-length.ts';
 
 /** Between two looks, should nobody tell that the file has grown, and at whether the run is over. */
 const LOOK: Duration = 500;

@@ -7,7 +7,7 @@ import { rowAsJson } from './history-row.ts';
 import { HistoryTable } from './history-table.ts';
 import { assertKnown } from './known-job.ts';
 import { noHistory, withHistory } from './past.ts';
-import { lengthOf } from './results.ts';
+import { lengthOf } from '../schedule/run-length.ts';
 import type { Session } from './session.ts';
 import { counted } from './sizes.ts';
 import { stateDirectory } from './state-directory.ts';

@@ -9,7 +9,9 @@ import { fileIfAny, shownPath } from './find-file.ts';
 import { loadJobs } from './job-file.ts';
 import type { ListPast } from './list-past.ts';
 import { listedJob, type ListedJob } from './listed-job.ts';
-import { lengthOf, resultCell } from './results.ts';
+import { resultCell } from './results.ts';
+import { outcomeShape } from '../http/shapes.ts';
+import { lengthOf } from '../schedule/run-length.ts';
 import type { Session } from './session.ts';
 import { stateDirectory } from './state-directory.ts';
 import { table, type Cell } from './table.ts';
@@ -127,7 +129,7 @@ function lastRun(history: JobHistory | undefined): object | null {
     scheduledAt: rfc3339(scheduledAt),
     startedAt: startedAt === undefined ? null : rfc3339(startedAt),
     finishedAt: finishedAt === undefined ? null : rfc3339(finishedAt),
-    outcome: outcome ?? null,
+    outcome: outcomeShape(outcome),
   };
 }
 

@@ -7,7 +7,7 @@ import { assertKnown } from './known-job.ts';
 import { showerOf, tellAttempt, type LogsOptions, type LogView } from './log-view.ts';
 import { isOutput, readFrom, tailOf } from './output-file.ts';
 import { noHistory, outputPath, runDirectory, withHistory } from './past.ts';
-import { hasBegun } from './results.ts';
+import { hasBegun } from '../schedule/run-length.ts';
 import type { Session } from './session.ts';
 import { stateDirectory } from './state-directory.ts';
 

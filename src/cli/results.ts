@@ -1,5 +1,5 @@
 /** What became of runs, in a word or two: for the columns of tables. */
-import type { AttemptRecord, Duration, Instant, Outcome, RunRecord } from '../model.ts';
+import type { Instant, Outcome, RunRecord } from '../model.ts';
 import { elapsed, printable } from '../observe/text.ts';
 import type { Cell } from './table.ts';
 
@@ -33,16 +33,4 @@ export function resultCell({ state, outcome, retryAt }: RunRecord, now: Instant)
 export function outcomeCell(outcome: Outcome): Cell {
   const style = outcome.kind === 'succeeded' ? 'green' : outcome.kind === 'cancelled' ? 'yellow' : 'red';
   return { text: printable(outcomeInShort(outcome)), style };
-}
-
-/** From the first start to the end, waits between attempts included. Undefined while it has not ended, or never began. */
-export function lengthOf({ attempts, finishedAt }: RunRecord): Duration | undefined {
-  const [first] = attempts;
-  if (first === undefined || finishedAt === undefined || !hasBegun(first)) return undefined;
-  return attempts.length === 1 ? first.duration : Math.max(0, finishedAt - first.startedAt);
-}
-
-/** With an outcome but without a length it was never begun. */
-export function hasBegun({ duration, outcome }: AttemptRecord): boolean {
-  return duration !== undefined || outcome === undefined;
 }

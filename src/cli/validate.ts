@@ -1,5 +1,6 @@
 import { inLineOrder, summarizeDiagnostics, type Diagnostic } from '../config/diagnostic.ts';
 import { loadJobFile, type LoadedFile, type LoadResult } from '../config/load.ts';
+import { problemShape } from '../http/shapes.ts';
 import { printable, printableJson } from '../observe/text.ts';
 import { clockChangesAhead } from './clock-changes.ts';
 import { exit } from './exit.ts';
@@ -35,17 +36,7 @@ export async function validate(
 }
 
 function asJson(errors: readonly Diagnostic[], warnings: readonly Diagnostic[]): string {
-  const shape = ({ file, line, column, length, path, message, hint, related }: Diagnostic): object => ({
-    file,
-    line,
-    column,
-    length,
-    path,
-    message,
-    hint: hint ?? null,
-    related: related ?? null,
-  });
-  return `${printableJson({ errors: errors.map(shape), warnings: warnings.map(shape) })}\n`;
+  return `${printableJson({ errors: errors.map(problemShape), warnings: warnings.map(problemShape) })}\n`;
 }
 
 function report(paths: readonly string[], results: readonly LoadResult[], session: Session): void {

@@ -3,7 +3,7 @@ import type { Instant, MisfirePolicy, RunRecord, SkipReason, SkipRecord } from '
 import { elapsed, outcomeInWords } from '../observe/text.ts';
 import { formatDuration } from '../schedule/duration.ts';
 import type { SlotReason } from '../schedule/why.ts';
-import { lengthOf } from './results.ts';
+import { lengthOf } from '../schedule/run-length.ts';
 import { localDateTime, roughly } from '../observe/when.ts';
 import type { Answer } from './why-answer.ts';
 

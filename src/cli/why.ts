@@ -1,15 +1,19 @@
+import type { SlotAnswer } from '../engine/ports-operator.ts';
+import { whyShape } from '../http/shapes.ts';
 import type { Instant, JobId } from '../model.ts';
+import { ago, fromNow, localDateTime } from '../observe/when.ts';
 import { printable, printableJson } from '../observe/text.ts';
 import { clockChangeNote } from '../schedule/notes.ts';
 import { slotUpTo } from '../schedule/previous.ts';
 import { compileSchedule, type Trigger } from '../schedule/trigger.ts';
 import type { HistoryReader } from '../store/history.ts';
-import { runAsJson, skipAsJson } from './history-row.ts';
+import { runAsJson } from './history-row.ts';
 import { withHistory } from './past.ts';
 import type { Session } from './session.ts';
 import { stateDirectory } from './state-directory.ts';
-import { ago, fromNow, localDateTime, localIso, rfc3339 } from '../observe/when.ts';
-import { answerFor, gather, type Answer, type Known, type WhyOptions } from './why-answer.ts';
+import { answerFor, type Answer } from './why-answer.ts';
+import { gather, type WhyOptions } from './why-known.ts';
+import { noSlot, slotAnswer } from './why-slot.ts';
 import { whyInWords } from './why-words.ts';
 import { momentOf } from './zones.ts';
 
@@ -20,17 +24,21 @@ export async function why(
   session: Session,
 ): Promise<void> {
   const state = stateDirectory(options.stateDir, session.environment);
+  const { now } = session;
   await withHistory(state, async (history) => {
     const known = await gather(id, { history, state, options, session });
     const timezone = options.tz ?? known.schedule?.timezone ?? session.hostTimezone;
     const trigger = known.schedule === undefined ? undefined : compileSchedule(known.schedule, id);
     const slot =
-      time === undefined
-        ? newestSlot(id, { trigger, history, now: session.now })
-        : momentOf(time, timezone, 'the time');
-    if (slot === undefined) return tellNone(known, trigger, { options, session, timezone });
-    const answer = answerFor(slot, known, { trigger, history, session, timezone });
-    session.out(options.json === true ? asJson(answer, state, session) : asText(answer, session));
+      time === undefined ? newestSlot(id, { trigger, history, now }) : momentOf(time, timezone, 'the time');
+    if (slot === undefined) {
+      const none = noSlot(known, trigger, now);
+      session.out(options.json === true ? asJson(none, state) : noneAsText(none, { timezone, session }));
+      return;
+    }
+    const past = history && { row: history.slot(id, slot), kept: history.kept(id) };
+    const answer = answerFor(slot, known, { trigger, past, now, timezone });
+    session.out(options.json === true ? asJson(slotAnswer(answer, now), state) : asText(answer, session));
   });
 }
 
@@ -39,26 +47,14 @@ function newestSlot(
   at: { trigger: Trigger | undefined; history: HistoryReader | undefined; now: Instant },
 ): Instant | undefined {
   const due = at.trigger === undefined ? undefined : slotUpTo(at.trigger, at.now);
-  if (due !== undefined) return due;
-  const row = at.history?.slotBefore(id, at.now);
-  return row === undefined ? undefined : 'run' in row ? row.run.scheduledAt : row.skip.through;
+  return due ?? at.history?.newestSlot(id, at.now);
 }
 
-function asJson(answer: Answer, state: string, session: Session): string {
-  const { known, slot, row, verdict, previousAt, nextAt, timezone } = answer;
-  const shape = {
-    jobId: known.id,
-    slot: rfc3339(slot),
-    local: localIso(slot, timezone),
-    reason: verdict.reason,
-    inWords: whyInWords(answer, session.now).join('; '),
-    lateMs: verdict.late === undefined ? null : Math.round(verdict.late),
-    run: row !== undefined && 'run' in row ? runAsJson(row.run, state) : null,
-    skip: row !== undefined && 'skip' in row ? skipAsJson(row.skip) : null,
-    previousAt: previousAt === undefined ? null : rfc3339(previousAt),
-    nextAt: nextAt === undefined ? null : rfc3339(nextAt),
-  };
-  return `${printableJson(shape)}\n`;
+/** As the API tells it, with the size of the run's output. */
+function asJson(answer: SlotAnswer, state: string): string {
+  const { row } = answer;
+  const run = row !== undefined && 'run' in row ? { run: runAsJson(row.run, state) } : {};
+  return `${printableJson({ ...whyShape(answer), ...run })}\n`;
 }
 
 function asText(answer: Answer, session: Session): string {
@@ -76,30 +72,13 @@ function asText(answer: Answer, session: Session): string {
   return `${head}${note === undefined ? '' : `  ${paint('yellow', note)}\n`}${lines.join('')}${run}${next}`;
 }
 
-/** No slot has come yet, and nothing is recorded. */
-function tellNone(
-  { id, job, schedule }: Known,
-  trigger: Trigger | undefined,
-  { options, session, timezone }: { options: WhyOptions; session: Session; timezone: string },
-): void {
-  const nextAt = trigger?.next(session.now);
-  const reason = nextAt === undefined ? 'no_schedule' : 'future';
-  const inWords =
-    nextAt === undefined
-      ? schedule?.triggers.some(({ kind }) => kind === 'startup') === true
-        ? 'it runs when a daemon starts, and no start is recorded'
-        : 'it has no slots: it runs only when asked for'
-      : 'no slot of it has come yet';
-  if (options.json === true) {
-    const none = { local: null, lateMs: null, run: null, skip: null, previousAt: null };
-    const next = nextAt === undefined ? null : rfc3339(nextAt);
-    session.out(`${printableJson({ jobId: id, slot: null, reason, inWords, ...none, nextAt: next })}\n`);
-    return;
-  }
-  const off = job?.enabled === false ? '; it is disabled (enabled: false)' : '';
+function noneAsText(
+  { jobId, inWords, nextAt }: SlotAnswer,
+  { timezone, session }: { readonly timezone: string; readonly session: Session },
+): string {
   const next =
     nextAt === undefined
       ? ''
       : `\n  next  ${localDateTime(nextAt, timezone)}   ${fromNow(nextAt, session.now)}`;
-  session.out(`${session.painter('out')('bold', printable(id))}\n  ${inWords}${off}${next}\n`);
+  return `${session.painter('out')('bold', printable(jobId))}\n  ${inWords}${next}\n`;
 }

@@ -4,6 +4,7 @@ import type { Problem } from '../schedule/cron.ts';
 import { canonicalZone, checkZone } from '../schedule/zone.ts';
 import { explanationOf } from './explanation.ts';
 import { localIso, rfc3339 } from '../observe/when.ts';
+import { answerWhy } from './why-slot.ts';
 import { scheduleAsWritten, scheduleInWords } from './words.ts';
 
 /** The words of the commands, for a daemon to answer with. */
@@ -13,6 +14,7 @@ export function wording(hostTimezone: string): Wording {
     inWords: (schedule, jobId) =>
       scheduleInWords(schedule, jobId, (at) => localIso(at, schedule.timezone).replace('T', ' ')),
     local: localIso,
+    why: answerWhy,
     explain({ expression, timezone = hostTimezone, count, id = 'example' }, now) {
       const unknown = checkZone(timezone);
       const question = { expression, timezone: canonicalZone(timezone) ?? timezone, count, id };

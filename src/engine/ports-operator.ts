@@ -13,6 +13,7 @@ import type {
   RunId,
   RunRecord,
 } from '../model.ts';
+import type { SlotReason } from '../schedule/why.ts';
 import type { EngineEvent, HistoryRow } from './ports.ts';
 
 /** Why something was not done. Text is for people; `refused` is for programs. */
@@ -95,6 +96,23 @@ export interface NextTime {
   readonly local: string;
   /** What a clock change does to it. */
   readonly note: string | undefined;
+}
+
+/** Why a slot of a job became what it became, or did not become anything. */
+export interface SlotAnswer {
+  readonly jobId: JobId;
+  /** Undefined: none has come yet, and nothing is recorded. */
+  readonly slot: Instant | undefined;
+  /** The slot as the clock on the wall has it then, with the offset. */
+  readonly local: string | undefined;
+  readonly reason: SlotReason;
+  readonly inWords: string;
+  /** From when it was due to when it started; for a skip, to when that was decided. */
+  readonly late: Duration | undefined;
+  readonly row: HistoryRow | undefined;
+  /** The slots beside it. */
+  readonly previousAt: Instant | undefined;
+  readonly nextAt: Instant | undefined;
 }
 
 export interface RunPage {
@@ -299,6 +317,8 @@ export interface Operator {
   jobs(page: { readonly after?: JobId | undefined; readonly limit: number }): Promise<readonly JobView[]>;
   job(jobId: JobId): Promise<Answer<JobView>>;
   next(jobId: JobId, count: number): Answer<readonly NextTime[]>;
+  /** Of the newest slot that has come, or of the one at that time. */
+  why(jobId: JobId, at?: Instant): Promise<Answer<SlotAnswer>>;
   runs(query: RunQuery): Promise<Answer<RunPage>>;
   /** Wherever a run is named, the beginning of its id will do if no other run begins so. */
   run(runId: RunId): Promise<Answer<RunRecord>>;

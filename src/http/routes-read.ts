@@ -12,6 +12,7 @@ import {
   rowShape,
   runShape,
   statusShape,
+  whyShape,
 } from './shapes.ts';
 
 export const readRoutes: readonly Route[] = [
@@ -62,6 +63,17 @@ export const readRoutes: readonly Route[] = [
       const times = valueOf(operator.next(id, n));
       return json({ times: times.map((time) => jobTimeShape(id, time)) });
     },
+  }),
+  route({
+    method: 'GET',
+    path: '/api/v1/jobs/{id}/why',
+    scope: 'read',
+    summary: 'Why a slot of the job ran, ran late or did not run, in a word and in words',
+    query: { time: optional(instant('Of which slot; else the newest that has come')) },
+    answers: { 200: { about: 'Why', schema: 'Why' } },
+    problems: ['unknown_job', 'history_unavailable'],
+    handle: async ({ path: { id = '' }, query: { time } }, { operator }) =>
+      json(whyShape(valueOf(await operator.why(id, time)))),
   }),
   route({
     method: 'GET',

@@ -5,6 +5,7 @@ import type { Schema } from './fields.ts';
 const string: Schema = { type: 'string' };
 const whole: Schema = { type: 'integer' };
 const bool: Schema = { type: 'boolean' };
+const none: Schema = { type: 'null' };
 const time: Schema = { type: 'string', format: 'date-time' };
 
 function orNull(schema: Schema): Schema {
@@ -113,6 +114,18 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     }),
   }),
   Times: all({ times: list(all({ jobId: string, ...timed })) }),
+  Why: all({
+    jobId: string,
+    slot: orNull(time),
+    local: orNull(string),
+    reason: string,
+    inWords: string,
+    lateMs: orNull(whole),
+    run: orNull(ref('Run')),
+    skip: orNull(ref('Skip')),
+    previousAt: orNull(time),
+    nextAt: orNull(time),
+  }),
   Run: all({
     id: { type: 'string', format: 'uuid' },
     jobId: string,
@@ -120,6 +133,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     claimedAt: time,
     startedAt: orNull(time),
     finishedAt: orNull(time),
+    durationMs: orNull(whole),
     cause: one('schedule', 'catch_up', 'manual', 'retry', 'dependency'),
     state: one('claimed', 'running', 'retrying', 'finished'),
     retryAt: orNull(time),
@@ -136,6 +150,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     ),
   }),
   Skip: all({
+    id: none,
     jobId: string,
     scheduledAt: time,
     through: time,
@@ -143,6 +158,12 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     state: one('skipped'),
     reason: one(...SKIPS),
     at: time,
+    decidedAt: time,
+    startedAt: none,
+    finishedAt: none,
+    cause: none,
+    outcome: none,
+    attempts: { type: 'array', maxItems: 0 },
   }),
   RunPage: all({ runs: list({ anyOf: [ref('Run'), ref('Skip')] }), next: orNull(string) }),
   FileProblem: all({

@@ -1,4 +1,4 @@
-/** The JSON of answers: fields may be added, never renamed. Instants are RFC 3339 in UTC. */
+/** The JSON of answers, those of the API and of commands: fields may be added, never renamed. Instants are RFC 3339 in UTC. */
 import type {
   DaemonStatus,
   Explanation,
@@ -6,6 +6,7 @@ import type {
   JobView,
   NextTime,
   ReloadPlan,
+  SlotAnswer,
 } from '../engine/ports-operator.ts';
 import type { HistoryRow } from '../engine/ports.ts';
 import type {
@@ -19,6 +20,7 @@ import type {
   SkipRecord,
   Task,
 } from '../model.ts';
+import { lengthOf } from '../schedule/run-length.ts';
 
 export function iso(instant: Instant): string {
   return new Date(instant).toISOString().replace('.000Z', 'Z');
@@ -37,6 +39,7 @@ export function runShape(run: RunRecord): object {
     claimedAt: iso(claimedAt),
     startedAt: isoOrNull(attempts[0]?.startedAt),
     finishedAt: isoOrNull(finishedAt),
+    durationMs: milliseconds(lengthOf(run)),
     cause,
     state,
     retryAt: isoOrNull(retryAt),
@@ -63,8 +66,10 @@ export function outcomeShape(outcome: Outcome | undefined): object | null {
   return outcome;
 }
 
+/** With the fields of a run, which it has none of: both stand in one list. */
 export function skipShape({ jobId, scheduledAt, through, count, reason, at }: SkipRecord): object {
   return {
+    id: null,
     jobId,
     scheduledAt: iso(scheduledAt),
     through: iso(through),
@@ -72,6 +77,12 @@ export function skipShape({ jobId, scheduledAt, through, count, reason, at }: Sk
     state: 'skipped',
     reason,
     at: iso(at),
+    decidedAt: iso(at),
+    startedAt: null,
+    finishedAt: null,
+    cause: null,
+    outcome: null,
+    attempts: [],
   };
 }
 
@@ -153,6 +164,23 @@ export function timeShape({ at, local, note }: NextTime): object {
 
 export function jobTimeShape(jobId: JobId, { at, local, note }: NextTime): object {
   return { jobId, at: iso(at), local, note: note ?? null };
+}
+
+/** Of one slot; the run or the skip it became, if there is a row of it. */
+export function whyShape({ jobId, slot, local, reason, inWords, late, ...answer }: SlotAnswer): object {
+  const { row, previousAt, nextAt } = answer;
+  return {
+    jobId,
+    slot: isoOrNull(slot),
+    local: local ?? null,
+    reason,
+    inWords,
+    lateMs: milliseconds(late),
+    run: row !== undefined && 'run' in row ? runShape(row.run) : null,
+    skip: row !== undefined && 'skip' in row ? skipShape(row.skip) : null,
+    previousAt: isoOrNull(previousAt),
+    nextAt: isoOrNull(nextAt),
+  };
 }
 
 export function statusShape(status: DaemonStatus): object {

@@ -55,7 +55,7 @@ export class Runs {
       return refuse({ refused: 'bad_cursor', message: 'this is no cursor of ours', hint });
     }
     const { rows, next } = page.value;
-    return done({ rows: rows.map((row) => this.#freshRow(row)), next });
+    return done({ rows: rows.map((row) => this.freshRow(row)), next });
   }
 
   /** By its id, or the beginning of it if only one begins so. */
@@ -119,7 +119,8 @@ export class Runs {
     }
   }
 
-  #freshRow(row: HistoryRow): HistoryRow {
+  /** As `fresh`; a skip is what it is. */
+  freshRow(row: HistoryRow): HistoryRow {
     return 'run' in row ? { run: this.fresh(row.run) } : row;
   }
 }

@@ -34,6 +34,14 @@ export interface Kept {
   readonly oldestRun?: Instant;
 }
 
+/** What history knows of a slot, and of its job by that. */
+export interface SlotPast {
+  readonly row: HistoryRow | undefined;
+  readonly kept: Kept;
+  /** Where the job stands; undefined while no daemon has it loaded. */
+  readonly place: Place | undefined;
+}
+
 /** How much history is kept: runs (and stretches of skips) of each job, and how old they get. */
 export const USUAL_KEEP = 1000;
 export const USUAL_MAX_AGE: Duration = 90 * 24 * 3_600_000;
@@ -57,8 +65,8 @@ export interface HistoryReader {
   unfinished(): RunRecord[];
   /** What became of the slot, or of the stretch it is in. Runs by hand stand for no slot. */
   slot(jobId: JobId, at: Instant): HistoryRow | undefined;
-  /** The row of the job whose slot is the newest at or before `at`. */
-  slotBefore(jobId: JobId, at: Instant): HistoryRow | undefined;
+  /** The newest slot at or before `at` that there is a row of. */
+  newestSlot(jobId: JobId, at: Instant): Instant | undefined;
   /** Of those of the jobs that have run. */
   jobs(ids: readonly JobId[], runs: number): Map<JobId, JobHistory>;
   /** Every job that history knows, whether or not it is in a file. */
@@ -81,6 +89,10 @@ export interface HistorySource {
   run(idOrPrefix: RunId): Promise<RunRecord | 'ambiguous' | undefined>;
   /** The newest runs of each job. */
   jobs(ids: readonly JobId[], runs: number): Promise<ReadonlyMap<JobId, JobHistory>>;
+  /** What became of the slot, or of the stretch it is in. */
+  slot(jobId: JobId, at: Instant): Promise<SlotPast>;
+  /** The newest slot at or before `at` that there is a row of. */
+  newestSlot(jobId: JobId, at: Instant): Promise<Instant | undefined>;
   /** Loaded jobs whose newest run ended unsuccessfully. */
   failing(): Promise<readonly JobId[]>;
   close(): Promise<void>;
@@ -95,3 +107,8 @@ export const FAILED: ReadonlySet<string> = new Set([
   'not_started',
   'lost',
 ]);
+
+/** The slot of a run, or the last of a stretch. */
+export function newestSlotOf(row: HistoryRow): Instant {
+  return 'run' in row ? row.run.scheduledAt : row.skip.through;
+}

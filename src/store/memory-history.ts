@@ -1,13 +1,20 @@
 import type { HistoryRow, Store } from '../engine/ports.ts';
 import type { RunPage, RunQuery } from '../engine/ports-operator.ts';
 import type { Instant, JobId, RunId, RunRecord } from '../model.ts';
-import { FAILED, type HistorySource, type JobHistory } from './history.ts';
+import {
+  FAILED,
+  newestSlotOf,
+  type HistorySource,
+  type JobHistory,
+  type Kept,
+  type SlotPast,
+} from './history.ts';
 
 /** The history of a daemon that keeps it in memory. */
 export class MemoryHistory implements HistorySource {
-  readonly #store: Pick<Store, 'history'>;
+  readonly #store: Pick<Store, 'history' | 'places'>;
 
-  constructor(store: Pick<Store, 'history'>) {
+  constructor(store: Pick<Store, 'history' | 'places'>) {
     this.#store = store;
   }
 
@@ -41,6 +48,19 @@ export class MemoryHistory implements HistorySource {
     );
   }
 
+  async slot(jobId: JobId, at: Instant): Promise<SlotPast> {
+    const rows = await this.#store.history({ jobId });
+    const own = rows.find((row) => 'run' in row && row.run.cause !== 'manual' && row.run.scheduledAt === at);
+    const stretch = rows.find((row) => 'skip' in row && row.skip.scheduledAt <= at && row.skip.through >= at);
+    return { row: own ?? stretch, kept: keptOf(rows), place: (await this.#store.places()).get(jobId) };
+  }
+
+  async newestSlot(jobId: JobId, at: Instant): Promise<Instant | undefined> {
+    const rows = await this.#store.history({ jobId });
+    const row = rows.find((row) => spanOf(row).from <= at);
+    return row && newestSlotOf(row);
+  }
+
   async failing(): Promise<readonly JobId[]> {
     const byJob = Map.groupBy(await this.#runs(), ({ jobId }) => jobId);
     const newest = [...byJob].filter(([, runs]) => FAILED.has(runs[0]?.outcome?.kind ?? ''));
@@ -58,15 +78,25 @@ export class MemoryHistory implements HistorySource {
 }
 
 function matches(row: HistoryRow, { since, until, statuses }: RunQuery): boolean {
-  const { from, through } =
-    'run' in row ? { from: row.run.scheduledAt, through: row.run.scheduledAt } : spanOf(row);
+  const { from, through } = spanOf(row);
   if (since !== undefined && through < since) return false;
   if (until !== undefined && from > until) return false;
   return statuses === undefined || statuses.some((status) => isOf(row, status));
 }
 
-function spanOf({ skip }: Extract<HistoryRow, { skip: unknown }>): { from: Instant; through: Instant } {
-  return { from: skip.scheduledAt, through: skip.through };
+function spanOf(row: HistoryRow): { from: Instant; through: Instant } {
+  return { from: 'run' in row ? row.run.scheduledAt : row.skip.scheduledAt, through: newestSlotOf(row) };
+}
+
+function keptOf(rows: readonly HistoryRow[]): Kept {
+  const runs = rows.flatMap((row) => ('run' in row ? [row.run.scheduledAt] : []));
+  const [oldest, oldestRun] = [rows.at(-1), runs.at(-1)];
+  return {
+    runs: runs.length,
+    skips: rows.length - runs.length,
+    ...(oldest === undefined ? {} : { oldest: spanOf(oldest).from }),
+    ...(oldestRun === undefined ? {} : { oldestRun }),
+  };
 }
 
 function isOf(row: HistoryRow, status: string): boolean {

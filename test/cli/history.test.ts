@@ -138,7 +138,11 @@ describe('tsched history', () => {
         },
       ],
     });
-    expect(retried).toMatchObject({ outputBytes: 210_800, attempts: [{ number: 1 }, { number: 2 }] });
+    expect(retried).toMatchObject({
+      outputBytes: 210_800,
+      outcome: { kind: 'timed_out', afterMs: 2_700_000 },
+      attempts: [{ number: 1 }, { number: 2, outcome: { kind: 'timed_out', afterMs: 2_700_000 } }],
+    });
   });
 
   it('tells skips as rows', () => {

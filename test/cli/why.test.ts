@@ -6,7 +6,7 @@ import type { JobId, Place } from '../../src/model.ts';
 import { fingerprint } from '../../src/schedule/fingerprint.ts';
 import { takeLock } from '../../src/store/lock.ts';
 import { statePaths } from '../../src/store/state-directory.ts';
-import { startDaemon } from '../support/daemon.ts';
+import { ask, socketOf, startAsked } from '../http/support.ts';
 import { going, ran, skipped, stateWith, type Past } from './past.ts';
 import { project, tsched } from './tsched.ts';
 
@@ -215,7 +215,7 @@ describe('tsched why', () => {
   });
 
   it('asks a real history: a run, and a slot skipped for the run before it', async () => {
-    const daemon = await startDaemon({ jobs: 'jobs:\n  a: { every: 1s, run: sleep 60 }\n' }).ready();
+    const daemon = await startAsked({ jobs: 'jobs:\n  a: { every: 1s, run: sleep 60 }\n' });
     const skip = await daemon.waitFor('a skip', ({ event }) => event === 'slots_skipped');
     const first = await daemon.waitFor('a start', ({ event }) => event === 'attempt_started');
     const why = (slot: unknown) => {
@@ -233,5 +233,10 @@ describe('tsched why', () => {
     };
     await daemon.until('the skip in the history', () => why(skip.slot).reason === 'overlap');
     expect(why(first.slot)).toMatchObject({ reason: 'on_time', run: { id: first.run, state: 'running' } });
+
+    const asked = (slot: unknown) =>
+      ask(socketOf(daemon), `/api/v1/jobs/a/why?time=${encodeURIComponent(String(slot))}`);
+    expect((await asked(skip.slot)).body).toEqual(why(skip.slot));
+    expect((await asked(first.slot)).body).toMatchObject({ reason: 'on_time', run: { id: first.run } });
   });
 });

@@ -119,6 +119,33 @@ describe('questions', () => {
     });
   });
 
+  it('tells why a slot became what it became', async () => {
+    const old = await promised('/api/v1/jobs/hello/why');
+    expect(old.body).toMatchObject({
+      jobId: 'hello',
+      slot: expect.stringMatching(/-12-31T23:00:00Z$/),
+      local: expect.stringMatching(/-01-01T00:00:00\+01:00$/),
+      // The first of January may be longer ago than history reaches.
+      reason: expect.stringMatching(/^(?:not_known_yet|pruned)$/),
+      inWords: expect.stringContaining('nothing is recorded of it'),
+      run: null,
+      skip: null,
+    });
+    const { body } = await promised('/api/v1/jobs/hello/why?time=2100-01-01T00:00:00%2B01:00');
+    expect(body).toMatchObject({ reason: 'future', inWords: 'it has not come yet' });
+    const none = await promised('/api/v1/jobs/hello/why?time=2100-01-01T00:00:01Z');
+    expect(none.body).toMatchObject({ reason: 'not_a_slot', nextAt: '2100-12-31T23:00:00Z' });
+    const { run } = await daemon.waitFor(
+      'a run of often',
+      (line) => line['job'] === 'often' && line.event === 'run_finished',
+    );
+    const { scheduledAt } = (await promised(`/api/v1/runs/${String(run)}`)).body;
+    const ran = await promised(`/api/v1/jobs/often/why?time=${scheduledAt}`);
+    expect(ran.body).toMatchObject({ slot: scheduledAt, run: { id: run, outcome: { kind: 'succeeded' } } });
+    const unknown = await promised('/api/v1/jobs/helo/why');
+    expect(unknown.body).toMatchObject({ code: 'unknown_job', hint: 'did you mean "hello"?' });
+  });
+
   it('explains an expression, or shows what is wrong with it', async () => {
     const good = await post('/api/v1/explain', {
       expression: '30 2 * * *',

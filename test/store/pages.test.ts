@@ -159,4 +159,30 @@ describe.each(Object.entries(drivers))('history of %s', (_, open) => {
     expect(jobs.has('none')).toBe(false);
     expect(await kept.history.failing()).toEqual(['a']);
   });
+
+  it('tells what a slot became, and where its job stands', async () => {
+    const kept = await open();
+    const places = new Map(['a', 'b', 'c'].map((job) => [job, { schedule: 's', from: 0 }]));
+    await kept.store.place({ placed: places, gone: [] });
+    await fill(kept);
+    await kept.store.claim(
+      [runOf(id(40), 31, { cause: 'manual' })],
+      [skipOf(320, { through: 340, at: 350 })],
+    );
+    const slot = async (jobId: string, at: number) => {
+      const { row, ...rest } = await kept.history.slot(jobId, at);
+      return { row: row && nameOf(row), ...rest };
+    };
+    expect(await slot('a', 30)).toEqual({
+      row: 'run 3',
+      kept: { runs: 11, skips: 7, oldest: 30, oldestRun: 30 },
+      place: { schedule: 's', from: 340 },
+    });
+    expect(await slot('a', 31)).toMatchObject({ row: undefined });
+    expect(await slot('a', 330)).toMatchObject({ row: 'skip 350' });
+    expect(await slot('none', 30)).toEqual({ row: undefined, kept: { runs: 0, skips: 0 }, place: undefined });
+    expect(await kept.history.newestSlot('a', 299)).toBe(270);
+    expect(await kept.history.newestSlot('a', 345)).toBe(340);
+    expect(await kept.history.newestSlot('a', 29)).toBeUndefined();
+  });
 });

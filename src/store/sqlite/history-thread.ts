@@ -1,6 +1,6 @@
 import type { RunPage, RunQuery } from '../../engine/ports-operator.ts';
-import type { JobId, RunId, RunRecord } from '../../model.ts';
-import type { HistorySource, JobHistory } from '../history.ts';
+import type { Instant, JobId, RunId, RunRecord } from '../../model.ts';
+import type { HistorySource, JobHistory, SlotPast } from '../history.ts';
 import { Connection, StoreTrouble } from './connection.ts';
 import type { Answers, Request } from './protocol.ts';
 
@@ -26,6 +26,14 @@ export class HistoryThread implements HistorySource {
 
   jobs(ids: readonly JobId[], runs: number): Promise<ReadonlyMap<JobId, JobHistory>> {
     return this.#ask<'jobs'>({ kind: 'jobs', ids, runs });
+  }
+
+  slot(id: JobId, at: Instant): Promise<SlotPast> {
+    return this.#ask<'slot'>({ kind: 'slot', id, at });
+  }
+
+  newestSlot(id: JobId, at: Instant): Promise<Instant | undefined> {
+    return this.#ask<'newest_slot'>({ kind: 'newest_slot', id, at });
   }
 
   failing(): Promise<readonly JobId[]> {

@@ -3,7 +3,7 @@ import type { HistoryRow } from '../../engine/ports.ts';
 import type { RunPage, RunQuery } from '../../engine/ports-operator.ts';
 import type { Message, Told } from '../../message.ts';
 import type { AddedJob, Instant, JobId, Pause, Place, RunId, RunRecord } from '../../model.ts';
-import type { JobHistory, RowQuery } from '../history.ts';
+import type { JobHistory, RowQuery, SlotPast } from '../history.ts';
 import type { RunOwner } from './owners.ts';
 import type { PruneRequest, Pruned } from './retention.ts';
 
@@ -22,6 +22,8 @@ export type Request =
   | { readonly kind: 'page'; readonly query: RunQuery }
   | { readonly kind: 'run'; readonly id: RunId }
   | { readonly kind: 'jobs'; readonly ids: readonly JobId[]; readonly runs: number }
+  | { readonly kind: 'slot'; readonly id: JobId; readonly at: Instant }
+  | { readonly kind: 'newest_slot'; readonly id: JobId; readonly at: Instant }
   | { readonly kind: 'failing' }
   | { readonly kind: 'owners'; readonly runs: readonly RunId[] }
   | { readonly kind: 'close' };
@@ -45,6 +47,8 @@ export interface Answers {
   readonly page: RunPage | undefined;
   readonly run: RunRecord | 'ambiguous' | undefined;
   readonly jobs: ReadonlyMap<JobId, JobHistory>;
+  readonly slot: SlotPast;
+  readonly newest_slot: Instant | undefined;
   readonly failing: readonly JobId[];
   readonly owners: ReadonlyMap<RunId, RunOwner>;
   readonly close: null;

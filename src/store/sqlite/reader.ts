@@ -15,6 +15,7 @@ import type {
 } from '../../model.ts';
 import {
   FAILED,
+  newestSlotOf,
   type HistoryReader,
   type JobHistory,
   type Kept,
@@ -90,8 +91,9 @@ export class Reader implements HistoryReader {
     return skip === undefined ? undefined : { skip: skipOf(skip) };
   }
 
-  slotBefore(jobId: JobId, at: Instant): HistoryRow | undefined {
-    return this.rows({ jobId, until: at, limit: 1 })[0];
+  newestSlot(jobId: JobId, at: Instant): Instant | undefined {
+    const [row] = this.rows({ jobId, until: at, limit: 1 });
+    return row && newestSlotOf(row);
   }
 
   jobs(ids: readonly JobId[], runs: number): Map<JobId, JobHistory> {
@@ -129,10 +131,10 @@ export class Reader implements HistoryReader {
   kept(jobId: JobId): Kept {
     const row = this.#db
       .prepare(
-        `SELECT (SELECT count(*) FROM runs WHERE job = number) AS runs,
-                (SELECT count(*) FROM skips WHERE job = number) AS skips,
-                (SELECT min(scheduled_at) FROM runs WHERE job = number) AS first_run,
-                (SELECT min(scheduled_at) FROM skips WHERE job = number) AS first_skip
+        `SELECT (SELECT count(*) FROM runs WHERE job = jobs.number) AS runs,
+                (SELECT count(*) FROM skips WHERE job = jobs.number) AS skips,
+                (SELECT min(scheduled_at) FROM runs WHERE job = jobs.number) AS first_run,
+                (SELECT min(scheduled_at) FROM skips WHERE job = jobs.number) AS first_skip
          FROM jobs WHERE id = ?`,
       )
       .get(jobId);

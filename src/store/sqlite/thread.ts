@@ -64,6 +64,13 @@ class Holder {
         return this.#reader.run(request.id);
       case 'jobs':
         return this.#reader.jobs(request.ids, request.runs);
+      case 'slot': {
+        const { id, at } = request;
+        const reader = this.#reader;
+        return { row: reader.slot(id, at), kept: reader.kept(id), place: reader.place(id) };
+      }
+      case 'newest_slot':
+        return this.#reader.newestSlot(request.id, request.at);
       case 'failing':
         return this.#reader.figures().failing;
       case 'owners':

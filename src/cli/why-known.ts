@@ -1,0 +1,61 @@
+/** What is known of a job, gathered from the job file, the history and the daemon. */
+import type { JobDefinition, JobId, Schedule } from '../model.ts';
+import type { KnownJob } from '../operator/wording.ts';
+import { scheduleOf } from '../schedule/fingerprint.ts';
+import type { HistoryReader } from '../store/history.ts';
+import { Failure } from './exit.ts';
+import { findJobFile } from './find-file.ts';
+import { loadJobs } from './job-file.ts';
+import { assertKnown } from './known-job.ts';
+import { newestDaemon, runningDaemon } from './past.ts';
+import type { Session } from './session.ts';
+
+export interface WhyOptions {
+  readonly file?: string;
+  readonly stateDir?: string;
+  readonly tz?: string;
+  readonly json?: boolean;
+}
+
+interface Origins {
+  readonly history: HistoryReader | undefined;
+  readonly state: string;
+  readonly options: WhyOptions;
+  readonly session: Session;
+}
+
+/** @throws Failure when the id is unknown, or neither the job file nor the history says what the job's schedule is */
+export async function gather(id: JobId, { history, state, options, session }: Origins): Promise<KnownJob> {
+  const daemon = runningDaemon(state);
+  const place = history?.place(id);
+  const stored = place === undefined ? undefined : scheduleOf(place.schedule);
+  const job = await definitionOf(id, { file: options.file ?? usualFile(state), stored, session });
+  if (job === undefined) await assertKnown(id, { history, file: options.file, session });
+  return { id, job, schedule: job?.schedule ?? stored, place, pause: history?.pauses().get(id), daemon };
+}
+
+/** The newest daemon's, where there is none in the usual places. */
+function usualFile(state: string): string | undefined {
+  try {
+    return findJobFile(undefined);
+  } catch (error) {
+    const file = newestDaemon(state)?.file;
+    if (file === undefined) throw error;
+    return file;
+  }
+}
+
+/** A file that is broken just now is no reason not to answer: the history knows the schedule too. */
+async function definitionOf(
+  id: JobId,
+  { file, stored, session }: { file: string | undefined; stored: Schedule | undefined; session: Session },
+): Promise<JobDefinition | undefined> {
+  try {
+    const { jobs } = await loadJobs(file, session);
+    return jobs.find((job) => job.id === id);
+  } catch (error) {
+    if (!(error instanceof Failure) || stored === undefined) throw error;
+    session.err(`tsched: ${error.message}; answering by what the newest daemon knew\n`);
+    return undefined;
+  }
+}

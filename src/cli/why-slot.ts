@@ -1,0 +1,56 @@
+/** Why a slot became what it became, as it is told to programs: by the command and, through its wording, by the daemon. */
+import type { SlotAnswer } from '../engine/ports-operator.ts';
+import type { Instant } from '../model.ts';
+import { localIso } from '../observe/when.ts';
+import type { KnownJob, WhyQuestion } from '../operator/wording.ts';
+import { compileSchedule, type Trigger } from '../schedule/trigger.ts';
+import { answerFor, type Answer } from './why-answer.ts';
+import { whyInWords } from './why-words.ts';
+
+export function slotAnswer(answer: Answer, now: Instant): SlotAnswer {
+  const { known, slot, row, verdict, previousAt, nextAt, timezone } = answer;
+  return {
+    jobId: known.id,
+    slot,
+    local: localIso(slot, timezone),
+    reason: verdict.reason,
+    inWords: whyInWords(answer, now).join('; '),
+    late: verdict.late,
+    row,
+    previousAt,
+    nextAt,
+  };
+}
+
+/** No slot has come yet, and nothing is recorded. */
+export function noSlot(
+  { id, job, schedule }: KnownJob,
+  trigger: Trigger | undefined,
+  now: Instant,
+): SlotAnswer {
+  const nextAt = trigger?.next(now);
+  const atStart = schedule?.triggers.some(({ kind }) => kind === 'startup') === true;
+  const words =
+    nextAt !== undefined
+      ? 'no slot of it has come yet'
+      : atStart
+        ? 'it runs when a daemon starts, and no start is recorded'
+        : 'it has no slots: it runs only when asked for';
+  const none = { slot: undefined, local: undefined, late: undefined, row: undefined, previousAt: undefined };
+  return {
+    jobId: id,
+    ...none,
+    reason: nextAt === undefined ? 'no_schedule' : 'future',
+    inWords: job?.enabled === false ? `${words}; it is disabled (enabled: false)` : words,
+    nextAt,
+  };
+}
+
+/** For a daemon, which knows its own jobs: the words and the shape of the command. */
+export function answerWhy({ known, slot, past }: WhyQuestion, now: Instant): SlotAnswer {
+  const { schedule, id } = known;
+  const trigger = schedule === undefined ? undefined : compileSchedule(schedule, id);
+  if (slot === undefined) return noSlot(known, trigger, now);
+  const timezone = schedule?.timezone ?? 'UTC';
+  return slotAnswer(answerFor(slot, known, { trigger, past, now, timezone }), now);
+}

@@ -1,0 +1,44 @@
+/** Why a slot of a loaded job became what it became. */
+import type { JobStatus } from '../engine/engine.ts';
+import type { Answer, SlotAnswer } from '../engine/ports-operator.ts';
+import type { Clock } from '../engine/ports.ts';
+import type { Instant } from '../model.ts';
+import { slotUpTo } from '../schedule/previous.ts';
+import { compileSchedule } from '../schedule/trigger.ts';
+import type { DaemonInfo } from '../store/daemon-file.ts';
+import type { SlotPast } from '../store/history.ts';
+import { done } from './answers.ts';
+import type { Runs } from './runs.ts';
+import type { Wording } from './wording.ts';
+
+interface Asked {
+  readonly runs: Runs;
+  readonly clock: Clock;
+  readonly wording: Wording;
+  readonly daemon: { readonly info: DaemonInfo };
+}
+
+/** Without `at`: of the newest slot that has come, or that there is a row of. */
+export async function whyOf(
+  { definition, pause }: JobStatus,
+  at: Instant | undefined,
+  { runs, clock, wording, daemon }: Asked,
+): Promise<Answer<SlotAnswer>> {
+  const { id, schedule } = definition;
+  const now = clock.now();
+  const due = at ?? slotUpTo(compileSchedule(schedule, id), now);
+  const slot = due === undefined ? await runs.ask((history) => history.newestSlot(id, now)) : done(due);
+  if (!slot.ok) return slot;
+  const past = slot.value === undefined ? done(undefined) : await pastOf(id, slot.value, runs);
+  if (!past.ok) return past;
+  const place = past.value?.place;
+  const known = { id, job: definition, schedule, place, pause, daemon: daemon.info };
+  return done(wording.why({ known, slot: slot.value, past: past.value }, clock.now()));
+}
+
+async function pastOf(id: string, slot: Instant, runs: Runs): Promise<Answer<SlotPast>> {
+  const past = await runs.ask((history) => history.slot(id, slot));
+  if (!past.ok) return past;
+  const { row } = past.value;
+  return done({ ...past.value, row: row && runs.freshRow(row) });
+}
