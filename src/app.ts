@@ -356,6 +356,7 @@ export class App {
       version,
       ephemeral,
       loading: this.#loading,
+      watchdogPings: () => this.#serviceManager?.pings ?? 0,
     });
   }
 }

@@ -34,6 +34,8 @@ export interface OperatingParts {
   /** History is in memory alone. */
   readonly ephemeral: boolean;
   readonly loading: JobLoading;
+  /** How often the watchdog of the service manager was fed. */
+  readonly watchdogPings: () => number;
 }
 
 export class Operating {
@@ -60,6 +62,12 @@ export class Operating {
         },
         get storeSize() {
           return sizeOf(paths.database) + sizeOf(`${paths.database}-wal`);
+        },
+        get logDropped() {
+          return log.dropped;
+        },
+        get watchdogPings() {
+          return parts.watchdogPings();
         },
         load: (text) => parts.loading.load(text),
         isAdded: (jobId) => parts.loading.isAdded(jobId),

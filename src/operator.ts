@@ -61,6 +61,8 @@ export interface AskedDaemon extends JobKeeper {
   readonly info: DaemonInfo;
   /** Of the database and its log, in bytes. */
   readonly storeSize: number | undefined;
+  readonly logDropped: number;
+  readonly watchdogPings: number;
   /** Reads the job file, or `text` in its place. */
   load(text?: string): Promise<LoadResult>;
   reload(cause: string): Promise<ReloadResult>;
@@ -319,18 +321,18 @@ export class DaemonOperator implements Operator {
   }
 
   figures(): DaemonFigures {
-    const { info, storeSize } = this.#parts.daemon;
+    const { info, storeSize, logDropped, watchdogPings } = this.#parts.daemon;
     const { version, startedAt, loadedAt, fileProblem, store } = info;
-    const storeIsWell = store.kind !== 'degraded';
-    const reloads = { ...this.#reloads };
     return {
       version,
       startedAt,
       loadedAt,
       fileIsGood: fileProblem === undefined,
-      reloads,
-      storeIsWell,
+      reloads: { ...this.#reloads },
+      storeIsWell: store.kind !== 'degraded',
       storeSize,
+      logDropped,
+      watchdogPings,
     };
   }
 

@@ -377,4 +377,8 @@ export interface DaemonFigures {
   readonly storeIsWell: boolean;
   /** Of the database and its log, in bytes; undefined without one. */
   readonly storeSize: number | undefined;
+  /** Log lines that could be written nowhere. */
+  readonly logDropped: number;
+  /** How often the watchdog of the service manager was fed. */
+  readonly watchdogPings: number;
 }

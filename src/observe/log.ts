@@ -48,6 +48,8 @@ export interface Log {
   /** A line that a run printed, without its newline. */
   output(line: string, fields: Fields): void;
   readonly observer: Observer;
+  /** Lines that could be written nowhere. */
+  readonly dropped: number;
   /** Opens the log file anew, for rotation. */
   reopen(): void;
   /** All that was written is out, as far as anybody reads it. Nothing may be written after. */
@@ -58,7 +60,7 @@ export interface Log {
 export function createLog(options: LogOptions): Log {
   const format = options.format === 'auto' ? suitableFormat(options) : options.format;
   const render = renderer(format, options);
-  const sink = createSink(options, render);
+  const { sink, aside = sink } = createSink(options, render);
   const logger = winston.createLogger({
     levels: winston.config.syslog.levels,
     level: options.level,
@@ -82,6 +84,9 @@ export function createLog(options: LogOptions): Log {
     output: (line, fields) => put({ level: 'info', message: line, fields, kind: 'output' }),
     observer: {
       observe: (event) => put({ ...eventLine(event, { now: options.clock.now(), time }), kind: 'event' }),
+    },
+    get dropped() {
+      return aside.dropped;
     },
     reopen: () => sink.reopen(),
     close: () =>
@@ -121,12 +126,15 @@ class SinkTransport extends Transport {
   }
 }
 
-function createSink(options: LogOptions, render: (entry: Entry) => string): Sink {
+function createSink(
+  options: LogOptions,
+  render: (entry: Entry) => string,
+): { readonly sink: Sink; readonly aside?: Sink } {
   const ours = (message: string): string =>
     render({ time: options.clock.now(), level: 'warning', message, fields: {}, kind: 'text' });
   const gap = (count: number, reason: string): string =>
     ours(`${count} log ${count === 1 ? 'line was' : 'lines were'} not written here: ${reason}`);
-  if (options.file === undefined) return new Sink({ target: { fd: 1 }, clock: options.clock, gap });
+  if (options.file === undefined) return { sink: new Sink({ target: { fd: 1 }, clock: options.clock, gap }) };
 
   // What the file does not take is said on standard error instead, after one line of why.
   const aside = new Sink({ target: { fd: 2 }, clock: options.clock, gap });
@@ -137,7 +145,7 @@ function createSink(options: LogOptions, render: (entry: Entry) => string): Sink
     lastReason = reason;
     aside.write(line);
   };
-  return new Sink({ target: { path: options.file }, clock: options.clock, gap, onLost });
+  return { sink: new Sink({ target: { path: options.file }, clock: options.clock, gap, onLost }), aside };
 }
 
 function suitableFormat(options: LogOptions): LogFormat {

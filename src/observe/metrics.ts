@@ -124,6 +124,12 @@ class Figures implements Metrics {
       'Rows of the history that were lost while it could not be recorded',
       [],
     ),
+    logDropped: this.#counter('tsched_log_dropped_total', 'Log lines that could be written nowhere', []),
+    watchdogPings: this.#counter(
+      'tsched_watchdog_pings_total',
+      'How often the watchdog of the service manager was fed',
+      [],
+    ),
     startedAt: this.#gauge('process_start_time_seconds', 'When the daemon started', []),
     cpu: this.#counter('process_cpu_seconds_total', 'CPU time of the daemon, user and system', []),
     memory: this.#gauge('process_resident_memory_bytes', 'Resident memory of the daemon', []),
@@ -196,6 +202,13 @@ class Figures implements Metrics {
     plain.loadedAt.set(figures.loadedAt / 1000);
     plain.storeDegraded.set(figures.storeIsWell ? 0 : 1);
     if (figures.storeSize !== undefined) plain.storeSize.set(figures.storeSize);
+    for (const [counter, count] of [
+      [plain.logDropped, figures.logDropped],
+      [plain.watchdogPings, figures.watchdogPings],
+    ] as const) {
+      counter.reset();
+      counter.inc(count);
+    }
     plain.startedAt.set(figures.startedAt / 1000);
     const { user, system } = process.cpuUsage();
     plain.cpu.reset();

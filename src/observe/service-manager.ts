@@ -58,6 +58,7 @@ export class ServiceManager implements Observer, Supervisor {
   #status = '';
   #fileProblem: string | undefined;
   #isDegraded = false;
+  #pings = 0;
 
   constructor(options: ServiceManagerOptions) {
     this.#options = options;
@@ -67,10 +68,16 @@ export class ServiceManager implements Observer, Supervisor {
     this.every = Math.min(EASY, (watchdog ?? EASY * 3) / 3);
   }
 
+  /** How often the watchdog was fed. */
+  get pings(): number {
+    return this.#pings;
+  }
+
   rung(): void {
     const now = this.#options.clock.monotonic();
     if (now - this.#fedAt >= this.every / 2) {
       this.#fedAt = now;
+      if (this.#hasWatchdog) this.#pings += 1;
       const notice = {
         ...(this.#hasWatchdog ? { WATCHDOG: '1' } : {}),
         ...(this.#phase === 'running' ? {} : { EXTEND_TIMEOUT_USEC: EXTENSION_USEC }),

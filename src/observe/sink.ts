@@ -42,6 +42,7 @@ export class Sink {
   /** Lines lost that no gap line tells of yet. */
   #missed = 0;
   #reason = '';
+  #dropped = 0;
   #lookedAt: Duration;
   #cancelRetry: (() => void) | undefined;
 
@@ -50,6 +51,11 @@ export class Sink {
     this.#options = options;
     this.#fd = open(options.target);
     this.#lookedAt = options.clock.monotonic();
+  }
+
+  /** Lines of its own that were not written, ever. */
+  get dropped(): number {
+    return this.#dropped;
   }
 
   /** Writes a line (given without its newline), now or, to a slow reader, soon. */
@@ -138,7 +144,9 @@ export class Sink {
   #lose(entry: Entry, reason: string): void {
     this.#reason = reason;
     this.#missed += Math.max(1, entry.standsFor);
-    if (entry.standsFor === 0) this.#options.onLost?.(entry.text, reason);
+    if (entry.standsFor > 0) return;
+    this.#dropped += 1;
+    this.#options.onLost?.(entry.text, reason);
   }
 
   /** A file that was renamed or deleted is opened anew, within seconds and without being told. */

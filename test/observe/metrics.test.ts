@@ -14,6 +14,8 @@ const figures: DaemonFigures = {
   reloads: { applied: 0, unchanged: 0, refused: 0 },
   storeIsWell: true,
   storeSize: undefined,
+  logDropped: 3,
+  watchdogPings: 7,
 };
 
 function standing(jobId: string): Standing {
@@ -65,6 +67,12 @@ describe('metrics', () => {
     expect(
       told.get('tsched_run_duration_seconds')?.samples.find(({ labels }) => labels['le'] === '5')?.value,
     ).toBe(1);
+    for (const [name, value] of [
+      ['tsched_log_dropped_total', 3],
+      ['tsched_watchdog_pings_total', 7],
+    ] as const) {
+      expect(told.get(name)).toMatchObject({ type: 'counter', samples: [{ value }] });
+    }
     expect(told.get('tsched_build_info')?.samples[0]?.labels['version']).toContain('\\"quoted\\"');
   });
 

@@ -153,6 +153,7 @@ describe('the watchdog', () => {
     const gaps = fed.slice(1).map((at, index) => at - (fed[index] ?? 0));
     expect(Math.max(...gaps)).toBeLessThanOrEqual(half);
     expect(fed.length).toBeGreaterThanOrEqual(40);
+    expect(manager.pings).toBe(fed.length);
     // Nor is it fed for its own sake on every tick.
     expect(Math.min(...gaps)).toBeGreaterThanOrEqual(Math.min(half / 3, 15 * SECOND));
   });

@@ -105,6 +105,7 @@ describe('a sink on a full disk', () => {
       expect.stringMatching(/^one: ENOSPC/) as string,
       expect.stringMatching(/^two: ENOSPC/) as string,
     ]);
+    expect(sink.dropped).toBe(2);
   });
 
   it.runIf(process.geteuid?.() === 0)('writes again when there is space, and tells what is missing', () => {
@@ -195,7 +196,7 @@ describe('a sink on a pipe', () => {
     closeSync(nonBlocking);
     await new Promise((resolve) => cat.on('close', resolve));
     expect(text.split('\n').filter((each) => each !== line)).toEqual([
-      `GAP ${dropped} the reader is too slow`,
+      `GAP ${sink.dropped} the reader is too slow`,
       'last',
       '',
     ]);

@@ -3,6 +3,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { ask, infoOf, socketOf } from '../../http/support.ts';
 import { directory, startDaemon, until, type Daemon } from '../../support/daemon.ts';
 
 const program = join(import.meta.dirname, '../../fixtures/programs/notify.pl');
@@ -78,6 +79,10 @@ describe.skipIf(!hasPerl)(`a daemon under a service manager${hasPerl ? '' : ' (s
       const ready = await hears('READY', (line) => line.includes('READY=1'));
       expect(ready).toMatch(/STATUS=5 jobs, next: tick at (?:\w{3} )?\d\d:00 \(in \d+(m|s)/);
       await hears('the watchdog to be fed', (line) => line.includes('WATCHDOG=1'));
+      await daemon.until('the API to open', () => infoOf(daemon).socket);
+      const { text } = await ask(socketOf(daemon), '/metrics');
+      expect(text).toMatch(/^tsched_watchdog_pings_total [1-9]/m);
+      expect(text).toMatch(/^tsched_log_dropped_total 0$/m);
 
       writeFileSync(
         daemon.file,
