@@ -62,6 +62,11 @@ export class JobLoading {
     return this.#set.isAdded(jobId);
   }
 
+  /** All jobs, should these be the ones of the file. */
+  withAdded(file: readonly JobDefinition[]): readonly JobDefinition[] {
+    return this.#set.withAdded(file);
+  }
+
   /** Begins to keep the promises of the file, and of jobs that were added to earlier daemons. */
   async start(): Promise<void> {
     const { log, engine, telling, daemonFile } = this.#parts;

@@ -60,9 +60,14 @@ export class JobSet {
 
   /** All of them, as the engine is to have them. */
   get jobs(): readonly JobDefinition[] {
-    if (this.#added.size === 0) return this.#file;
+    return this.withAdded(this.#file);
+  }
+
+  /** As `jobs`, should these be the ones of the file. */
+  withAdded(file: readonly JobDefinition[]): readonly JobDefinition[] {
+    if (this.#added.size === 0) return file;
     return [
-      ...this.#file.filter(({ id }) => !this.#added.has(id)),
+      ...file.filter(({ id }) => !this.#added.has(id)),
       ...Array.from(this.#added.values(), ({ definition }) => definition),
     ];
   }

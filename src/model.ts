@@ -275,6 +275,16 @@ export interface AttemptRecord {
  */
 export type RunState = 'claimed' | 'running' | 'retrying' | 'finished';
 
+/** A request that whoever asked gave a key, so that the same again begins no second run. */
+export interface KeyedRequest {
+  readonly key: string;
+  /** Stands for what was asked for: another wish under the same key is a mistake. */
+  readonly what: string;
+  /** That was begun for it. */
+  readonly runId: RunId;
+  readonly at: Instant;
+}
+
 /** What somebody who asks for a run gives it along, by name. */
 export type Arguments = { readonly [name: string]: Json };
 

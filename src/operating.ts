@@ -71,6 +71,7 @@ export class Operating {
         },
         load: (text) => parts.loading.load(text),
         isAdded: (jobId) => parts.loading.isAdded(jobId),
+        withAdded: (file) => parts.loading.withAdded(file),
         add: (request) => parts.loading.add(request),
         remove: (jobId) => parts.loading.remove(jobId),
         reload: (cause) => parts.app.reload(cause),

@@ -34,7 +34,7 @@ import type {
   Validation,
 } from './engine/ports-operator.ts';
 import type { Clock, Store } from './engine/ports.ts';
-import type { Duration, Instant, JobId, RunId, RunRecord } from './model.ts';
+import type { Duration, Instant, JobDefinition, JobId, RunId, RunRecord } from './model.ts';
 import { addJobs, removeJob, type JobKeeper } from './operator/added-jobs.ts';
 import { censusOf, nextTimesOf, stateOf, viewOf, type Census } from './operator/jobs.ts';
 import { Feed } from './operator/feed.ts';
@@ -42,7 +42,7 @@ import { Runs, type RunsParts } from './operator/runs.ts';
 import { badFile, done, refuse, STOPPING } from './operator/answers.ts';
 import { before, doneOf, NOTHING, planOf } from './operator/reload-plan.ts';
 import type { ReloadResult } from './operator/reload-result.ts';
-import { Requests } from './operator/requests.ts';
+import { once } from './operator/requests.ts';
 import { whyOf } from './operator/why.ts';
 import type { Wording } from './operator/wording.ts';
 import { suggest } from './schedule/suggest.ts';
@@ -51,7 +51,7 @@ import { FAILED, type JobHistory } from './store/history.ts';
 
 export interface OperatorParts extends RunsParts {
   readonly clock: Clock;
-  readonly store: Pick<Store, 'previousSuccess'>;
+  readonly store: Pick<Store, 'previousSuccess' | 'request' | 'keepRequest'>;
   readonly wording: Wording;
   readonly daemon: AskedDaemon;
 }
@@ -68,6 +68,8 @@ export interface AskedDaemon extends JobKeeper {
   reload(cause: string): Promise<ReloadResult>;
   stop(wish: StopWish): Promise<void>;
   isAdded(jobId: JobId): boolean;
+  /** What would run if these were the jobs of the file. */
+  withAdded(file: readonly JobDefinition[]): readonly JobDefinition[];
 }
 
 /** Ids that a mistyped one is compared with. */
@@ -89,7 +91,6 @@ const CENSUS_EVENTS: ReadonlySet<DaemonEvent['kind']> = new Set([
 export class DaemonOperator implements Operator {
   readonly feed: Feed;
   readonly #parts: OperatorParts;
-  readonly #requests = new Requests();
   readonly #runs: Runs;
   readonly #reloads = { applied: 0, unchanged: 0, refused: 0 };
   #failing: Promise<Set<JobId>> | undefined;
@@ -276,7 +277,9 @@ export class DaemonOperator implements Operator {
     const known = before(engine);
     if (dryRun) {
       const result = await daemon.load();
-      return result.ok ? done(await planOf(known, result.file, clock)) : refuse(badFile(result));
+      if (!result.ok) return refuse(badFile(result));
+      const { jobs, warnings } = result.file;
+      return done(await planOf(known, { jobs: daemon.withAdded(jobs), warnings }, clock));
     }
     daemon.say(`${by} asks to read the job file again`);
     const result = await daemon.reload(by);
@@ -336,19 +339,8 @@ export class DaemonOperator implements Operator {
     };
   }
 
-  /** Does what is asked unless it was done before, by the key. */
-  async #once(what: string, { key }: RunRequest, begin: () => Answer<RunRecord>): Promise<Answer<BegunRun>> {
-    const now = this.#parts.clock.now();
-    const known = key === undefined ? undefined : this.#requests.find(key, now);
-    if (known !== undefined && known.what !== what) {
-      const message = 'this idempotency key was used for another request';
-      return refuse({ refused: 'key_reused', message, hint: 'draw a new one for each request' });
-    }
-    const run = known === undefined ? begin() : await this.run(known.runId);
-    if (!run.ok) return run;
-    if (key !== undefined && known === undefined)
-      this.#requests.remember(key, { what, runId: run.value.id, at: now });
-    return done({ run: run.value, replayed: known !== undefined });
+  #once(what: string, { key }: RunRequest, begin: () => Answer<RunRecord>): Promise<Answer<BegunRun>> {
+    return once({ ...this.#parts, run: (id) => this.run(id) }, { what, key, begin });
   }
 
   #begin(jobId: JobId, { given, by }: RunRequest): Answer<RunRecord> {

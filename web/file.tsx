@@ -18,6 +18,7 @@ interface Plan {
   readonly rescheduled: readonly string[];
   readonly removed: readonly string[];
   readonly unchanged: number;
+  readonly changedKeys: Readonly<Record<string, readonly string[]>>;
 }
 
 /** What was answered, or why it was not. */
@@ -98,10 +99,11 @@ function Loaded({ isAdmin }: { isAdmin: boolean }) {
   );
 }
 
-function planWords({ unchanged, ...lists }: Plan): string {
+function planWords({ unchanged, changedKeys, ...lists }: Plan): string {
+  const named = (id: string): string => (changedKeys[id] ? `${id} (${changedKeys[id].join(', ')})` : id);
   const told = (['added', 'changed', 'rescheduled', 'removed'] as const)
     .filter((name) => lists[name].length > 0)
-    .map((name) => `${name}: ${lists[name].join(', ')}`);
+    .map((name) => `${name}: ${lists[name].map(named).join(', ')}`);
   return told.length === 0 ? 'Nothing.' : `${told.join('; ')}; unchanged: ${unchanged}.`;
 }
 

@@ -67,10 +67,21 @@ function asText(plan: ToldPlan, file: string): string {
     counted(removed, 'removed'),
     `${unchanged} unchanged`,
   ].filter((part) => part !== '');
+  const details = [...keysOf('changed', plan), ...keysOf('rescheduled', plan)];
   const leaving = new Set(removed);
   const runs = activeRuns.map((run) => `${fateOf(run, { leaves: leaving.has(run.jobId), kind })}\n`);
   const end = kind === 'planned' ? 'Nothing was applied: tsched reload does.\n' : '';
-  return `${file}: ${parts.join(', ')}.\n${runs.join('')}${end}`;
+  return `${file}: ${parts.join(', ')}.\n${details.join('')}${runs.join('')}${end}`;
+}
+
+/** `  changed      backup  (run, timeout)` */
+function keysOf(kind: 'changed' | 'rescheduled', { changedKeys, ...plan }: ToldPlan): string[] {
+  const ids = plan[kind].slice(0, MOST).map(printable);
+  const width = Math.max(...ids.map(({ length }) => length));
+  return ids.map((id) => {
+    const keys = (changedKeys[id] ?? []).map(printable).join(', ');
+    return `  ${kind.padEnd(11)}  ${id.padEnd(width)}  (${keys})\n`;
+  });
 }
 
 /** `2 added (a, b)` */

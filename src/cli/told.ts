@@ -82,6 +82,7 @@ export interface ToldPlan {
   readonly rescheduled: readonly string[];
   readonly removed: readonly string[];
   readonly unchanged: number;
+  readonly changedKeys: Readonly<Record<string, readonly string[]>>;
   readonly activeRuns: readonly ToldRun[];
   readonly warnings: readonly Diagnostic[];
 }

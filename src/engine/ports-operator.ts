@@ -214,6 +214,8 @@ export interface ReloadPlan {
   readonly changed: readonly JobId[];
   readonly removed: readonly JobId[];
   readonly unchanged: number;
+  /** Of each job that is changed or rescheduled: the keys of the job file whose values are others. */
+  readonly changedKeys: Readonly<Record<JobId, readonly string[]>>;
   /** Active runs of jobs that change or leave: they finish under the definition they began with. */
   readonly activeRuns: readonly RunRecord[];
   readonly warnings: readonly FileProblem[];

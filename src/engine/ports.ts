@@ -12,6 +12,7 @@ import type {
   Instant,
   JobDefinition,
   JobId,
+  KeyedRequest,
   Notice,
   Outcome,
   OutputPolicy,
@@ -156,6 +157,10 @@ export interface Store {
   added(): Promise<ReadonlyMap<JobId, AddedJob>>;
   /** Undefined: it is removed again. */
   setAdded(jobId: JobId, job: AddedJob | undefined): Promise<void>;
+  /** What was asked for by this key within the last day. */
+  request(key: string, now: Instant): KeyedRequest | undefined;
+  /** Is known at once, and recorded together with the next claim, or not at all: that of the run it was begun for. */
+  keepRequest(request: KeyedRequest): void;
   /** Messages that nobody has settled, oldest first. Asked once, at the start. */
   messages(): Promise<readonly Message[]>;
   /** Asked once, at the start. */

@@ -184,6 +184,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     rescheduled: list(string),
     removed: list(string),
     unchanged: whole,
+    changedKeys: { type: 'object', additionalProperties: list(string) },
     activeRuns: list(ref('Run')),
     warnings: list(ref('FileProblem')),
   }),

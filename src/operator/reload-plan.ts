@@ -3,7 +3,8 @@ import type { LoadedFile } from '../config/load.ts';
 import type { Engine, JobStatus } from '../engine/engine.ts';
 import type { ReloadPlan } from '../engine/ports-operator.ts';
 import type { Clock } from '../engine/ports.ts';
-import type { JobId, RunRecord } from '../model.ts';
+import type { JobDefinition, JobId, RunRecord } from '../model.ts';
+import { changedKeys } from '../schedule/changed-keys.ts';
 import { changeOf } from '../schedule/diff.ts';
 
 /** Compared before the loop has its turn: a plan of 100,000 jobs delays no start. */
@@ -16,6 +17,7 @@ export const NOTHING = {
   changed: [],
   rescheduled: [],
   removed: [],
+  changedKeys: {},
   activeRuns: [],
   warnings: [],
 } as const;
@@ -27,15 +29,23 @@ export function before(engine: Engine): Before {
   return new Map([...engine.jobs()].map((job) => [job.definition.id, job]));
 }
 
-/** Tells what a good file would change. */
-export async function planOf(known: Before, file: LoadedFile, clock: Clock): Promise<ReloadPlan> {
+/** Tells what a good file would change; `jobs` are those of the file and, as they are, those that were added. */
+export async function planOf(
+  known: Before,
+  { jobs, warnings }: { readonly jobs: readonly JobDefinition[]; readonly warnings: LoadedFile['warnings'] },
+  clock: Clock,
+): Promise<ReloadPlan> {
   const plan = { added: [] as JobId[], changed: [] as JobId[], rescheduled: [] as JobId[] };
+  const changes: Record<JobId, readonly string[]> = {};
   const stay = new Set<JobId>();
-  for (const [index, definition] of file.jobs.entries()) {
+  for (const [index, definition] of jobs.entries()) {
     if (index % SLICE === SLICE - 1) await new Promise<void>((resolve) => void clock.after(0, resolve));
     stay.add(definition.id);
-    const { kind } = changeOf(known.get(definition.id)?.definition, definition);
-    if (kind !== 'unchanged') plan[kind].push(definition.id);
+    const old = known.get(definition.id)?.definition;
+    const { kind } = changeOf(old, definition);
+    if (kind === 'unchanged') continue;
+    plan[kind].push(definition.id);
+    if (old !== undefined) changes[definition.id] = changedKeys(old, definition);
   }
   const removed = [...known.keys()].filter((id) => !stay.has(id));
   const touched = [...plan.changed, ...plan.rescheduled, ...removed];
@@ -43,9 +53,10 @@ export async function planOf(known: Before, file: LoadedFile, clock: Clock): Pro
     kind: touched.length + plan.added.length === 0 ? 'unchanged' : 'planned',
     ...plan,
     removed,
-    unchanged: file.jobs.length - plan.added.length - touched.length + removed.length,
+    changedKeys: changes,
+    unchanged: jobs.length - plan.added.length - touched.length + removed.length,
     activeRuns: activeOf(known, touched),
-    warnings: file.warnings,
+    warnings,
   };
 }
 
@@ -55,11 +66,13 @@ export function doneOf(
   engine: Engine,
   summary: Pick<ReloadPlan, 'added' | 'changed' | 'removed' | 'unchanged'>,
 ): Omit<ReloadPlan, 'warnings'> {
-  const rearmed = (id: JobId): boolean => {
-    const now = engine.job(id)?.definition;
-    return now !== undefined && changeOf(known.get(id)?.definition, now).kind === 'rescheduled';
-  };
-  const rescheduled = summary.changed.filter(rearmed);
+  const changes: Record<JobId, readonly string[]> = {};
+  const rescheduled = summary.changed.filter((id) => {
+    const [old, now] = [known.get(id)?.definition, engine.definition(id)];
+    if (now === undefined || old === undefined) return false;
+    changes[id] = changedKeys(old, now);
+    return changeOf(old, now).kind === 'rescheduled';
+  });
   const again = new Set(rescheduled);
   return {
     kind: 'applied',
@@ -67,6 +80,7 @@ export function doneOf(
     changed: summary.changed.filter((id) => !again.has(id)),
     rescheduled,
     removed: summary.removed,
+    changedKeys: changes,
     unchanged: summary.unchanged,
     activeRuns: activeOf(known, [...summary.changed, ...summary.removed]).flatMap(
       ({ id }) => engine.run(id) ?? [],

@@ -1,31 +1,35 @@
-import type { Duration, Instant, RunId } from '../model.ts';
+import { createHash } from 'node:crypto';
+import type { Answer, BegunRun } from '../engine/ports-operator.ts';
+import type { Clock, Store } from '../engine/ports.ts';
+import type { RunId, RunRecord } from '../model.ts';
+import { done, refuse } from './answers.ts';
 
-/** How long a key is remembered, and how many are; a daemon that was restarted knows none. */
-const MEMORY: Duration = 24 * 3_600_000;
-const MOST = 10_000;
-
-export interface Request {
-  readonly what: string;
-  readonly runId: RunId;
-  readonly at: Instant;
+interface Parts {
+  readonly clock: Clock;
+  readonly store: Pick<Store, 'request' | 'keepRequest'>;
+  readonly run: (id: RunId) => Promise<Answer<RunRecord>>;
 }
 
-/** Requests by the keys their askers gave them, so that one that is sent again does nothing twice. */
-export class Requests {
-  readonly #known = new Map<string, Request>();
+interface Wish {
+  /** What is asked for: another wish under the same key is refused. */
+  readonly what: string;
+  readonly key: string | undefined;
+  readonly begin: () => Answer<RunRecord>;
+}
 
-  /** What was asked for by the key, and the run that was begun for it. */
-  find(key: string, now: Instant): Request | undefined {
-    const request = this.#known.get(key);
-    return request === undefined || now - request.at > MEMORY ? undefined : request;
+/** Begins a run unless it was begun before by the same key, be it under an earlier daemon. */
+export async function once({ clock, store, run }: Parts, wish: Wish): Promise<Answer<BegunRun>> {
+  const { key } = wish;
+  const at = clock.now();
+  // It may be as long as what a run is given along.
+  const what = createHash('sha256').update(wish.what).digest('base64url');
+  const known = key === undefined ? undefined : store.request(key, at);
+  if (known !== undefined && known.what !== what) {
+    const message = 'this idempotency key was used for another request';
+    return refuse({ refused: 'key_reused', message, hint: 'draw a new one for each request' });
   }
-
-  remember(key: string, request: Request): void {
-    this.#known.delete(key);
-    this.#known.set(key, request);
-    for (const [oldest] of this.#known) {
-      if (this.#known.size <= MOST) return;
-      this.#known.delete(oldest);
-    }
-  }
+  const begun = known === undefined ? wish.begin() : await run(known.runId);
+  if (!begun.ok) return begun;
+  if (key !== undefined && known === undefined) store.keepRequest({ key, what, runId: begun.value.id, at });
+  return done({ run: begun.value, replayed: known !== undefined });
 }

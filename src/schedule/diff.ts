@@ -22,7 +22,7 @@ export function changeOf(old: JobDefinition | undefined, definition: JobDefiniti
 const PARTS = ['task', 'surroundings', 'policy', 'output', 'description', 'tags', 'telling'] as const;
 
 /** Structural equality of plain data. The order of keys and where the text stands in the file do not matter. */
-function same(a: unknown, b: unknown): boolean {
+export function same(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
   if (Array.isArray(a) !== Array.isArray(b)) return false;

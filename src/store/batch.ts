@@ -1,7 +1,17 @@
 /** What is to be recorded together: the decisions of a tick, and what became of runs meanwhile. */
 import type { Placement, Posting } from '../engine/ports.ts';
 import type { Message, Told } from '../message.ts';
-import type { AddedJob, Instant, JobId, Pause, Place, RunId, RunRecord, SkipRecord } from '../model.ts';
+import type {
+  AddedJob,
+  Instant,
+  JobId,
+  KeyedRequest,
+  Pause,
+  Place,
+  RunId,
+  RunRecord,
+  SkipRecord,
+} from '../model.ts';
 
 /** A batch as plain data, as it goes to who writes it. */
 export interface BatchData {
@@ -18,6 +28,7 @@ export interface BatchData {
   readonly pauses: readonly (readonly [JobId, Pause | null])[];
   /** null: removed */
   readonly added: readonly (readonly [JobId, AddedJob | null])[];
+  readonly requests: readonly KeyedRequest[];
   readonly messages: readonly Message[];
   readonly settled: readonly string[];
   /** null: forgotten */
@@ -38,6 +49,7 @@ export class Batch {
   readonly #gone = new Set<JobId>();
   readonly #pauses = new Map<JobId, Pause | null>();
   readonly #added = new Map<JobId, AddedJob | null>();
+  readonly #requests = new Map<string, KeyedRequest>();
   readonly #messages = new Map<string, Message>();
   readonly #settled = new Set<string>();
   readonly #told = new Map<JobId, Told | null>();
@@ -45,7 +57,7 @@ export class Batch {
 
   get isEmpty(): boolean {
     const kept = [this.#placed, this.#gone, this.#pauses, this.#added];
-    const rest = [...kept, this.#messages, this.#settled, this.#told];
+    const rest = [...kept, this.#requests, this.#messages, this.#settled, this.#told];
     return this.size === 0 && rest.every(({ size }) => size === 0);
   }
 
@@ -99,6 +111,10 @@ export class Batch {
     this.#urgent = true;
   }
 
+  keepRequest(request: KeyedRequest): void {
+    this.#requests.set(request.key, request);
+  }
+
   post({ messages, told }: Posting): void {
     for (const message of messages) this.#messages.set(message.id, message);
     for (const [jobId, known] of told) this.#told.set(jobId, known);
@@ -120,6 +136,7 @@ export class Batch {
     this.place({ placed: later.#placed, gone: [...later.#gone] });
     for (const [jobId, pause] of later.#pauses) this.#pauses.set(jobId, pause);
     for (const [jobId, job] of later.#added) this.setAdded(jobId, job ?? undefined);
+    for (const request of later.#requests.values()) this.keepRequest(request);
     this.post({ messages: [...later.#messages.values()], told: later.#told });
     this.settle([...later.#settled]);
   }
@@ -147,6 +164,7 @@ export class Batch {
       gone: [...this.#gone],
       pauses: [...this.#pauses],
       added: [...this.#added],
+      requests: [...this.#requests.values()],
       messages: [...this.#messages.values()],
       settled: [...this.#settled],
       told: [...this.#told],
@@ -164,6 +182,7 @@ const LISTS = [
   'placed',
   'pauses',
   'added',
+  'requests',
   'messages',
   'settled',
   'told',

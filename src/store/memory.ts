@@ -1,8 +1,19 @@
 import type { HistoryQuery, HistoryRow, Placement, Posting, Store } from '../engine/ports.ts';
 import type { Message, Told } from '../message.ts';
-import type { AddedJob, Instant, JobId, Pause, Place, RunId, RunRecord, SkipRecord } from '../model.ts';
+import type {
+  AddedJob,
+  Instant,
+  JobId,
+  KeyedRequest,
+  Pause,
+  Place,
+  RunId,
+  RunRecord,
+  SkipRecord,
+} from '../model.ts';
 import { Outbox } from './outbox.ts';
 import { Places } from './places.ts';
+import { Requests } from './requests.ts';
 
 /** Rows kept of each kind; the oldest go first, runs that are not finished never. */
 const ROWS = 10_000;
@@ -16,6 +27,7 @@ export class MemoryStore implements Store {
   readonly #places = new Places();
   readonly #pauses = new Map<JobId, Pause>();
   readonly #added = new Map<JobId, AddedJob>();
+  readonly #requests = new Requests();
   readonly #outbox = new Outbox();
   readonly #successes = new Map<JobId, Instant>();
   #skips: SkipRecord[] = [];
@@ -90,6 +102,14 @@ export class MemoryStore implements Store {
   async setAdded(jobId: JobId, job: AddedJob | undefined): Promise<void> {
     if (job === undefined) this.#added.delete(jobId);
     else this.#added.set(jobId, job);
+  }
+
+  request(key: string, now: Instant): KeyedRequest | undefined {
+    return this.#requests.find(key, now);
+  }
+
+  keepRequest(request: KeyedRequest): void {
+    this.#requests.remember(request);
   }
 
   async messages(): Promise<readonly Message[]> {

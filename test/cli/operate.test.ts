@@ -203,6 +203,9 @@ describe('reload', () => {
     writeFileSync(daemon.file, next);
     const told = [
       'jobs.yaml: 2 added (slain, xmas), 2 changed (slow, often), 1 rescheduled (fails), 1 removed (killed), 3 unchanged.',
+      '  changed      slow   (timeout)',
+      '  changed      often  (run)',
+      '  rescheduled  fails  (cron, every, anchor)',
       `often is running (run ${id}): the change would apply from its next run.`,
       'Nothing was applied: tsched reload does.',
       '',
@@ -213,7 +216,12 @@ describe('reload', () => {
       removed: ['killed'],
     });
     const done = parsed(ask('reload', '--json'));
-    expect(done).toMatchObject({ kind: 'applied', rescheduled: ['fails'], activeRuns: [{ id }] });
+    expect(done).toMatchObject({
+      kind: 'applied',
+      rescheduled: ['fails'],
+      activeRuns: [{ id }],
+      changedKeys: { slow: ['timeout'], often: ['run'] },
+    });
     expect(ask('trigger', 'slain', '--wait').code).toBe(137);
 
     writeFileSync(

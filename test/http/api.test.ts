@@ -334,6 +334,7 @@ describe('reloading', () => {
       rescheduled: ['often'],
       removed: [],
       unchanged: 2,
+      changedKeys: { fails: ['run'], often: ['cron'] },
     };
     expect(plan.body).toMatchObject({ kind: 'planned', ...changes });
     expect((await promised('/api/v1/jobs/added')).status).toBe(404);

@@ -104,6 +104,11 @@ describe('jobs at run time', () => {
     const json = (run: object): object => ({ job: { every: '5m', run: 'x', ...run } });
     await ask(socketOf(first), '/api/v1/jobs/a', { method: 'POST', json: json({ env: { W: '${WHO}' } }) });
     await ask(socketOf(first), '/api/v1/jobs/b', { method: 'POST', json: json({}) });
+    expect(
+      await ask(socketOf(first), '/api/v1/reload?dry_run=true', { method: 'POST', json: {} }),
+    ).toMatchObject({
+      body: { kind: 'unchanged', removed: [] },
+    });
     expect(await ask(socketOf(first), '/api/v1/reload', { method: 'POST', json: {} })).toMatchObject({
       status: 200,
     });

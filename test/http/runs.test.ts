@@ -1,7 +1,8 @@
 /** How runs by hand are begun and named, on a real daemon; each answer against the document that promises it. */
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Later } from '../support/daemon.ts';
+import { account, directory, type Daemon, type Later } from '../support/daemon.ts';
 import { Promises } from './promises.ts';
 import { ask, socketOf, startAsked, type Body, type Told, type Wanted } from './support.ts';
 
@@ -50,6 +51,28 @@ describe('a run by hand', () => {
     expect(other.body.code).toBe('key_reused');
     const bad = await post('/api/v1/jobs/hello/runs', undefined, { 'idempotency-key': 'with space' });
     expect(bad.status).toBe(400);
+  });
+
+  it('is the same run for the same key after kill -9, and runs once', async () => {
+    const where = directory();
+    const book = account(join(where, 'account'));
+    const job = { cron: '0 0 1 1 *', run: `${book.line()}; sleep 1` };
+    const first = await startAsked({ directory: where, jobs: JSON.stringify({ jobs: { job } }), later });
+    const begin = (daemon: Daemon, id: string) =>
+      ask(socketOf(daemon), `/api/v1/jobs/job/runs`, { method: 'POST', headers: { 'idempotency-key': id } });
+    const begun = await begin(first, 'one');
+    await first.until('it to begin', () => book.executions('job').length > 0);
+    first.signal('SIGKILL');
+    await first.exited;
+
+    const next = await startAsked({ directory: where, later });
+    const again = await begin(next, 'one');
+    expect(again).toMatchObject({ status: 202, headers: { 'idempotent-replayed': 'true' } });
+    expect(again.body.id).toBe(begun.body.id);
+    await next.waitFor('its end', ({ event, run }) => event === 'run_finished' && run === begun.body.id);
+    expect((await begin(next, 'one')).body).toMatchObject({ id: begun.body.id, state: 'finished' });
+    expect(book.executions('job')).toHaveLength(1);
+    expect((await begin(next, 'two')).body.id).not.toBe(begun.body.id);
   });
 
   it('can be given values, which a retry gives again', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Outcome, RetryPolicy } from '../../src/model.ts';
 import { admit } from '../../src/schedule/admit.ts';
+import { changedKeys } from '../../src/schedule/changed-keys.ts';
 import { changeOf } from '../../src/schedule/diff.ts';
 import { nextAttempt } from '../../src/schedule/retry.ts';
 import { job } from '../support/jobs.ts';
@@ -96,5 +97,31 @@ describe('changeOf', () => {
     expect(kind(base, job('a', { every: 60_000, schedule: { timezone: 'Asia/Shanghai' } }))).toBe(
       'rescheduled',
     );
+  });
+});
+
+describe('changedKeys', () => {
+  const base = job('a', { every: 60_000 });
+
+  it('names what is another, as the job file has it', () => {
+    const keys = (change: Partial<typeof base>) => changedKeys(base, { ...base, ...change });
+    expect(keys({})).toEqual([]);
+    expect(keys({ source: { file: 'other.yaml', line: 9 } })).toEqual([]);
+    expect(keys({ tags: ['x'], description: 'y', enabled: false })).toEqual([
+      'enabled',
+      'description',
+      'tags',
+    ]);
+    expect(keys({ policy: { ...base.policy, timeout: 5, killAfter: 6 } })).toEqual(['timeout', 'kill_after']);
+    const schedule = { ...base.schedule, timezone: 'Asia/Shanghai' };
+    expect(keys({ schedule })).toEqual(['timezone']);
+    expect(
+      keys({ schedule: { ...schedule, triggers: [{ kind: 'cron', expressions: ['0 * * * *'] }] } }),
+    ).toEqual(['cron', 'every', 'anchor', 'timezone']);
+    expect(keys({ task: { kind: 'command', argv: ['x'] } })).toContain('command');
+    expect(keys({ surroundings: { ...base.surroundings, env: { A: '1' }, umask: 0o22 } })).toEqual([
+      'env',
+      'umask',
+    ]);
   });
 });

@@ -193,6 +193,28 @@ export function conformance(name: string, { open, again }: Driver): void {
       await next.close();
     });
 
+    it('knows by its key what was asked for: at once, and with the claim of its run for a day', async () => {
+      const store = await open();
+      const request = (key: string, at: number) => ({ key, what: `run ${key}`, runId: key, at });
+      const day = 86_400_000;
+      for (const key of ['a', 'b']) {
+        store.keepRequest(request(key, 5));
+        expect(store.request(key, 5)).toEqual(request(key, 5));
+        await store.claim([runOf(key, 100, { cause: 'manual' })], []);
+      }
+      expect(store.request('a', 6 + day)).toBeUndefined();
+      store.keepRequest(request('a', 7));
+      store.keepRequest(request('c', 8));
+      await store.claim([runOf('again', 100, { cause: 'manual' })], []);
+      const next = await again(store);
+      expect(next.request('a', 5 + day)).toEqual(request('a', 7));
+      expect(next.request('b', 5 + day)).toEqual(request('b', 5));
+      expect(next.request('c', 5 + day)).toEqual(request('c', 8));
+      expect(next.request('b', 6 + day)).toBeUndefined();
+      expect(next.request('d', 5)).toBeUndefined();
+      await next.close();
+    });
+
     it('keeps what is to be told until it is settled, and what is known by that', async () => {
       const store = await open();
       const told: Told = { since: 5, failures: 2, failingSince: 7, failureTold: true, late: 'every' };

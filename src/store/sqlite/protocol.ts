@@ -2,7 +2,7 @@
 import type { HistoryRow } from '../../engine/ports.ts';
 import type { RunPage, RunQuery } from '../../engine/ports-operator.ts';
 import type { Message, Told } from '../../message.ts';
-import type { AddedJob, Instant, JobId, Pause, Place, RunId, RunRecord } from '../../model.ts';
+import type { AddedJob, Instant, JobId, KeyedRequest, Pause, Place, RunId, RunRecord } from '../../model.ts';
 import type { JobHistory, RowQuery, SlotPast } from '../history.ts';
 import type { RunOwner } from './owners.ts';
 import type { PruneRequest, Pruned } from './retention.ts';
@@ -35,6 +35,7 @@ export interface Contents {
   readonly pauses: ReadonlyMap<JobId, Pause>;
   readonly added: ReadonlyMap<JobId, AddedJob>;
   readonly successes: ReadonlyMap<JobId, Instant>;
+  readonly requests: readonly KeyedRequest[];
   readonly messages: readonly Message[];
   readonly told: ReadonlyMap<JobId, Told>;
 }

@@ -7,6 +7,7 @@ import type {
   Duration,
   Instant,
   JobId,
+  KeyedRequest,
   Outcome,
   Pause,
   Place,
@@ -208,6 +209,17 @@ export class Reader implements HistoryReader {
         { document: document as string, directory: directory as string, addedAt: added_at as number },
       ]),
     );
+  }
+
+  /** Oldest first. */
+  requests(): KeyedRequest[] {
+    const rows = this.#db.prepare('SELECT key, what, run, at FROM requests ORDER BY number').all();
+    return rows.map(({ key, what, run, at }) => ({
+      key: key as string,
+      what: what as string,
+      runId: run as string,
+      at: at as number,
+    }));
   }
 
   messages(): Message[] {

@@ -2,6 +2,7 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import type { JobId, Place, RunRecord, SkipRecord } from '../../model.ts';
 import type { BatchData } from '../batch.ts';
+import { MOST_REQUESTS, REQUEST_MEMORY } from '../requests.ts';
 import { changing } from './rows.ts';
 
 export class Recorder {
@@ -79,8 +80,17 @@ export class Recorder {
       if (job === null) this.#run('DELETE FROM added_jobs WHERE id = ?', id);
       else this.#run(ADDED, id, job.document, job.directory, job.addedAt);
     }
+    this.#remember(batch.requests);
     this.#tell(batch);
     return won;
+  }
+
+  #remember(requests: BatchData['requests']): void {
+    const last = requests.at(-1);
+    if (last === undefined) return;
+    for (const { key, what, runId, at } of requests) this.#run(REQUEST, key, what, runId, at);
+    this.#run('DELETE FROM requests WHERE at < ?', last.at - REQUEST_MEMORY);
+    this.#run('DELETE FROM requests WHERE number <= (SELECT max(number) FROM requests) - ?', MOST_REQUESTS);
   }
 
   #tell({ messages, settled, told }: BatchData): void {
@@ -173,6 +183,7 @@ const SKIP = `INSERT INTO skips (job, scheduled_at, through, count, reason, at)
   SELECT ?1, ?2, ?3, ?4, ?5, ?6
   WHERE NOT EXISTS (SELECT 1 FROM skips WHERE job = ?1 AND scheduled_at = ?2 AND through = ?3 AND reason = ?5 AND at = ?6)`;
 const PAUSE = 'INSERT OR REPLACE INTO pauses (job_id, since, until, reason) VALUES (?, ?, ?, ?)';
+const REQUEST = 'INSERT OR REPLACE INTO requests (key, what, run, at) VALUES (?, ?, ?, ?)';
 const ADDED = 'INSERT OR REPLACE INTO added_jobs (id, document, directory, added_at) VALUES (?, ?, ?, ?)';
 
 function advance(decided: Map<JobId, number>, id: JobId, to: number): void {

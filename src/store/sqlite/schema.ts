@@ -12,6 +12,7 @@ export const APPLICATION_ID = 0x74_73_63_68;
  *           UNIQUE is the claim: one run for (job, scheduled_at). `manual` is 0 for slots, and counts runs by hand of one instant.
  *           Rows are too long for WITHOUT ROWID: they would stand in the tree's inner pages too, and the key of every index be the id
  * messages  what is still to be told, and `told` what is known of jobs by what was: JSON documents, as model.ts has them
+ * requests  what was asked for by a key, and the run that was begun for it, for a day
  * skips     stretches of slots that did not become runs
  */
 const MIGRATIONS: readonly string[] = [
@@ -69,6 +70,16 @@ const MIGRATIONS: readonly string[] = [
     job_id       TEXT NOT NULL PRIMARY KEY,
     told         TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
+  `,
+  `
+  CREATE TABLE requests (
+    number       INTEGER PRIMARY KEY,
+    key          TEXT NOT NULL UNIQUE,
+    what         TEXT NOT NULL,
+    run          TEXT NOT NULL,
+    at           INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX requests_at ON requests (at);
   `,
 ];
 

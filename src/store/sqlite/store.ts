@@ -13,6 +13,7 @@ import type {
   Duration,
   Instant,
   JobId,
+  KeyedRequest,
   Pause,
   Place,
   Retention,
@@ -23,11 +24,12 @@ import type {
 import { Batch, halves, type BatchData } from '../batch.ts';
 import { Outbox } from '../outbox.ts';
 import { Places } from '../places.ts';
+import { Requests } from '../requests.ts';
 import { Connection, StoreTrouble } from './connection.ts';
 import type { RunOwner } from './owners.ts';
 import type { Contents } from './protocol.ts';
 import { Pruner } from './pruner.ts';
-import type { Claim, Flight, Undecided } from './flight.ts';
+import { decide, type Claim, type Flight, type Undecided } from './flight.ts';
 import type { SqliteStoreOptions } from './store-options.ts';
 
 export type { SqliteStoreOptions, StoreHealth } from './store-options.ts';
@@ -67,6 +69,8 @@ export class SqliteStore implements Store {
   readonly #added: Map<JobId, AddedJob>;
   readonly #successes: Map<JobId, Instant>;
   readonly #outbox: Outbox;
+  readonly #requests: Requests;
+  #asked: KeyedRequest[] = [];
   readonly #unfinished: readonly RunRecord[];
   readonly #pruner: Pruner;
   #connection: Connection;
@@ -90,6 +94,7 @@ export class SqliteStore implements Store {
     this.#added = new Map(contents.added);
     this.#successes = new Map(contents.successes);
     this.#unfinished = contents.unfinished;
+    this.#requests = new Requests(contents.requests);
     this.#outbox = new Outbox(contents.messages, contents.told);
     this.#pruner = new Pruner({
       clock: options.clock,
@@ -108,6 +113,7 @@ export class SqliteStore implements Store {
     const claim: Claim = { runs, skips, undecided, resolve, settled: false };
     for (const { jobId } of [...runs, ...skips]) this.#pruner.touched(jobId);
     this.#batch.claim(runs, skips, undecided);
+    for (const request of this.#asked.splice(0)) this.#batch.keepRequest(request);
     if (this.#trouble === undefined) this.#claims.push(claim);
     else this.#settleByMemory([claim], this.#batch);
     this.#flushSoon();
@@ -160,6 +166,15 @@ export class SqliteStore implements Store {
     else this.#added.set(jobId, job);
     this.#batch.setAdded(jobId, job);
     return this.#written();
+  }
+
+  request(key: string, now: Instant): KeyedRequest | undefined {
+    return this.#requests.find(key, now);
+  }
+
+  keepRequest(request: KeyedRequest): void {
+    this.#requests.remember(request);
+    this.#asked.push(request);
   }
 
   async messages(): Promise<readonly Message[]> {
@@ -236,20 +251,10 @@ export class SqliteStore implements Store {
         if (!isNew) batch.withdraw(run);
         return isNew;
       });
-      this.#decided(claim);
+      decide(this.#places, claim);
       claim.settled = true;
       claim.resolve(won);
     }
-  }
-
-  /** Not before what was claimed before it: of two slots of a job the older would count as decided. */
-  #decided({ runs, skips, undecided }: Claim): void {
-    for (const { cause, jobId, scheduledAt: slot } of runs) {
-      if (cause === 'manual') continue;
-      this.#places.decide(jobId, { from: slot, through: slot, undecided: undecided?.get(jobId) });
-    }
-    for (const { jobId, scheduledAt: from, through } of skips)
-      this.#places.decide(jobId, { from, through, undecided: undecided?.get(jobId) });
   }
 
   #flushSoon(): void {
@@ -288,7 +293,7 @@ export class SqliteStore implements Store {
       const theirs = won.slice(index, index + claim.runs.length);
       index += claim.runs.length;
       if (claim.settled) continue;
-      this.#decided(claim);
+      decide(this.#places, claim);
       claim.resolve(theirs);
     }
     saved.resolve();
@@ -356,6 +361,7 @@ export class SqliteStore implements Store {
     this.#batch.place({ placed: this.#places.allDecided(), gone: [] });
     for (const [jobId, pause] of this.#pauses) this.#batch.pause(jobId, pause);
     for (const [jobId, job] of this.#added) this.#batch.setAdded(jobId, job);
+    for (const request of this.#requests.all()) this.#batch.keepRequest(request);
     this.#batch.post({ messages: this.#outbox.messages(), told: this.#outbox.told() });
   }
 

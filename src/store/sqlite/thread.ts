@@ -115,6 +115,7 @@ class Holder {
       pauses: reader.pauses(),
       added: reader.added(),
       successes: reader.successes(),
+      requests: reader.requests(),
       messages: reader.messages(),
       told: reader.told(),
     };
