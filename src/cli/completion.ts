@@ -19,7 +19,9 @@ complete -o default -F _tsched tsched
   zsh: `#compdef tsched
 _tsched() {
   local -a found
-  found=("\${(@f)$(tsched complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null | sed 's/:/\\\\:/g; s/\\t/:/')}")
+  found=("\${(@f)$(tsched complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null)}")
+  found=("\${(@)found//:/\\\\:}")
+  found=("\${(@)found/$'\\t'/:}")
   if [[ -n "\${found[1]}" ]]; then _describe tsched found; else _files; fi
 }
 if [[ "\${funcstack[1]}" = _tsched ]]; then _tsched; else compdef _tsched tsched; fi
@@ -62,7 +64,7 @@ async function choicesAfter(
     session,
   }: { readonly program: Command; readonly begun: string; readonly session: Session },
 ): Promise<readonly Choice[]> {
-  const { command, given, option } = placeOf(before, program);
+  const { command, given, option, values } = placeOf(before, program);
   if (option !== undefined) return (option.argChoices ?? []).map((value) => ({ value, about: '' }));
   if (command.commands.length > 0 && given === 0 && !begun.startsWith('-')) {
     return command.commands
@@ -75,7 +77,7 @@ async function choicesAfter(
   }
   const argument = argumentAt(command, given);
   if (argument?.argChoices !== undefined) return argument.argChoices.map((value) => ({ value, about: '' }));
-  return argument !== undefined && TAKES_JOB.has(argument.name()) ? jobs(session) : [];
+  return argument !== undefined && TAKES_JOB.has(argument.name()) ? jobs(values, session) : [];
 }
 
 /** Names of arguments that a job's id may stand for. */
@@ -90,19 +92,30 @@ function argumentAt(command: Command, index: number): Argument | undefined {
   return all[index] ?? (last?.variadic === true ? last : undefined);
 }
 
-/** Which command the words are of, how many arguments it has been given, and which option waits for its value. */
-function placeOf(
-  words: readonly string[],
-  program: Command,
-): { readonly command: Command; readonly given: number; readonly option: Option | undefined } {
+interface Place {
+  readonly command: Command;
+  /** How many arguments it has been given. */
+  readonly given: number;
+  /** The one that waits for its value. */
+  readonly option: Option | undefined;
+  /** What options were given, by their name without dashes. */
+  readonly values: ReadonlyMap<string, string>;
+}
+
+function placeOf(words: readonly string[], program: Command): Place {
   let command = program;
   let given = 0;
   let option: Option | undefined;
+  const values = new Map<string, string>();
   for (const word of words) {
-    if (option !== undefined) option = undefined;
-    else if (word.startsWith('-')) {
-      const found = command.options.find(({ long, short }) => word === long || word === short);
-      option = found?.required === true ? found : undefined;
+    if (option !== undefined) {
+      values.set(option.name(), word);
+      option = undefined;
+    } else if (word.startsWith('-')) {
+      const [, name = word, value] = /^(--[^=]+)=(.*)$/s.exec(word) ?? [];
+      const found = command.options.find(({ long, short }) => name === long || name === short);
+      if (value !== undefined) values.set(name.slice(2), value);
+      else option = found?.required === true ? found : undefined;
     } else {
       const inner: Command | undefined =
         given === 0
@@ -112,24 +125,31 @@ function placeOf(
       else command = inner;
     }
   }
-  return { command, given, option };
+  return { command, given, option, values };
 }
 
 function isShown(command: Command): boolean {
   return command.name() !== 'complete' && command.name() !== 'help';
 }
 
-async function jobs(session: Session): Promise<readonly Choice[]> {
-  const live = await listedLive(session);
-  return (
-    live ??
-    (await idsInFile(session.environment.TSCHED_FILE, session)).map((value) => ({ value, about: 'job' }))
-  );
+/** Of the file that is named; else of the daemon, wherever the words say that it is; else of the file there is. */
+async function jobs(values: Place['values'], session: Session): Promise<readonly Choice[]> {
+  const file = values.get('file');
+  const live = file === undefined ? await listedLive(values, session) : undefined;
+  if (live !== undefined) return live;
+  const ids = await idsInFile(file ?? session.environment.TSCHED_FILE, session);
+  return ids.map((value) => ({ value, about: 'job' }));
 }
 
-async function listedLive(session: Session): Promise<readonly Choice[] | undefined> {
+async function listedLive(values: Place['values'], session: Session): Promise<readonly Choice[] | undefined> {
+  const [stateDir, socket, url] = ['state-dir', 'socket', 'url'].map((name) => values.get(name));
+  const options = {
+    ...(stateDir === undefined ? {} : { stateDir }),
+    ...(socket === undefined ? {} : { socket }),
+    ...(url === undefined ? {} : { url }),
+  };
   try {
-    const listing = await liveListing({}, { session, isNamed: false });
+    const listing = await liveListing(options, { session, isNamed: false });
     return listing?.jobs.map(({ id, inWords }) => ({ value: id, about: inWords }));
   } catch (error) {
     if (isFailure(error)) return undefined;

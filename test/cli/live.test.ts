@@ -1,5 +1,5 @@
 /** What the commands that look show of a daemon that runs: real processes over a real socket. */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -217,17 +217,21 @@ describe('completion', () => {
     expect(tsched(['complete', '--', 'run-once', ''])).toMatchObject({ code: 0, out: '', err: '' });
   });
 
-  it('works in bash', () => {
-    const script = `tsched() { ${process.execPath} ${bin} "$@"; }
-source <(tsched completion bash)
-COMP_WORDS=(tsched cancel wa); COMP_CWORD=2
-_tsched; echo "\${COMPREPLY[*]}"`;
-    const { stdout } = spawnSync('bash', ['-c', script], {
-      cwd: daemon.directory,
-      env: { ...plainEnvironment(), ...env() },
-      encoding: 'utf8',
+  it('offers those of the file or the daemon that the words name', () => {
+    const cwd = project('jobs:\n  mine: { every: 1h, run: "true" }\n', {
+      'other.yaml': 'jobs:\n  theirs: { every: 1h, run: "true" }\n',
     });
-    expect(stdout).toBe('waits\n');
+    const offered = (...words: string[]): string[] =>
+      [...tsched(['complete', '--', ...words], { cwd }).out.matchAll(/^(\S+)\t/gm)].map(([, id = '']) => id);
+    expect(offered('next', '-f', 'other.yaml', '')).toEqual(['theirs']);
+    expect(offered('next', '--file=other.yaml', '')).toEqual(['theirs']);
+    expect(offered('trigger', '--socket', socket, 'b')).toEqual(['backup']);
+    expect(offered('trigger', `--state-dir=${daemon.stateDirectory}`, '')).toEqual([
+      'backup',
+      'gone',
+      'waits',
+    ]);
+    expect(offered('trigger', '--socket', join(cwd, 'nothing'), '')).toEqual(['mine']);
   });
 });
 
