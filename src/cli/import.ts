@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import {
   IMPORT_KINDS,
   importText,
@@ -25,11 +25,12 @@ export async function importFile(
   session: Session,
 ): Promise<void> {
   const { kind: named, file } = readWords(words);
-  const text = readText(file);
+  const text = textOf(readBytes(file), file);
   const kind = named ?? kindOf(text);
   const system = options.system === true || isOfSystem(file);
   try {
-    const result = await importText(text, kind, { system, homeOf });
+    const beside = (path: string): string | undefined => textBeside(path, file);
+    const result = await importText(text, kind, { system, homeOf, readBeside: beside });
     session.out(`# Imported from ${kind} ${printable(basename(file))} by tsched import\n${result.text}`);
     session.err(told(result, { file, kind }));
   } catch (error) {
@@ -59,9 +60,9 @@ function readWords(words: readonly string[]): { kind: ImportKind | undefined; fi
   return second === undefined ? { kind: undefined, file: first } : { kind, file: second };
 }
 
-function readText(file: string): string {
+function readBytes(file: string): Uint8Array {
   try {
-    return readFileSync(file === '-' ? 0 : file, 'utf8');
+    return readFileSync(file === '-' ? 0 : file);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') throw new Failure(exit.noInput, `there is no file ${printable(file)}`);
@@ -70,6 +71,26 @@ function readText(file: string): string {
       forbidden ? exit.notAllowed : exit.noInput,
       `cannot read ${printable(file)}: ${printable(message)}`,
     );
+  }
+}
+
+/** Other bytes would be carried over as question marks, which no command means. */
+function textOf(bytes: Uint8Array, file: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    const hint = 'convert it first, e.g. iconv -f latin1 -t utf-8';
+    throw new Failure(exit.badFile, `${printable(file)} is not in UTF-8`, hint);
+  }
+}
+
+/** What a file includes, by its name there; undefined when it is not to be read. */
+function textBeside(path: string, file: string): string | undefined {
+  try {
+    return textOf(readFileSync(resolve(file === '-' ? '.' : dirname(file), path)), path);
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    return undefined; // whoever asks says so
   }
 }
 
@@ -94,7 +115,7 @@ function told({ jobs, changes }: ImportResult, { file, kind }: { file: string; k
   return `${heading}; what means something else now:\n${changes.map((change) => changeLine(change, name)).join('')}`;
 }
 
-function changeLine({ line, job, text }: Change, name: string): string {
-  const where = line === 0 ? 'everywhere' : `${name}:${line}`;
+function changeLine({ line, file, job, text }: Change, name: string): string {
+  const where = line === 0 ? 'everywhere' : `${file === undefined ? name : printable(file)}:${line}`;
   return `  ${where}: ${job === undefined ? '' : `${job}: `}${printable(text)}\n`;
 }

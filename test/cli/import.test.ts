@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { bin, directory, plainEnvironment, tsched } from './tsched.ts';
@@ -43,5 +43,25 @@ describe('tsched import', () => {
     const ran = tsched(['import', ...words], { cwd });
     expect({ code: ran.code, out: ran.out }).toEqual({ code, out: '' });
     expect(ran.err).toMatch(message);
+  });
+
+  it('reads what a yacron file includes beside it, and names that file', () => {
+    const cwd = directory();
+    mkdirSync(join(cwd, 'conf'));
+    writeFileSync(join(cwd, 'conf/main.yaml'), 'include: [base.yaml]\njobs: []\n');
+    const job = '{ name: nightly, command: "true", schedule: "0 5 * * *", statsd: {} }';
+    writeFileSync(join(cwd, 'conf/base.yaml'), `jobs: [${job}]\n`);
+    const { code, out, err } = tsched(['import', 'yacron', 'conf/main.yaml'], { cwd });
+    expect(code).toBe(0);
+    expect(out).toContain('  nightly:\n    cron: "0 5 * * *"\n');
+    expect(err).toContain('  base.yaml:1: nightly: "statsd" is not carried over\n');
+  });
+
+  it('refuses a text in another encoding, in which no command would be what it was', () => {
+    const cwd = directory();
+    writeFileSync(join(cwd, 'old'), Buffer.from('0 5 * * * echo caf\u00e9\n', 'latin1'));
+    const { code, out, err } = tsched(['import', 'crontab', 'old'], { cwd });
+    expect({ code, out }).toEqual({ code: 78, out: '' });
+    expect(err).toMatch(/old is not in UTF-8; convert it first, e.g. iconv/);
   });
 });

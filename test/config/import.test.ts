@@ -1,50 +1,11 @@
 /** Job files of other schedulers: what they come to is good, means the same, or is said to mean something else. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { translateCron, type Dialect } from '../../src/config/import/foreign-cron.ts';
-import { importText, kindOf, NotImported, type ImportKind } from '../../src/config/import/import-file.ts';
+import { kindOf, NotImported } from '../../src/config/import/import-file.ts';
 import { nameOf } from '../../src/config/import/job-name.ts';
-import type { LoadedFile } from '../../src/config/load.ts';
 import { readCron } from '../../src/schedule/cron.ts';
-import { Files } from './support.ts';
-
-const fixtures = join(import.meta.dirname, '../fixtures/import');
-const fixture = (name: string): string => readFileSync(join(fixtures, name), 'utf8');
-
-interface Came {
-  readonly text: string;
-  readonly jobs: LoadedFile['jobs'];
-  /** As `line job: text`. */
-  readonly changes: readonly string[];
-}
-
-/** Imports a text and loads what came of it: never with an error. */
-async function comesTo(text: string, kind: ImportKind, system = false): Promise<Came> {
-  const homeOf = (user: string): string | undefined => (user === 'root' ? '/root' : undefined);
-  const imported = await importText(text, kind, { system, homeOf });
-  using files = new Files();
-  const { jobs } = await files.loaded(imported.text);
-  expect(jobs).toHaveLength(imported.jobs);
-  return {
-    text: imported.text,
-    jobs,
-    changes: imported.changes.map(({ line, job, text: words }) => `${line} ${job ?? '-'}: ${words}`),
-  };
-}
-
-function jobIn({ jobs }: Came, id: string) {
-  const found = jobs.find((job) => job.id === id);
-  if (found === undefined) throw new Error(`no ${id} among ${jobs.map((job) => job.id).join(' ')}`);
-  const { task } = found;
-  return { ...found, script: task.kind === 'run' ? task.script : undefined };
-}
-
-const cronOf = (job: LoadedFile['jobs'][number]): unknown =>
-  job.schedule.triggers.flatMap((trigger) =>
-    trigger.kind === 'cron' ? trigger.expressions : [trigger.kind],
-  );
+import { comesTo, cronOf, fixture, jobIn } from './imported.ts';
 
 describe('a crontab', () => {
   it('of a user: schedules, variables from their line on, input, comments', async () => {
@@ -79,9 +40,10 @@ describe('a crontab', () => {
       expect.stringMatching(
         /^14 echo-2: .* both match; here it would when either does, so the job is disabled/,
       ),
+      expect.stringMatching(/^17 -: CRON_TZ=America\/New_York holds for the jobs below it/),
       expect.stringMatching(/^21 -: CRON_TZ=Mars\/Olympus is no time zone/),
       expect.stringMatching(/^23 -: not carried over, the minute field takes 0-59, got 61: 61 5/),
-      expect.stringMatching(/^24 -: not carried over, it has too few fields: 0 5/),
+      expect.stringMatching(/^24 -: not carried over, it has no command: 0 5/),
       expect.stringMatching(/^25 -: not carried over, it has too few fields: just some words/),
     ]);
     expect(jobs.filter(({ enabled }) => !enabled).map(({ id }) => id)).toEqual(['echo-2']);
@@ -90,7 +52,7 @@ describe('a crontab', () => {
   });
 
   it('of the system: users, their homes, delays', async () => {
-    const came = await comesTo(fixture('system.crontab'), 'crontab', true);
+    const came = await comesTo(fixture('system.crontab'), 'crontab', { system: true });
     expect(came.jobs.map(({ id, surroundings: { user, cwd } }) => [id, user, cwd])).toEqual([
       ['cron.hourly', 'root', '/root'],
       ['cron.daily', 'root', '/root'],

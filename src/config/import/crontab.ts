@@ -39,6 +39,8 @@ class Crontab {
   readonly #options: CrontabOptions;
   readonly #jobs = new Collection();
   readonly #variables: Variables = new Map();
+  /** Lines whose command begins with the name of a user, though none is asked for. */
+  readonly #namesUser: Line[] = [];
   #comments: string[] = [];
   /** Comments that a blank line parts from what follows. */
   #apart: string[] = [];
@@ -58,6 +60,7 @@ class Crontab {
     if (kind === 'supercronic') for (const line of lines) this.#assign(line);
     for (const line of lines) this.#line(line);
     this.#jobs.leave([...this.#apart, ...this.#comments]);
+    this.#askForSystem();
     return this.#jobs.result();
   }
 
@@ -81,9 +84,12 @@ class Crontab {
       changed(`MAILTO=${plain}: output is no longer mailed there; it is kept with each run`);
     else if (/^(?:MAILFROM|CONTENT_TYPE|CONTENT_TRANSFER_ENCODING|LOGNAME|USER)$/.test(name))
       changed(`${name} means nothing here and is left out`);
-    else if (name === 'CRON_TZ' && checkZone(plain) !== undefined)
-      changed(`CRON_TZ=${plain} is no time zone that tsched knows; its jobs are in the system's`);
-    else if (!/^[A-Za-z_][A-Za-z0-9_.-]*$/.test(name))
+    else if (name === 'CRON_TZ' && plain !== '') {
+      if (checkZone(plain) !== undefined)
+        changed(`CRON_TZ=${plain} is no time zone that tsched knows; its jobs are in the system's`);
+      else if (this.#options.kind === 'crontab')
+        changed(`CRON_TZ=${plain} holds for the jobs below it, as in cronie; Debian's cron does not know it`);
+    } else if (!/^[A-Za-z_][A-Za-z0-9_.-]*$/.test(name))
       changed(`${name} cannot be a variable here and is left out`);
     this.#variables.set(name, plain);
   }
@@ -92,9 +98,11 @@ class Crontab {
     const parts = this.#split(line.text);
     if (typeof parts === 'string') return this.#refuse(line, parts);
     const { schedule, user, rest } = parts;
-    const { command, stdin } = this.#options.kind === 'crontab' ? splitInput(rest) : { command: rest };
+    const { flags, command, stdin } =
+      this.#options.kind === 'crontab' ? commandOf(rest) : { flags: [], command: rest };
     if (command.trim() === '') return this.#refuse(line, 'it has no command');
     const id = this.#jobs.id(nameOf(command));
+    if (this.#mayBeOfSystem(command)) this.#namesUser.push(line);
     const { description, comments } = this.#words();
     this.#jobs.add({
       id,
@@ -112,7 +120,27 @@ class Crontab {
         stdin,
       },
     });
+    for (const flag of flags) {
+      const text = `the flag ${flag} of its command is left out: ${FLAGS[flag] ?? ''}`;
+      this.#jobs.changed({ line: line.number, job: id, text });
+    }
     for (const text of schedule.changes) this.#jobs.changed({ line: line.number, job: id, text });
+  }
+
+  #mayBeOfSystem(command: string): boolean {
+    const { kind, system, homeOf } = this.#options;
+    if (kind !== 'crontab' || system) return false;
+    const [, user = ''] = /^(\S+)\s+[^-\s]/.exec(command) ?? [];
+    return user !== '' && homeOf(user) !== undefined;
+  }
+
+  /** A file of /etc/cron.d that was copied elsewhere looks as good as any, and each of its jobs would fail. */
+  #askForSystem(): void {
+    const [first] = this.#namesUser;
+    if (first === undefined || this.#namesUser.length < this.#jobs.count) return;
+    const text =
+      'each command begins with the name of a user of this machine: a crontab of the system, with a user in each line, is imported with --system';
+    this.#jobs.changed({ line: first.number, text });
   }
 
   #refuse(line: Line, why: string): void {
@@ -126,14 +154,17 @@ class Crontab {
     let schedule: Translated = 'it has too few fields';
     for (const count of text.startsWith('@') ? [nicknameWords(text)] : kind === 'crontab' ? [5] : [7, 6, 5]) {
       const [, times, after = ''] =
-        new RegExp(String.raw`^((?:\S+\s+){${count}})(.*)$`, 's').exec(text) ?? [];
+        new RegExp(String.raw`^((?:\S+(?:\s+|$)){${count}})(.*)$`, 's').exec(text) ?? [];
       if (times === undefined) continue;
       schedule =
-        kind === 'crontab' ? translateCron(times.replace(/^-/, ''), 'vixie') : supercronic(times.trim());
+        kind === 'crontab'
+          ? translateCron(times.trim().replace(/^-/, ''), 'vixie')
+          : supercronic(times.trim());
       if (schedule === YEAR) return schedule;
       if (typeof schedule === 'string') continue;
       if (!system) return { schedule, rest: after };
-      const [, user = '', rest = ''] = /^(\S+)\s+(.*)$/s.exec(after) ?? [];
+      if (after === '') return 'it has no command';
+      const [, user = '', rest = ''] = /^(\S+)(?:\s+(.*))?$/s.exec(after) ?? [];
       const account = user.replace(/:.*$/, '');
       return /^[\w.][\w.@$-]*$/.test(account) ? { schedule, user: account, rest } : 'it names no user';
     }
@@ -239,4 +270,20 @@ function splitInput(text: string): { command: string; stdin?: string } {
   const [command = '', ...lines] = text.split(/(?<!\\)%/).map((part) => part.replaceAll('\\%', '%'));
   if (lines.length === 0) return { command };
   return { command, stdin: lines.join('\n').replace(/\n?$/, '\n') };
+}
+
+/** What the BSDs take before a command, as one letter each: crontab(5) of OpenBSD and FreeBSD. */
+const FLAGS: Readonly<Record<string, string>> = {
+  '-n': 'no mail after a success; nothing is mailed here but what `notify` says',
+  '-q': 'nothing was logged; here every run is recorded',
+  '-s': 'one run at a time, which is what `overlap: skip` does',
+};
+
+function commandOf(text: string): {
+  readonly flags: readonly string[];
+  readonly command: string;
+  readonly stdin?: string;
+} {
+  const [, written = '', rest = ''] = /^((?:-[nqs]\s+)*)(.*)$/s.exec(text) ?? [];
+  return { flags: written.split(/\s+/).filter((flag) => flag !== ''), ...splitInput(rest) };
 }

@@ -47,15 +47,24 @@ function translateNickname(text: string): Translated {
     ];
     return { fields: { startup: 'boot' }, changes };
   }
-  if (name.toLowerCase() !== '@every') {
-    return isGood(text) ? { fields: { cron: text.toLowerCase() }, changes: [] } : `it does not know ${text}`;
-  }
+  if (name.toLowerCase() !== '@every') return translateOtherNickname(name.toLowerCase());
   const period = goDuration(rest.join(''));
-  if (period === undefined || period < 100) return `it does not know ${text}`;
+  if (period === undefined || period < 100) return `there is no ${text} in tsched`;
   const changes = [
     '"@every" counted from the start of the daemon; `every` counts from a fixed moment (`anchor` moves it)',
   ];
   return { fields: { every: formatDuration(period) }, changes };
+}
+
+/** Those of every cron, and those that FreeBSD's alone knows: crontab(5) there. */
+function translateOtherNickname(name: string): Translated {
+  const sinceTheEnd = /^@(\d+)$/.exec(name)?.[1];
+  if (sinceTheEnd !== undefined && Number(sinceTheEnd) > 0) {
+    const text = `"${name}" counted from the end of the run before; \`every\` counts from a fixed moment`;
+    return { fields: { every: formatDuration(Number(sinceTheEnd) * 1000) }, changes: [text] };
+  }
+  const cron = { '@every_minute': '* * * * *', '@every_second': '* * * * * *' }[name] ?? name;
+  return isGood(cron) ? { fields: { cron }, changes: [] } : `there is no ${name} in tsched`;
 }
 
 /** Go writes 1m0s and 1h0m0s too. */
@@ -66,8 +75,11 @@ function goDuration(text: string): number | undefined {
 
 /** Other spellings of the same: a step of one, a last weekday with the L first, a random value. */
 function sameInOurs(field: string, rule: FieldRule): string {
-  const random = /^(\d*)~(\d*)$/.exec(field);
-  if (random !== null) return `H(${random[1] || rule.min}-${random[2] || (rule === DAY ? 28 : top(rule))})`;
+  const random = /^(\d*)~(\d*)(\/\d+)?$/.exec(field);
+  if (random !== null) {
+    const [, from, to, step = ''] = random;
+    return `H(${from || rule.min}-${to || (rule === DAY ? 28 : top(rule))})${step}`;
+  }
   const last = rule === WEEKDAY ? /^L([0-7])$/i.exec(field)?.[1] : undefined;
   if (last !== undefined) return `${last}L`;
   return /^[*?]\/1$/.test(field) ? '*' : field;

@@ -20,6 +20,11 @@ export class Item {
     return this.#tree === undefined ? 0 : this.#source.line(this.#tree.start);
   }
 
+  /** Undefined in the file that is imported itself. */
+  get file(): string | undefined {
+    return this.#source.name === '' ? undefined : this.#source.name;
+  }
+
   get isThere(): boolean {
     return this.#tree !== undefined && !(this.#tree.kind === 'scalar' && this.#tree.value === null);
   }
@@ -65,9 +70,10 @@ export class Item {
 
 /**
  * The documents of a text.
+ * @param name of the file, where it is not the imported one itself
  * @throws NotImported when it is no YAML
  */
-export async function readDocuments(text: string): Promise<readonly Item[]> {
+export async function readDocuments(text: string, name = ''): Promise<readonly Item[]> {
   const lines = text.split('\n');
   const starts = [0, ...lines.flatMap((line, index) => (/^---(?:\s|$)/.test(line) ? [index] : []))];
   const documents: Item[] = [];
@@ -75,18 +81,29 @@ export async function readDocuments(text: string): Promise<readonly Item[]> {
     const own = lines.slice(start, starts[index + 1]).map((line) => line.replace(/^---(?=\s|$)/, ''));
     if (own.every((line) => /^\s*(?:#.*)?$/.test(line))) continue;
     // In its place, so that lines are those of the file.
-    const source = new Source('', '', `${'\n'.repeat(start)}${own.join('\n')}`);
+    const source = new Source('', name, `${'\n'.repeat(start)}${own.join('\n')}`);
     const { tree, problems } = await parseForeign(source);
     const [first] = problems;
-    if (first !== undefined) throw new NotImported(`line ${source.line(first.at)}: ${first.message}`);
+    if (first !== undefined) {
+      const where = `${name === '' ? '' : `${name}, `}line ${source.line(first.at)}`;
+      const isTemplate = /\{\{.*\}\}/.test(text);
+      throw new NotImported(`${where}: ${first.message}${isTemplate ? TEMPLATE : ''}`);
+    }
     documents.push(new Item(source, tree));
   }
   return documents;
 }
 
+const TEMPLATE = '; it is a template: render it first, e.g. with helm template';
+
 /** Seconds of another tool as our duration; none for none. */
 export function seconds(count: number | undefined): string | undefined {
   return count === undefined || count <= 0 ? undefined : formatDuration(count * 1000);
+}
+
+/** Seconds that a process is given to end by itself: none are none. */
+export function graceTime(count: number): string {
+  return seconds(count) ?? '0s';
 }
 
 export function record(pairs: readonly (readonly [string, string])[]): Fields['env'] {

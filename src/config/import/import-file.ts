@@ -4,7 +4,7 @@ import { importCrontab, type CrontabOptions } from './crontab.ts';
 import { NotImported, type Change, type ImportKind } from './imported.ts';
 import { jobFileText } from './job-file-text.ts';
 import { importKubernetes } from './kubernetes.ts';
-import { importYacron } from './yacron.ts';
+import { importYacron, type ReadBeside } from './yacron.ts';
 
 export { NotImported, type Change, type ImportKind } from './imported.ts';
 
@@ -24,18 +24,22 @@ export function kindOf(text: string): ImportKind {
   return /^jobs:\s*(?:#.*)?$/m.test(text) && /^\s*-\s+\w+:/m.test(text) ? 'yacron' : 'crontab';
 }
 
+export interface ImportOptions extends Omit<CrontabOptions, 'kind'> {
+  readonly readBeside: ReadBeside;
+}
+
 /** @throws NotImported when the text is not what it is said to be */
 export async function importText(
   text: string,
   kind: ImportKind,
-  options: Omit<CrontabOptions, 'kind'>,
+  options: ImportOptions,
 ): Promise<ImportResult> {
   if (text.includes('\0')) throw new NotImported('it is not a text file: it holds a NUL character');
   const imported =
     kind === 'crontab' || kind === 'supercronic'
       ? importCrontab(text, { ...options, kind })
       : kind === 'yacron'
-        ? importYacron(await readDocuments(text))
+        ? await importYacron(text, options.readBeside)
         : importKubernetes(await readDocuments(text));
   return { text: jobFileText(imported), jobs: imported.jobs.length, changes: imported.changes };
 }

@@ -19,6 +19,8 @@ export interface ImportedJob {
 export interface Change {
   /** Where it stands in the file; 0 for the file as a whole. */
   readonly line: number;
+  /** Where that is another file than the one imported, which names it. */
+  readonly file?: string;
   readonly job?: string;
   readonly text: string;
 }
@@ -63,6 +65,10 @@ export class Collection {
     return id;
   }
 
+  get count(): number {
+    return this.#jobs.length;
+  }
+
   add(job: ImportedJob): void {
     this.#jobs.push(job);
   }
@@ -82,7 +88,9 @@ export class Collection {
       ...job,
       fields: { ...job.fields, env: without(job.fields.env, env) },
     }));
-    const changes = this.#changes.toSorted((a, b) => a.line - b.line);
+    const changes = this.#changes.toSorted(
+      (a, b) => (a.file ?? '').localeCompare(b.file ?? '') || a.line - b.line,
+    );
     return { preamble: this.preamble, env, jobs, rest: this.#rest, changes };
   }
 }

@@ -1,11 +1,13 @@
 /** CronJobs of Kubernetes, whose commands are to run on this machine instead of in a container. */
 import { checkZone } from '../../schedule/zone-name.ts';
 import { translateCron, type Translation } from './foreign-cron.ts';
-import { record, seconds, type Item } from './foreign-yaml.ts';
+import { ALLOWED_INSTANCES } from '../fields.ts';
+import { graceTime, record, seconds, type Item } from './foreign-yaml.ts';
 import { Collection, type Fields, type Imported } from './imported.ts';
 
 const GENERAL = [
   'commands run on this machine as they are, not in their containers: images, volumes and resources are not carried over',
+  'finished runs stay as long as `history` and `output` say, whatever the history limits and ttlSecondsAfterFinished are',
 ];
 
 export function importKubernetes(documents: readonly Item[]): Imported {
@@ -39,11 +41,14 @@ class CronJob {
     this.#job = this.#spec.get('jobTemplate', 'spec');
     this.#pod = this.#job.get('template', 'spec');
     this.#container = this.#pod.get('containers').items[0] ?? object.get('nothing');
-    this.#id = collection.id(object.get('metadata', 'name').text ?? '');
+    this.#id = collection.id(
+      object.get('metadata', 'name').text ?? object.get('metadata', 'generateName').text ?? '',
+    );
   }
 
   read(): void {
-    const schedule = translateCron(this.#spec.get('schedule').text ?? '', 'robfig');
+    const { expression, zone } = scheduleOf(this.#spec.get('schedule').text ?? '');
+    const schedule = translateCron(expression, 'robfig');
     const command = this.#command();
     if (typeof schedule === 'string') return this.#refuse(this.#spec.get('schedule'), schedule);
     if (command === undefined)
@@ -53,7 +58,7 @@ class CronJob {
       comments: [`was run in ${this.#container.get('image').text ?? 'a container'}`],
       fields: {
         ...schedule.fields,
-        timezone: this.#zone(schedule),
+        timezone: this.#zone(schedule, zone),
         user: this.#user(),
         cwd: this.#container.get('workingDir').text ?? '/',
         env: this.#environment(),
@@ -79,18 +84,20 @@ class CronJob {
     return words('command').length === 0 ? undefined : [...words('command'), ...words('args')];
   }
 
-  #zone({ fields }: Translation): string | undefined {
+  /** @param written in the schedule itself */
+  #zone({ fields }: Translation, written: string | undefined): string | undefined {
     if (!('cron' in fields)) return undefined;
     const zone = this.#spec.get('timeZone');
-    if (zone.text === undefined) {
+    const name = zone.text ?? written;
+    if (name === undefined) {
       this.#changed(
         this.#spec.get('schedule'),
         "without timeZone it was in the zone of the cluster's controller; UTC is written",
       );
       return 'UTC';
     }
-    if (checkZone(zone.text) === undefined) return zone.text;
-    this.#changed(zone, `${zone.text} is no time zone that tsched knows; UTC is written`);
+    if (checkZone(name) === undefined) return name;
+    this.#changed(zone, `${name} is no time zone that tsched knows; UTC is written`);
     return 'UTC';
   }
 
@@ -121,8 +128,13 @@ class CronJob {
   }
 
   #policy(): Fields {
-    const overlap =
-      { Forbid: 'skip', Replace: 'replace' }[this.#spec.get('concurrencyPolicy').text ?? ''] ?? 'allow';
+    const policy = this.#spec.get('concurrencyPolicy');
+    const overlap = { Forbid: 'skip', Replace: 'replace' }[policy.text ?? ''] ?? 'allow';
+    if (overlap === 'allow')
+      this.#changed(
+        policy,
+        `any number could run at once; here no more than \`max_instances\`, ${ALLOWED_INSTANCES}`,
+      );
     const limit = this.#job.get('backoffLimit').number ?? 6;
     const grace = seconds(this.#spec.get('startingDeadlineSeconds').number);
     return {
@@ -133,7 +145,7 @@ class CronJob {
           ? undefined
           : { limit, delay: '10s', backoff: 'exponential', max_delay: '6m', jitter: false },
       timeout: seconds(this.#job.get('activeDeadlineSeconds').number),
-      kill_after: seconds(this.#pod.get('terminationGracePeriodSeconds').number ?? 30),
+      kill_after: graceTime(this.#pod.get('terminationGracePeriodSeconds').number ?? 30),
       enabled: this.#spec.get('suspend').isTrue ? false : undefined,
     };
   }
@@ -154,8 +166,6 @@ class CronJob {
         this.#container,
         '$(NAME) in its command is not replaced here; let a shell do it, with `run`',
       );
-    for (const key of ['initContainers', 'volumes', 'affinity', 'nodeSelector', 'serviceAccountName'])
-      if (this.#pod.get(key).isThere) this.#changed(this.#pod.get(key), `${key}: not carried over`);
     for (const other of this.#pod.get('containers').items.slice(1))
       this.#changed(
         other,
@@ -164,8 +174,35 @@ class CronJob {
     for (const key of ['parallelism', 'completions'])
       if ((this.#job.get(key).number ?? 1) > 1)
         this.#changed(this.#job.get(key), `${key}: here it runs once`);
-    for (const key of ['resources', 'livenessProbe', 'volumeMounts'])
-      if (this.#container.get(key).isThere)
-        this.#changed(this.#container.get(key), `${key}: not carried over`);
+    for (const [item, known] of [
+      [this.#spec, SPEC],
+      [this.#job, JOB],
+      [this.#pod, POD],
+      [this.#container, CONTAINER],
+      [this.#pod.get('securityContext'), SECURITY],
+      [this.#container.get('securityContext'), SECURITY],
+    ] as const)
+      for (const key of item.keys.filter((name) => !known.has(name)))
+        this.#changed(item.get(key), `${key}: not carried over`);
   }
+}
+
+const setOf = (names: string): ReadonlySet<string> => new Set(names.split(/\s+/));
+
+/** Keys that are carried over or told of elsewhere, and those whose loss changes nothing: what kubectl adds by itself, most of them. */
+const SPEC = setOf(`schedule timeZone concurrencyPolicy startingDeadlineSeconds suspend jobTemplate
+  successfulJobsHistoryLimit failedJobsHistoryLimit`);
+const JOB = setOf(`template backoffLimit activeDeadlineSeconds parallelism completions completionMode
+  ttlSecondsAfterFinished manualSelector selector suspend podReplacementPolicy`);
+const POD =
+  setOf(`containers restartPolicy terminationGracePeriodSeconds securityContext dnsPolicy schedulerName
+  imagePullSecrets`);
+const CONTAINER = setOf(`name image imagePullPolicy command args workingDir env envFrom securityContext
+  terminationMessagePath terminationMessagePolicy ports stdin stdinOnce tty`);
+const SECURITY = setOf('runAsUser runAsNonRoot');
+
+/** Older clusters take the zone before the expression, as the library that reads it does. */
+function scheduleOf(text: string): { expression: string; zone?: string } {
+  const [, zone, rest = ''] = /^\s*(?:CRON_)?TZ=(\S+)\s+(.*)$/.exec(text) ?? [];
+  return zone === undefined ? { expression: text } : { expression: rest, zone };
 }

@@ -1,9 +1,10 @@
 /** yacron's job files. */
+import { dirname, join } from 'node:path/posix';
 import type { Json } from '../../model.ts';
 import { checkZone } from '../../schedule/zone-name.ts';
 import { translateCron, type Translated } from './foreign-cron.ts';
-import type { Item } from './foreign-yaml.ts';
-import { record, seconds } from './foreign-yaml.ts';
+import { ALLOWED_INSTANCES } from '../fields.ts';
+import { graceTime, readDocuments, record, seconds, type Item } from './foreign-yaml.ts';
 import { Collection, type Fields, type Imported } from './imported.ts';
 
 const GENERAL = [
@@ -16,25 +17,72 @@ const KNOWN = new Set(
   onFailure failsWhen captureStderr captureStdout saveLimit maxLineLength streamPrefix`.split(/\s+/),
 );
 
-export function importYacron(documents: readonly Item[]): Imported {
+/** The text of a file that the imported one names, relative to it; undefined when it cannot be read. */
+export type ReadBeside = (path: string) => string | undefined;
+
+/** @throws NotImported when a text is no YAML */
+export async function importYacron(text: string, readBeside: ReadBeside): Promise<Imported> {
   const collection = new Collection();
-  for (const text of GENERAL) collection.changed({ line: 0, text });
-  for (const document of documents) {
-    const defaults = document.get('defaults');
-    for (const key of document.keys.filter((name) => name !== 'jobs' && name !== 'defaults'))
-      collection.changed({ line: document.get(key).line, text: `"${key}" at the top is not carried over` });
-    for (const job of document.get('jobs').items) new YacronJob(collection, job, defaults).read();
-  }
+  for (const general of GENERAL) collection.changed({ line: 0, text: general });
+  await new YacronFiles(collection, readBeside).read(text, '');
   return collection.result();
+}
+
+/** A file and what it includes: of that, defaults hold here too, behind its own, and jobs come first. */
+class YacronFiles {
+  readonly #collection: Collection;
+  readonly #readBeside: ReadBeside;
+  readonly #seen = new Set<string>(['']);
+
+  constructor(collection: Collection, readBeside: ReadBeside) {
+    this.#collection = collection;
+    this.#readBeside = readBeside;
+  }
+
+  /** Gives the defaults of the file, the strongest first. */
+  async read(text: string, file: string): Promise<readonly Item[]> {
+    const defaults: Item[] = [];
+    for (const document of await readDocuments(text, file)) {
+      const included: Item[] = [];
+      for (const item of document.get('include').items)
+        included.unshift(...(await this.#include(item, dirname(file))));
+      defaults.unshift(document.get('defaults'), ...included);
+      for (const key of document.keys.filter((name) => !TOP.has(name)))
+        this.#collection.changed({
+          ...placeOf(document.get(key)),
+          text: `"${key}" at the top is not carried over`,
+        });
+      for (const job of document.get('jobs').items) new YacronJob(this.#collection, job, defaults).read();
+    }
+    return defaults;
+  }
+
+  async #include(item: Item, directory: string): Promise<readonly Item[]> {
+    const path = join(directory, item.text ?? '');
+    const isNew = !this.#seen.has(path);
+    this.#seen.add(path);
+    const text = isNew ? this.#readBeside(path) : undefined;
+    if (text !== undefined) return await this.read(text, path);
+    const why = isNew ? 'cannot be read' : 'is included more than once';
+    this.#collection.changed({ ...placeOf(item), text: `${path} ${why} and is not carried over` });
+    return [];
+  }
+}
+
+const TOP = new Set(['include', 'defaults', 'jobs']);
+
+function placeOf({ line, file }: Item): { line: number; file?: string } {
+  return file === undefined ? { line } : { line, file };
 }
 
 class YacronJob {
   readonly #collection: Collection;
   readonly #job: Item;
-  readonly #defaults: Item;
+  /** The strongest first. */
+  readonly #defaults: readonly Item[];
   readonly #id: string;
 
-  constructor(collection: Collection, job: Item, defaults: Item) {
+  constructor(collection: Collection, job: Item, defaults: readonly Item[]) {
     this.#collection = collection;
     this.#job = job;
     this.#defaults = defaults;
@@ -69,13 +117,19 @@ class YacronJob {
     this.#tellOfTheRest();
   }
 
-  #value(key: string): Item {
-    const own = this.#job.get(key);
-    return own.isThere ? own : this.#defaults.get(key);
+  /** Its own, else what it inherits: key by key, however deep. */
+  #value(...path: readonly string[]): Item {
+    const own = this.#job.get(...path);
+    return own.isThere ? own : (this.#inherited(path) ?? own);
+  }
+
+  #inherited(path: readonly string[]): Item | undefined {
+    return this.#defaults.map((defaults) => defaults.get(...path)).find((item) => item.isThere);
   }
 
   #changed(where: Item, text: string): void {
-    this.#collection.changed({ line: where.line || this.#job.line, job: this.#id, text });
+    const place = placeOf(where.line === 0 ? this.#job : where);
+    this.#collection.changed({ ...place, job: this.#id, text });
   }
 
   #schedule(): Translated {
@@ -97,7 +151,9 @@ class YacronJob {
   }
 
   #surroundings(): Fields {
-    const pairs = [...this.#defaults.get('environment').items, ...this.#job.get('environment').items];
+    const pairs = [...this.#defaults.toReversed(), this.#job].flatMap(
+      (level) => level.get('environment').items,
+    );
     const env = pairs.map((pair) => [pair.get('key').text ?? '', pair.get('value').text ?? ''] as const);
     return {
       user: this.#value('user').text,
@@ -124,49 +180,63 @@ class YacronJob {
   }
 
   #policy(): Fields {
-    const overlap = { Forbid: 'skip', Replace: 'replace' }[this.#value('concurrencyPolicy').text ?? ''];
+    const policy = this.#value('concurrencyPolicy');
+    const overlap = { Forbid: 'skip', Replace: 'replace' }[policy.text ?? ''];
+    if (overlap === undefined)
+      this.#changed(
+        policy,
+        `any number could run at once; here no more than \`max_instances\`, ${ALLOWED_INSTANCES}`,
+      );
     return {
       overlap: overlap ?? 'allow',
       retry: this.#retry(),
       timeout: seconds(this.#value('executionTimeout').number),
-      kill_after: seconds(this.#value('killTimeout').number ?? 30),
+      kill_after: graceTime(this.#value('killTimeout').number ?? 30),
     };
   }
 
   #retry(): Json | undefined {
-    const own = this.#job.get('onFailure', 'retry');
-    const retry = own.isThere ? own : this.#defaults.get('onFailure', 'retry');
-    const limit = retry.get('maximumRetries').number ?? 0;
+    const of = (key: string): number | undefined => this.#value('onFailure', 'retry', key).number;
+    const limit = of('maximumRetries') ?? 0;
     if (limit === 0) return undefined;
-    const multiplier = retry.get('backoffMultiplier').number ?? 2;
+    const retry = this.#value('onFailure', 'retry');
+    const multiplier = of('backoffMultiplier') ?? 2;
     if (multiplier !== 1 && multiplier !== 2)
       this.#changed(retry, `backoffMultiplier ${multiplier}: here each wait doubles`);
     if (limit < 0) this.#changed(retry, 'yacron retries for ever; here 1000 times');
     return {
       limit: limit < 0 ? 1000 : Math.min(limit, 1000),
-      delay: seconds(retry.get('initialDelay').number) ?? '1s',
+      delay: seconds(of('initialDelay')) ?? '1s',
       backoff: multiplier === 1 ? 'constant' : 'exponential',
-      max_delay: seconds(retry.get('maximumDelay').number) ?? '5m',
+      max_delay: seconds(of('maximumDelay')) ?? '5m',
       jitter: false,
     };
   }
 
   #tellOfTheRest(): void {
-    const fails = this.#value('failsWhen');
-    const stderr = !fails.get('producesStderr').isFalse && !this.#value('captureStderr').isFalse;
-    if (stderr) this.#changed(fails, 'output on standard error is no failure here, only the exit code is');
-    if (fails.get('producesStdout').isTrue)
-      this.#changed(fails, 'output on standard output is no failure here, only the exit code is');
-    if (fails.get('nonzeroReturn').isFalse)
+    const fails = (key: string): Item => this.#value('failsWhen', key);
+    if (!fails('producesStderr').isFalse && !this.#value('captureStderr').isFalse)
       this.#changed(
-        fails,
+        fails('producesStderr'),
+        'output on standard error is no failure here, only the exit code is',
+      );
+    if (fails('producesStdout').isTrue)
+      this.#changed(
+        fails('producesStdout'),
+        'output on standard output is no failure here, only the exit code is',
+      );
+    if (fails('nonzeroReturn').isFalse)
+      this.#changed(
+        fails('nonzeroReturn'),
         'a run that ends with another exit code than 0 fails here; see `success_exit_codes`',
       );
+    if (fails('always').isTrue)
+      this.#changed(fails('always'), 'a run fails here by its exit code, not always');
     for (const key of ['onFailure', 'onPermanentFailure', 'onSuccess']) {
       const report = this.#value(key).get('report');
       if (report.isThere) this.#changed(report, `the report of ${key} is not carried over`);
     }
-    for (const key of new Set([...this.#defaults.keys, ...this.#job.keys])) {
+    for (const key of new Set([...this.#defaults, this.#job].flatMap(({ keys }) => keys))) {
       if (KNOWN.has(key) || /^on(?:Permanent|Success)/.test(key)) continue;
       this.#changed(this.#value(key), `"${key}" is not carried over`);
     }
