@@ -11,7 +11,17 @@ export const ALLOWED_INSTANCES = 10;
 
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_.-]*$/;
 
-const environment = { kind: 'record', key: VARIABLE, keyIs: 'variable name', of: is.text } as const;
+const from = {
+  shape: is.optionalPath,
+  about: 'A file whose content is the value; with a leading "?" it may be missing, and the variable too.',
+};
+
+const environment = {
+  kind: 'record',
+  key: VARIABLE,
+  keyIs: 'variable name',
+  of: { kind: 'either', scalar: is.text, map: map({ from }) },
+} as const;
 
 const dst = map({
   gap: {
@@ -211,8 +221,9 @@ export const JOB_FIELDS = {
   env: {
     group: 'what',
     shape: environment,
-    about: 'Environment variables. Values are text: quote numbers.',
-    examples: [{ LANG: 'C.UTF-8' }],
+    about:
+      'Environment variables. Values are text: quote numbers; or `from` names a file whose content, but for a last line break, is the value.',
+    examples: [{ LANG: 'C.UTF-8' }, { DB_PASSWORD: { from: 'secrets/db' } }],
   },
   env_file: {
     group: 'what',

@@ -5,7 +5,7 @@
 import { globSync } from 'node:fs';
 import { dirname, isAbsolute, join as joinPath, resolve } from 'node:path';
 import type { Instant, JobDefinition, Notifiers, Retention } from '../model.ts';
-import { isProblem, type Problem } from '../schedule/problem.ts';
+import type { Problem } from '../schedule/problem.ts';
 import { Builder, contradictions, retentionOf, withDefaults } from './build.ts';
 import { distinct, inLineOrder, type Diagnostic } from './diagnostic.ts';
 import { EnvFiles, type Variables } from './env-file.ts';
@@ -252,24 +252,15 @@ class Loading {
 
   #scope(outline: Outline, outer: Scope): Scope {
     const { timezone, env, env_file, defaults } = outline.settings;
-    const files = this.#variables(env_file, (message) => {
-      outline.reader.problem(outline.spanOf('env_file'), 'env_file', message);
-    });
+    const complain = (key: string) => (problem: Problem) =>
+      outline.reader.problem(outline.spanOf(key), key, problem);
+    const files = this.#envFiles.all((env_file ?? []) as string[], complain('env_file'));
+    const own = this.#envFiles.resolved((env ?? {}) as Variables, complain('env'));
     return {
       timezone: (timezone as string | undefined) ?? outer.timezone,
-      env: { ...outer.env, ...files, ...(env as Variables | undefined) },
+      env: { ...outer.env, ...files, ...own },
       defaults: withDefaults(outer.defaults, (defaults as Values | undefined) ?? {}),
     };
-  }
-
-  #variables(paths: unknown, complain: (problem: { message: string; hint?: string }) => void): Variables {
-    const all: Record<string, string> = {};
-    for (const path of (paths ?? []) as string[]) {
-      const variables = this.#envFiles.read(path);
-      if (isProblem(variables)) complain(variables);
-      else Object.assign(all, variables);
-    }
-    return all;
   }
 
   #addJobs(outline: Outline, scope: Scope): void {
@@ -331,10 +322,10 @@ class Loading {
   ): Variables {
     const { env, env_file } = values;
     if (env === undefined && env_file === undefined) return scope.env;
-    const files = this.#variables(env_file, (problem) =>
-      outline.say('error', job, { key: 'env_file', ...problem }),
-    );
-    return { ...scope.env, ...files, ...(env as Variables | undefined) };
+    const complain = (key: string) => (problem: Problem) => outline.say('error', job, { key, ...problem });
+    const files = this.#envFiles.all((env_file ?? []) as string[], complain('env_file'));
+    const own = this.#envFiles.resolved((env ?? {}) as Variables, complain('env'));
+    return { ...scope.env, ...files, ...own };
   }
 
   #warnOfPast(outline: Outline, job: OutlinedJob, { schedule, enabled }: JobDefinition): void {

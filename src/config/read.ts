@@ -100,6 +100,8 @@ export class Reader {
         return this.readMap(tree, shape, path);
       case 'record':
         return this.#readRecord(tree, shape, path);
+      case 'either':
+        return this.read(tree, tree.kind === 'map' ? shape.map : shape.scalar, path);
       case 'json':
         return this.#readJson(tree, shape, path);
     }
@@ -336,6 +338,7 @@ function holdsSecrets(shape: Shape): boolean {
     case 'record':
       return holdsSecrets(shape.of);
     case 'list':
+    case 'either':
     case 'json':
       return false;
   }

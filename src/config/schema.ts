@@ -85,6 +85,8 @@ function accepts(shape: Shape): string {
       return shape.short === undefined ? 'a mapping' : `a mapping, or just its ${shape.short}`;
     case 'record':
       return 'a mapping from names';
+    case 'either':
+      return `${shape.scalar.expects}, or a mapping`;
     case 'json':
       return 'any value';
   }
@@ -119,6 +121,8 @@ function shapeSchema(shape: Shape): JsonSchema {
         propertyNames: { pattern: shape.key.source },
         additionalProperties: shapeSchema(shape.of),
       };
+    case 'either':
+      return { anyOf: [shapeSchema(shape.scalar), mapSchema(shape.map)] };
     case 'json':
       return {};
   }

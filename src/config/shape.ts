@@ -61,12 +61,19 @@ export interface RecordShape {
   readonly of: Shape;
 }
 
+/** A value, or a mapping in its place that says where the value is found. */
+export interface EitherShape {
+  readonly kind: 'either';
+  readonly scalar: ScalarType;
+  readonly map: MapShape;
+}
+
 /** Anything JSON can hold. */
 export interface JsonShape {
   readonly kind: 'json';
 }
 
-export type Shape = ScalarType | ListShape | MapShape | RecordShape | JsonShape;
+export type Shape = ScalarType | ListShape | MapShape | RecordShape | EitherShape | JsonShape;
 
 export interface Field {
   readonly shape: Shape;

@@ -2,26 +2,12 @@
  * Reads a second that the API of a daemon with 1,000 jobs answers over its socket, and how late jobs start meanwhile: alone, at 2,000
  * reads a second, and at as many as it can. Beside it, what a scrape of /metrics costs. Daemon and asker are processes of their own.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { Agent, request } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-
-const bin = join(import.meta.dirname, '../../bin/tsched.js');
-const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+import { at, cpuOf, latenessOf, runsSince, start, stop, wait, type Rig } from './rig.ts';
 
 /** Jobs that are due each second. */
 const TICKING = 20;
 
-interface Rig {
-  readonly child: ChildProcess;
-  readonly directory: string;
-  ask(path: string): Promise<string>;
-}
-
-async function start(jobs: number): Promise<Rig> {
-  const directory = mkdtempSync(join(tmpdir(), 'tsched-bench-'));
+function jobFile(jobs: number): string {
   const ticking = Array.from(
     { length: TICKING },
     (_, n) => `  t${n}: { cron: "* * * * * *", command: ["true"] }\n`,
@@ -30,38 +16,7 @@ async function start(jobs: number): Promise<Rig> {
     { length: jobs - TICKING },
     (_, n) => `  r${n}: { cron: "${n % 60} 3 * * *", run: "true" }\n`,
   );
-  writeFileSync(join(directory, 'jobs.yaml'), `jobs:\n${[...ticking, ...resting].join('')}`);
-  const args = ['start', 'jobs.yaml', '--state-dir', 'state', '--log-level', 'crit'];
-  const child = spawn(process.execPath, [bin, ...args], { cwd: directory, stdio: 'inherit' });
-  const agent = new Agent({ keepAlive: true, maxSockets: 16 });
-  const socketPath = join(directory, 'state/tsched.sock');
-  const ask = (path: string): Promise<string> =>
-    new Promise((resolve, reject) => {
-      const asking = request({ socketPath, path, agent }, (response) => {
-        let text = '';
-        response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
-        response.on('end', () => (response.statusCode === 200 ? resolve(text) : reject(new Error(text))));
-      });
-      asking.on('error', reject).end();
-    });
-  for (let tries = 0; tries < 200; tries += 1) {
-    if (
-      await ask('/readyz').then(
-        () => true,
-        () => false,
-      )
-    )
-      return { child, directory, ask };
-    await wait(50);
-  }
-  throw new Error('the daemon does not answer');
-}
-
-async function stop({ child, directory }: Rig): Promise<void> {
-  const ended = new Promise((resolve) => child.once('close', resolve));
-  child.kill('SIGTERM');
-  await ended;
-  rmSync(directory, { recursive: true, force: true });
+  return `jobs:\n${[...ticking, ...resting].join('')}`;
 }
 
 const PATHS = [
@@ -99,34 +54,6 @@ async function load(rig: Rig, rate: number, until: number): Promise<number> {
   return answers;
 }
 
-interface Run {
-  readonly jobId: string;
-  readonly scheduledAt: string;
-  readonly startedAt: string | null;
-}
-
-/** Of the runs that were due since: from their slot to the start of their process, in ms. */
-async function lateness(rig: Rig, since: number): Promise<number[]> {
-  const late: number[] = [];
-  for (let cursor = ''; ;) {
-    const page = await rig.ask(`/api/v1/runs?limit=1000&since=${new Date(since).toISOString()}${cursor}`);
-    const { runs, next } = JSON.parse(page) as { runs: Run[]; next: string | null };
-    for (const { scheduledAt, startedAt } of runs) {
-      if (startedAt !== null) late.push(Date.parse(startedAt) - Date.parse(scheduledAt));
-    }
-    if (next === null) return late.sort((a, b) => a - b);
-    cursor = `&cursor=${next}`;
-  }
-}
-
-/** CPU time of the daemon, in ms. */
-function cpuOf({ child }: Rig): number {
-  const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8')
-    .replace(/^.*\) /, '')
-    .split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * 10;
-}
-
 async function measure(rig: Rig, name: string, { rate, seconds }: { rate: number; seconds: number }) {
   const since = Date.now();
   const [cpu, begun] = [cpuOf(rig), performance.now()];
@@ -134,17 +61,15 @@ async function measure(rig: Rig, name: string, { rate, seconds }: { rate: number
   const answers = rate === 0 ? await wait(seconds * 1000).then(() => 0) : await load(rig, rate, until);
   const took = (performance.now() - begun) / 1000;
   const used = cpuOf(rig) - cpu;
-  const late = await lateness(rig, since);
-  const at = (share: number): number =>
-    late[Math.min(Math.floor(late.length * share), late.length - 1)] ?? Number.NaN;
+  const late = latenessOf(await runsSince(rig, since));
   return {
     name,
     'reads/s': Math.round(answers / took),
     'daemon cpu %': Math.round(used / took / 10),
     starts: late.length,
-    'late p50': at(0.5),
-    'late p99': at(0.99),
-    worst: at(1),
+    'late p50': at(0.5, late),
+    'late p99': at(0.99, late),
+    worst: at(1, late),
   };
 }
 
@@ -161,7 +86,7 @@ async function scrape(rig: Rig, times: number): Promise<string> {
 
 /** Prints the table; `smoke` only proves that it can be made. */
 export async function run({ smoke }: { smoke: boolean }): Promise<void> {
-  const rig = await start(smoke ? 50 : 1000);
+  const rig = await start(jobFile(smoke ? 50 : 1000));
   try {
     const seconds = smoke ? 2 : 10;
     const rows = [];

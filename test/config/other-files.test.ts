@@ -62,6 +62,51 @@ describe('env files', () => {
   });
 });
 
+describe('files that hold the value of a variable', () => {
+  it('are read for the file and for a job, but for their last line break', async () => {
+    using files = new Files();
+    files.write('secrets/a', 'of the file\n');
+    files.write('secrets/b', ' two\nlines \r\n');
+    const job = await files.job(
+      `env: { A: { from: secrets/a }, B: { from: "?none" }, C: c }\n${JOB}    env: { B: { from: secrets/b }, D: { from: "?none" } }\n`,
+    );
+    expect(job.surroundings.env).toEqual({ A: 'of the file', B: ' two\nlines ', C: 'c' });
+  });
+
+  it('give way to a value of the job, and take the place of one in defaults', async () => {
+    using files = new Files();
+    files.write('a', 'x');
+    const defaults = 'defaults: { env: { A: { from: a }, B: "2" } }\n';
+    const job = await files.job(`${defaults}${JOB}    env: { A: "1", B: { from: a } }\n`);
+    expect(job.surroundings.env).toEqual({ A: '1', B: 'x' });
+  });
+
+  it.each([
+    ['{ from: none }', /^A: \/.*\/none: .* \| create .*, or write "\?" before the path/],
+    ['{ from: nul }', /^A: .*\/nul: it holds a NUL character/],
+    ['{ from: large }', /^A: .*\/large: /],
+    ['{}', /^A has no value \| write a text, or \{ from: PATH \}$/],
+    ['{ file: nul }', /^unknown key "file"/],
+    ['[a]', /^expected text, got a list/],
+  ])('are refused where they cannot be: %s', async (written, wanted) => {
+    using files = new Files();
+    files.write('nul', 'a\0b');
+    files.write('large', 'x'.repeat(65_537));
+    const result = await files.load(`${JOB}    env: { A: ${written} }\n`);
+    const said = found(result).map(({ line, message, hint }) => ({ line, said: `${message} | ${hint}` }));
+    expect(said).toContainEqual({ line: 5, said: expect.stringMatching(wanted) });
+  });
+
+  it('are watched and hashed, there or not', async () => {
+    using files = new Files();
+    const text = `env: { A: { from: "?later" } }\n${JOB}`;
+    const before = await files.loaded(text);
+    expect(before.watched).toContain(files.path('later'));
+    files.write('later', 'x');
+    expect((await files.loaded(text)).hash).not.toBe(before.hash);
+  });
+});
+
 describe('included files', () => {
   it('add their jobs, under the settings of both files', async () => {
     using files = new Files();

@@ -48,7 +48,7 @@ describe('the JSON schema', () => {
   )('and the loader accept the example of %s: %s', async (key, example) => {
     const trigger = ['cron', 'every', 'at', 'startup'].includes(key) ? '' : '    every: 1h\n';
     const task = ['run', 'command', 'module'].includes(key) ? '' : '    run: x\n';
-    const optional = key === 'env_file' ? example.replace('".env"', '"?.env"') : example;
+    const optional = example.replace('".env"', '"?.env"').replace('"secrets/', '"?secrets/');
     const notifiers = key === 'notify' ? 'notifiers: { ops: { mail: a@b }, chat: { mail: a@b } }\n' : '';
     const verdict = await verdicts(`${notifiers}jobs:\n  j:\n${trigger}${task}    ${key}: ${optional}\n`);
     expect(verdict, verdict.said).toMatchObject({ schema: true, load: true });

@@ -117,6 +117,28 @@ describe.skipIf(why !== undefined)(`in a real systemd${skipped}`, { timeout: 120
     expect([shown('ActiveState'), shown('Result')]).toEqual(['inactive', 'success']);
   });
 
+  it.each([
+    ['root', ''],
+    ['a dynamic user', 'User=\nDynamicUser=yes'],
+  ])('as %s: jobs get credentials that only the unit can read, by env_file and from', async (_, identity) => {
+    const run = 'echo "it is $TOKEN $PLAIN"';
+    const given = {
+      env_file: '${CREDENTIALS_DIRECTORY}/token',
+      env: { PLAIN: { from: '${CREDENTIALS_DIRECTORY}/plain' } },
+    };
+    const jobs = { uses: { startup: 'daemon', ...given, run, output: { log: 'all' } } };
+    inBox(['mkdir', '-p', '-m', '0700', '/etc/secrets']);
+    write('/etc/secrets/token', 'TOKEN=from-the-credential\n');
+    write('/etc/secrets/plain', 'and another\n');
+    inBox(['chmod', '-R', 'go=', '/etc/secrets']);
+    const load = ['token', 'plain'].map((name) => `LoadCredential=${name}:/etc/secrets/${name}`);
+    install({ jobs }, [identity, ...load].join('\n'));
+    start();
+    await eventually('the job', () => journal().includes('it is from-the-credential and another'));
+    expect(journal('-p', 'warning')).toBe('');
+    inBox(['systemctl', 'stop', 'tsched']);
+  });
+
   it('is not taken for active before it says so', () => {
     install({ jobs: { noon } }, 'OpenFile=\nEnvironment=PATH=/nowhere\nTimeoutStartSec=3s\nRestart=no');
     inBox(['systemctl', 'start', 'tsched'], { mayFail: true });

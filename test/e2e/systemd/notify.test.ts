@@ -137,17 +137,25 @@ describe.skipIf(!hasPerl)(`a daemon under a service manager${hasPerl ? '' : ' (s
     expect(await daemon.stop()).toBe(0);
   });
 
-  it('jobs get credentials by env_file', async () => {
+  it('jobs get credentials by env_file and from', async () => {
     const where = directory();
     writeFileSync(join(where, 'token'), 'TOKEN=from-the-credential\n', { mode: 0o400 });
+    writeFileSync(join(where, 'plain'), 'and another\n', { mode: 0o400 });
     const env_file = '${CREDENTIALS_DIRECTORY}/token';
-    const uses = { startup: 'daemon', env_file, run: 'echo "it is $TOKEN"', output: { log: 'all' } };
+    const env = { PLAIN: { from: '${CREDENTIALS_DIRECTORY}/plain' } };
+    const uses = {
+      startup: 'daemon',
+      env_file,
+      env,
+      run: 'echo "it is $TOKEN $PLAIN"',
+      output: { log: 'all' },
+    };
     const daemon = startDaemon({
       directory: where,
       jobs: JSON.stringify({ jobs: { uses } }),
       env: { CREDENTIALS_DIRECTORY: where },
     });
-    await daemon.waitFor('the job', ({ msg }) => msg === 'it is from-the-credential');
+    await daemon.waitFor('the job', ({ msg }) => msg === 'it is from-the-credential and another');
     expect(await daemon.stop()).toBe(0);
   });
 
