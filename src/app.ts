@@ -254,9 +254,14 @@ export class App {
     this.#log.reopen();
   }
 
-  /** Stops; `done` follows. Called again with `now`, it no longer waits for jobs; `drain`: it waits for them as long as they take. */
+  /**
+   * Stops; `done` follows. `drain`: it waits for jobs as long as they take; with `now` for none. Called again, the shortest wait counts: a
+   * drain that goes on is over within its usual time once somebody asks to stop.
+   */
   async stop({ now, drain = false }: { readonly now: boolean; readonly drain?: boolean }): Promise<void> {
-    this.#stopping ??= this.#stop(drain ? Number.POSITIVE_INFINITY : this.#options.drain);
+    const wait = drain ? Number.POSITIVE_INFINITY : this.#options.drain;
+    if (this.#stopping !== undefined) void this.#engine.stop({ drain: wait });
+    this.#stopping ??= this.#stop(wait);
     if (now) void this.#engine.stopNow();
     await this.#stopping;
   }

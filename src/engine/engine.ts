@@ -37,12 +37,6 @@ export interface ApplySummary {
   readonly unchanged: number;
 }
 
-/** How the engine is asked to stop. */
-export interface StopRequest {
-  /** How long jobs with `on_shutdown: wait` may go on. */
-  readonly drain: Duration;
-}
-
 /** A wall clock set back further than this was wrong before: slots are sought anew from what it says now. */
 const REANCHOR: Duration = 3 * 3_600_000;
 
@@ -197,10 +191,11 @@ export class Engine {
 
   /**
    * Stops for good: nothing new starts, waiting slots are recorded as skipped, active runs end as their job's
-   * `on_shutdown` says. Resolves when no run is active but those that were told to be left.
+   * `on_shutdown` says: by `wait` within `drain`. Called again, the shortest `drain` counts. Resolves when none is active but those to be left.
    */
-  stop(request: StopRequest): Promise<void> {
-    this.#stopped ??= this.#close(request);
+  stop({ drain }: { readonly drain: Duration }): Promise<void> {
+    this.#stopped ??= this.#close();
+    void this.#endWithin(drain);
     return this.#stopped;
   }
 
@@ -212,7 +207,7 @@ export class Engine {
     return stopped;
   }
 
-  async #close({ drain }: StopRequest): Promise<void> {
+  async #close(): Promise<void> {
     const desk = this.#desk;
     desk.closing = true;
     desk.emit({ kind: 'engine_stopping', active: desk.runs.size });
@@ -230,16 +225,20 @@ export class Engine {
       if (this.#isLeft(run)) continue;
       if (run.state !== 'running' || run.definition.policy.onShutdown === 'terminate') run.cancel('shutdown');
     }
-    desk.alarm.after(drain, {
-      wake: () => {
-        for (const run of desk.runs.values())
-          if (run.definition.policy.onShutdown === 'wait') run.cancel('shutdown');
-      },
-    });
     desk.onReleased();
     await idle;
     desk.alarm.stop();
     desk.emit({ kind: 'engine_stopped' });
+  }
+
+  async #endWithin(drain: Duration): Promise<void> {
+    const { alarm, runs } = this.#desk;
+    if (this.#takingUp !== undefined) await this.#takingUp;
+    const wake = (): void => {
+      for (const run of runs.values())
+        if (run.definition.policy.onShutdown === 'wait') run.cancel('shutdown');
+    };
+    alarm.after(drain, { wake });
   }
 
   /** Whether a daemon that stops goes without it: the next one takes it up. */

@@ -270,13 +270,16 @@ describe('stopping', () => {
     });
   });
 
-  it('cuts a drain short', async () => {
-    const daemon = await startAsked({ jobs: jobs(), later });
+  it.each([
+    ['at once', ['--now'], '1h'],
+    ['to the time that a stop takes', [], '100ms'],
+  ])('cuts a drain short: %s', async (_, options, drains) => {
+    const daemon = await startAsked({ jobs: jobs(), args: ['--drain', drains], later });
     const ask = against(daemon);
     ask('trigger', 'often');
     const drain = beginning(daemon, 'drain');
     await until('who is waited for', () => drain.said.err.includes('waiting for often'));
-    expect(ask('stop', '--now').code).toBe(0);
+    expect(ask('stop', ...options).code).toBe(0);
     await drain.end();
     expect(drain.said.code).toBe(0);
   });

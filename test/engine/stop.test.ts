@@ -47,6 +47,20 @@ describe('stopping', () => {
     expect(await history()).toMatchObject([{ run: { outcome: { kind: 'cancelled', by: 'shutdown' } } }]);
   });
 
+  it('wait: ends the run within the shortest drain of all that ask to stop', async () => {
+    const { stop, isDone, clock, history } = await busy('wait', { lasts: Infinity, lingers: 3000 });
+    stop(Number.POSITIVE_INFINITY);
+    await clock.advance(20 * MINUTE);
+    expect(isDone()).toBe(false);
+    stop(MINUTE);
+    stop(10 * MINUTE);
+    await clock.advance(MINUTE + 2999);
+    expect(isDone()).toBe(false);
+    await clock.advance(1);
+    expect(isDone()).toBe(true);
+    expect(await history()).toMatchObject([{ run: { outcome: { kind: 'cancelled', by: 'shutdown' } } }]);
+  });
+
   it('terminate: ends the run at once', async () => {
     const { stop, isDone, clock, executor } = await busy('terminate');
     stop(10 * MINUTE);
