@@ -108,11 +108,16 @@ export class Client {
   }
 
   /**
-   * A stream of events, open when this resolves; it ends when the daemon ends it or goes away, or `signal` says so.
+   * A stream of events, open when this resolves; it ends when the daemon ends it or goes away, or `signal` says so. `after`: it goes on
+   * after that event.
    * @throws as `call`
    */
-  async events(path: string, signal?: AbortSignal): Promise<AsyncGenerator<ServerEvent, void>> {
-    const response = await this.#send(path, {}, STREAM_PATIENCE);
+  async events(
+    path: string,
+    { signal, after }: { readonly signal?: AbortSignal; readonly after?: string | undefined } = {},
+  ): Promise<AsyncGenerator<ServerEvent, void>> {
+    const headers = after === undefined ? {} : { 'last-event-id': after };
+    const response = await this.#send(path, { headers }, STREAM_PATIENCE);
     const { statusCode = 0 } = response;
     if (statusCode >= 300) throw refusal(statusCode, await this.#textOf(response));
     signal?.addEventListener('abort', () => response.destroy());

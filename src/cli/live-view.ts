@@ -23,7 +23,7 @@ export interface View<T> {
  */
 export async function show<T>(view: View<T>, client: Client, session: Session): Promise<void> {
   const leaving = new AbortController();
-  const events = await client.events('/events', leaving.signal);
+  const events = await client.events('/events', { signal: leaving.signal });
   let screen: Screen | undefined;
   try {
     const first = await view.ask();

@@ -2,6 +2,12 @@
 import { clientOptions, durationOption, givenOption, jsonOption, type Command } from './options.ts';
 import type { Seen } from './seen.ts';
 
+const reconnectOption = () =>
+  durationOption(
+    '--reconnect <duration>',
+    'with --wait: how long a daemon that is restarted may take (default: 1m)',
+  );
+
 const REFUSALS = '64 no such job or run, 69 no daemon is running, 77 it is not allowed';
 
 export function addTrigger(program: Command, { session, end }: Seen): void {
@@ -10,10 +16,8 @@ export function addTrigger(program: Command, { session, end }: Seen): void {
     .argument('<id>', 'the job')
     .description('have the daemon run a job now, beside its schedule')
     .addOption(givenOption())
-    .option(
-      '--wait',
-      'show what it prints, and end with its exit code; Ctrl-C ends the waiting, not the run',
-    );
+    .option('--wait', 'show what it prints, and end with its exit code; Ctrl-C ends the waiting, not the run')
+    .addOption(reconnectOption());
   addClient(command)
     .addHelpText(
       'after',
@@ -59,10 +63,8 @@ export function addRetry(program: Command, { session, end }: Seen): void {
     .command('retry')
     .argument('<run>', 'a run that is over, by its id or the beginning of it')
     .description('have the daemon run its job once more, with what the run was given')
-    .option(
-      '--wait',
-      'show what it prints, and end with its exit code; Ctrl-C ends the waiting, not the run',
-    );
+    .option('--wait', 'show what it prints, and end with its exit code; Ctrl-C ends the waiting, not the run')
+    .addOption(reconnectOption());
   addClient(command)
     .addHelpText(
       'after',

@@ -288,13 +288,45 @@ describe('stopping', () => {
 describe('a daemon that goes away', () => {
   it('in the middle of a wait is told, with how to go on', async () => {
     const daemon = await startAsked({ jobs: jobs(), later });
-    const waiting = beginning(daemon, 'trigger', 'often', '--wait');
+    const waiting = beginning(daemon, 'trigger', 'often', '--wait', '--reconnect', '500ms');
     const id = await until('the run', () => /run ([-0-9a-f]{36})/.exec(waiting.said.err)?.[1]);
     await daemon.waitFor('its start', (line) => line.event === 'attempt_started' && line.run === id);
     daemon.signal('SIGKILL');
     await waiting.end();
     expect(waiting.said.code).toBe(69);
     expect(waiting.said.err).toContain(`has gone away; what becomes of the run: tsched logs ${id} -f\n`);
+  });
+
+  it('and comes back is waited for, and for the run it takes over', async () => {
+    const file = jobs(
+      '  parts: { cron: "0 0 1 1 *", run: "echo one; while [ ! -e go ]; do sleep 0.05; done; echo two; exit 3" }',
+    );
+    const daemon = await startAsked({ jobs: file, later });
+    const waiting = beginning(daemon, 'trigger', 'parts', '--wait');
+    await until('the first line', () => waiting.said.out === 'one\n');
+    daemon.signal('SIGKILL');
+    await daemon.exited;
+    await until('word of it', () => /gone away; waiting up to 1m for it to come back/.test(waiting.said.err));
+    const next = await startAsked({ directory: daemon.directory, later });
+    await until('word of its return', () => waiting.said.err.includes('it is back'));
+    writeFileSync(join(next.directory, 'go'), '');
+    await waiting.end();
+    expect(waiting.said).toMatchObject({ code: 3, out: 'one\ntwo\n' });
+    expect(waiting.said.err).toMatch(/✖ parts failed with exit code 3/);
+  });
+
+  it('and comes back without the run is told apart from one that stays away', async () => {
+    const daemon = await startAsked({ jobs: jobs(), args: ['--ephemeral'], later });
+    const waiting = beginning(daemon, 'trigger', 'often', '--wait');
+    await until('the run', () => waiting.said.err.includes('often, run '));
+    daemon.signal('SIGKILL');
+    await daemon.exited;
+    await startAsked({ directory: daemon.directory, args: ['--ephemeral'], later });
+    await waiting.end();
+    expect(waiting.said.code).toBe(69);
+    expect(waiting.said.err).toMatch(
+      /the tsched that is here now knows nothing of run \S+; it was killed before/,
+    );
   });
 
   it('before it answers is told', async () => {
