@@ -3,7 +3,7 @@
  * started, reloaded when a file changes, stopped.
  */
 import { randomFillSync } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import type { AppOptions, OperatingSettings } from './app-options.ts';
 import { bootedAt } from './boot-time.ts';
 import type { LoadedFile, LoadResult } from './config/load.ts';
@@ -12,11 +12,11 @@ import { zoneDataWarning, ZONEINFO } from './config/zone-data.ts';
 import { daemonInfo } from './daemon-info.ts';
 import { systemClock } from './engine/clock.ts';
 import { Engine } from './engine/engine.ts';
-import type { EngineEvent, Executor, Observer, Store } from './engine/ports.ts';
+import type { EngineEvent, Executor, Observer, Store, Supervisor } from './engine/ports.ts';
 import { runIds } from './engine/run-id.ts';
 import { inSmallNursery, shrinkSoon } from './heap.ts';
 import { JobLoading, loadJobFile } from './job-loading.ts';
-import { openKeeping, type Holding, type Keeping, type Late } from './keeping.ts';
+import { openKeeping, reclaim, type Holding, type Keeping, type Late } from './keeping.ts';
 import type { Duration, JobId } from './model.ts';
 import { createLog, type Log } from './observe/log.ts';
 import { serviceManager, type ServiceManager } from './observe/service-manager.ts';
@@ -42,6 +42,9 @@ export class JobFileRefused extends Error {
     this.result = result;
   }
 }
+
+/** The loop turns at least this often. */
+const REST: Duration = 30_000;
 
 /** Runs whose output is kept of a job that has left the file. */
 const LEFT = 10;
@@ -190,7 +193,7 @@ export class App {
         observer: { observe: (event) => this.#observe(event) },
         newRunId: newId,
         random: Math.random,
-        supervisor: this.#serviceManager,
+        supervisor: this.#rung(),
       },
       { maxConcurrentRuns: options.maxConcurrentRuns, bootedAt: bootedAt(systemClock.now()) },
     );
@@ -332,6 +335,15 @@ export class App {
     );
   }
 
+  /** Those who do something whenever the loop turns. */
+  #rung(): Supervisor {
+    const rung = (): void => {
+      this.#serviceManager?.rung();
+      this.#operating?.rung();
+    };
+    return { every: this.#serviceManager?.every ?? REST, rung };
+  }
+
   #loadingOf(parts: Parts): JobLoading {
     return new JobLoading({
       ...parts,
@@ -362,6 +374,9 @@ export class App {
       ephemeral,
       loading: this.#loading,
       watchdogPings: () => this.#serviceManager?.pings ?? 0,
+      reclaim: () => {
+        if (!existsSync(stateDirectory)) reclaim(this.#holding, stateDirectory);
+      },
     });
   }
 }

@@ -41,6 +41,16 @@ export interface Holding {
   daemonFile?: DaemonFile;
 }
 
+/**
+ * Makes the state directory anew, in place of one that was removed, and takes it.
+ * @throws as takeStateDirectory, and what the system says
+ */
+export function reclaim(holding: Holding, stateDirectory: string): void {
+  holding.lock.release();
+  holding.lock = takeStateDirectory(stateDirectory);
+  holding.daemonFile?.renew();
+}
+
 /** @throws StoreTrouble when the database cannot be used */
 export async function openKeeping(options: KeepingOptions): Promise<Keeping> {
   const { stateDirectory, holding } = options;
@@ -54,11 +64,7 @@ export async function openKeeping(options: KeepingOptions): Promise<Keeping> {
     path: database,
     clock: systemClock,
     onLongLog: (bytes) => options.onWarning(longLog(bytes)),
-    reclaim: () => {
-      holding.lock.release();
-      holding.lock = takeStateDirectory(stateDirectory);
-      holding.daemonFile?.renew();
-    },
+    reclaim: () => reclaim(holding, stateDirectory),
   });
   return {
     store,

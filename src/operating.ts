@@ -36,6 +36,8 @@ export interface OperatingParts {
   readonly loading: JobLoading;
   /** How often the watchdog of the service manager was fed. */
   readonly watchdogPings: () => number;
+  /** Makes the state directory again, and takes it, should it have been removed. Throws when that cannot be. */
+  readonly reclaim: () => void;
 }
 
 export class Operating {
@@ -85,6 +87,7 @@ export class Operating {
       version,
       tokens: paths.tokens,
       log,
+      reclaim: parts.reclaim,
       onOpen: (where) => daemonFile.update(where),
     });
   }
@@ -93,6 +96,11 @@ export class Operating {
   open(): Promise<void> {
     this.#opening ??= this.#serving.open(this.#settings);
     return this.#opening;
+  }
+
+  /** The loop has turned. */
+  rung(): void {
+    this.#serving.look();
   }
 
   async close(): Promise<void> {

@@ -24,20 +24,31 @@ export interface ServingParts {
   /** Path of the tokens that open the API over TCP. */
   readonly tokens: string;
   readonly log: Pick<Log, 'write'>;
+  /** Makes the state directory again, and takes it, should it have been removed. Throws when that cannot be. */
+  readonly reclaim: () => void;
   /** It can be talked to there; called again for another place. */
   readonly onOpen: (where: { readonly socket?: string; readonly listen?: string }) => void;
 }
 
 /** Between two tries where something is in the way. */
 const RETRY: Duration = 30_000;
+/** Between two looks at whether the socket is still where it was, however often the loop turns. */
+const LOOK: Duration = 5000;
+
+interface Open {
+  readonly listener: Listener;
+  readonly again: () => Promise<Listener>;
+}
 
 /** The API of a daemon. What cannot be opened is told, and tried again: no job is worse for it. */
 export class Serving {
   readonly #parts: ServingParts;
-  readonly #listeners: Listener[] = [];
+  readonly #open = new Set<Open>();
   readonly #callOffs = new Set<() => void>();
   #metrics: Metrics | undefined;
   #closed = false;
+  #lookedAt: Duration = 0;
+  #isReplaced = false;
 
   constructor(parts: ServingParts) {
     this.#parts = parts;
@@ -93,10 +104,41 @@ export class Serving {
     log.write('notice', `nobody can log in there yet; this makes a token: ${command}`);
   }
 
+  /** Opens anew what was removed. Called by the loop whenever it turns: somebody may clear /run, or a state directory, under a daemon. */
+  look(): void {
+    const { clock, log } = this.#parts;
+    const now = clock.monotonic();
+    if (this.#closed || now - this.#lookedAt < LOOK) return;
+    this.#lookedAt = now;
+    for (const open of this.#open) {
+      const { listener } = open;
+      const state = listener.state();
+      if (state === 'gone') void this.#reopen(open);
+      if (state === 'replaced' && !this.#isReplaced) {
+        const what = `${listener.at} is not the daemon's socket any more: something else is there in its place`;
+        log.write('error', `${what}; remove it, and the socket is made again`);
+      }
+      this.#isReplaced = state === 'replaced';
+    }
+  }
+
+  /** Requests under way may end; nobody else can reach what was open there. */
+  async #reopen(open: Open): Promise<void> {
+    const { log, reclaim } = this.#parts;
+    this.#open.delete(open);
+    log.write('warning', `${open.listener.at} was removed; it is made again`);
+    const closing = open.listener.close();
+    await this.#try(() => {
+      reclaim();
+      return open.again();
+    });
+    await closing;
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     for (const callOff of this.#callOffs) callOff();
-    await Promise.all(this.#listeners.map((listener) => listener.close()));
+    await Promise.all(Array.from(this.#open, ({ listener }) => listener.close()));
     this.#metrics?.close();
   }
 
@@ -105,7 +147,7 @@ export class Serving {
     try {
       const listener = await open();
       if (this.#closed) await listener.close();
-      else this.#listeners.push(listener);
+      else this.#open.add({ listener, again: open });
     } catch (error) {
       const { log, clock } = this.#parts;
       const message = error instanceof Error ? error.message : String(error);

@@ -3,7 +3,7 @@ import type { Server } from 'node:http';
 import type { Operator } from '../engine/ports-operator.ts';
 import type { Clock } from '../engine/ports.ts';
 import { socketGuard, tcpGuard, type Guard } from './guard.ts';
-import { closeServer, listenOnPort, listenOnSocket } from './listen.ts';
+import { closeServer, identityOf, listenOnPort, listenOnSocket } from './listen.ts';
 import { openApi } from './openapi.ts';
 import { pageRoutes } from './page.ts';
 import { actRoutes } from './routes-act.ts';
@@ -14,7 +14,7 @@ import { sessionRoutes } from './session.ts';
 import { createApiServer, type Limits } from './server.ts';
 import { TokenBook } from './tokens.ts';
 
-/** The API. `GET /api/v1/jobs/{id}/why` will join it when what decides it (cli/why) can be asked for as data. */
+/** The API. */
 export const routes = [...readRoutes, ...jobRoutes, ...actRoutes, ...watchRoutes, ...sessionRoutes];
 
 export interface HttpParts {
@@ -28,6 +28,8 @@ export interface HttpParts {
 export interface Listener {
   /** For people: a path, or host and port. */
   readonly at: string;
+  /** Whether it can be reached: of a socket, the file may have been removed, or something else be there in its place. */
+  state(): 'well' | 'gone' | 'replaced';
   close(): Promise<void>;
 }
 
@@ -42,7 +44,12 @@ export async function serveSocket(
 ): Promise<Listener> {
   const server = make(parts, socketGuard, SOCKET);
   await listenOnSocket(server, path, mode);
-  return { at: path, close: () => closeServer(server, parts.clock) };
+  const own = identityOf(path);
+  const state = (): 'well' | 'gone' | 'replaced' => {
+    const found = identityOf(path);
+    return found === own ? 'well' : found === undefined ? 'gone' : 'replaced';
+  };
+  return { at: path, state, close: () => closeServer(server, parts.clock) };
 }
 
 export interface TcpSettings {
@@ -62,7 +69,7 @@ export async function serveTcp(parts: HttpParts, settings: TcpSettings): Promise
   const shown = host.includes(':') ? `[${host}]` : host;
   for (const name of [shown, 'localhost', '127.0.0.1', '[::1]', ...allowHosts])
     hosts.add(`${name}:${port}`.toLowerCase());
-  return { at: `${shown}:${port}`, close: () => closeServer(server, parts.clock) };
+  return { at: `${shown}:${port}`, state: () => 'well', close: () => closeServer(server, parts.clock) };
 }
 
 function make({ operator, clock, version, metrics, onBug }: HttpParts, guard: Guard, limits: Limits): Server {

@@ -59,6 +59,16 @@ function listening(server: Server, where: string): Promise<void> {
   });
 }
 
+/** Tells the file there from every other; undefined when there is none, or none can be seen. */
+export function identityOf(path: string): string | undefined {
+  try {
+    const { dev, ino } = lstatSync(path);
+    return `${dev}:${ino}`;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Removes a socket that a daemon left which was killed. One that answers is another's, and stays. */
 async function clear(path: string): Promise<void> {
   const stat = lstatSync(path, { throwIfNoEntry: false });

@@ -1,12 +1,12 @@
 /** Where the API is, who can get there, and what is refused before anything runs. */
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { project, tsched } from '../cli/tsched.ts';
 import { directory, startDaemon, type Daemon } from '../support/daemon.ts';
-import { ask, infoOf, portOf, socketOf, startAsked } from './support.ts';
+import { ask, Events, infoOf, portOf, socketOf, startAsked } from './support.ts';
 
 const jobs = 'jobs: { a: { cron: "0 0 1 1 *", run: "true" } }\n';
 
@@ -47,6 +47,42 @@ describe('the socket', () => {
     expect((await ask({ socketPath: elsewhere }, '/readyz')).body.ready).toBe(true);
     expect(await byFlag.stop()).toBe(0);
     expect(existsSync(elsewhere)).toBe(false);
+  });
+
+  it('is made again when it was removed, or the state directory was, and what is asked for meanwhile goes on', async () => {
+    const often = 'jobs: { a: { cron: "* * * * * *", run: "true" } }\n';
+    const daemon = await startAsked({ jobs: often, args: ['--socket-mode', '0660'] });
+    const path = infoOf(daemon).socket ?? '';
+    const isThere = () => statSync(path, { throwIfNoEntry: false })?.isSocket();
+    const events = new Events(socketOf(daemon), '/api/v1/events');
+    await daemon.until('the stream', () => events.all.length > 0);
+    rmSync(path);
+    await daemon.waitFor('word of it', ({ msg }) => msg.includes(`${path} was removed; it is made again`));
+    await daemon.until('the socket', isThere);
+    expect(modeOf(path)).toBe('660');
+    expect((await ask({ socketPath: path }, '/api/v1/status')).body.pid).toBe(daemon.pid);
+    await daemon.until('the old stream to end', () => events.ended);
+
+    rmSync(daemon.stateDirectory, { recursive: true });
+    await daemon.until('the socket again', isThere);
+    expect((await ask({ socketPath: path }, '/api/v1/status')).body.pid).toBe(daemon.pid);
+    expect(modeOf(daemon.stateDirectory)).toBe('700');
+    const second = startDaemon({ directory: daemon.directory });
+    expect(await second.exited).toBe(75);
+    expect(await daemon.stop()).toBe(0);
+  });
+
+  it('leaves what somebody put in its place, and says so', async () => {
+    const often = 'jobs: { a: { cron: "* * * * * *", run: "true" } }\n';
+    const daemon = await startAsked({ jobs: often });
+    const path = infoOf(daemon).socket ?? '';
+    rmSync(path);
+    writeFileSync(path, 'mine');
+    await daemon.waitFor('word of it', ({ msg }) => msg.includes('something else is there in its place'));
+    expect(readFileSync(path, 'utf8')).toBe('mine');
+    rmSync(path);
+    await daemon.until('the socket', () => statSync(path, { throwIfNoEntry: false })?.isSocket());
+    expect((await ask({ socketPath: path }, '/healthz')).status).toBe(200);
   });
 
   it('is taken over from a daemon that was killed', async () => {
