@@ -16,6 +16,8 @@ export function whyNoBox(): string | undefined {
 
 export function bootBox(): void {
   call(['start']);
+  // As systemd itself does where it does not take itself to be in a container: else no credential reaches a service.
+  inBox(['mount', '--make-rshared', '/']);
 }
 
 export function endBox(): void {
