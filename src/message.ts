@@ -54,3 +54,6 @@ export type Message =
       /** With the attempts as far as they have come. */
       readonly run: RunRecord;
     });
+
+/** Something that somebody is told of a job. */
+export type NoticeMessage = Extract<Message, { readonly kind: 'notice' }>;

@@ -195,7 +195,10 @@ export interface Telling {
 }
 
 /** How somebody is told. Holds secrets: never shown. */
-export type Notifier =
+export type Notifier = {
+  /** More messages than this within a minute come as one; 0: never. Absent: as usual. */
+  readonly digest?: number;
+} & (
   | {
       readonly kind: 'mail';
       readonly to: readonly string[];
@@ -212,7 +215,8 @@ export type Notifier =
       readonly secret?: string;
       readonly headers: Readonly<Record<string, string>>;
     }
-  | { readonly kind: 'command'; readonly argv: readonly string[]; readonly cwd: string };
+  | { readonly kind: 'command'; readonly argv: readonly string[]; readonly cwd: string }
+);
 
 /** By name. */
 export type Notifiers = Readonly<Record<string, Notifier>>;

@@ -4,6 +4,7 @@ import type { LoadedFile } from './config/load.ts';
 import type { Clock, EngineEvent, Observer, Store } from './engine/ports.ts';
 import type { Duration } from './model.ts';
 import { Deliverer } from './notify/deliverer.ts';
+import { USUAL_DIGEST } from './notify/digest.ts';
 import { Heartbeat } from './notify/heartbeat.ts';
 import type { Words } from './notify/letter.ts';
 import { createSend, type CommandRequest } from './notify/sender.ts';
@@ -61,6 +62,8 @@ export class Telling implements Observer {
         lastOutput: (run, bytes) => lastOutput(options.runsDirectory, run, bytes),
         runCommand: options.runCommand,
       }),
+      digestOf: (name) =>
+        (Object.hasOwn(this.#notifiers, name) ? this.#notifiers[name]?.digest : undefined) ?? USUAL_DIGEST,
       settle: (ids) => store.settle(ids).catch(storeFailed),
     });
     this.#teller = new Teller({

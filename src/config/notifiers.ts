@@ -15,6 +15,7 @@ interface NotifierValues {
   secret?: string;
   headers?: Readonly<Record<string, string>>;
   command?: readonly string[];
+  digest?: number;
 }
 
 type Complain = (problem: Problem) => void;
@@ -93,6 +94,11 @@ export class NotifierBook {
 }
 
 function build(own: NotifierValues, directory: string, complain: Complain): Notifier | undefined {
+  const notifier = wayOf(own, directory, complain);
+  return notifier === undefined || own.digest === undefined ? notifier : { ...notifier, digest: own.digest };
+}
+
+function wayOf(own: NotifierValues, directory: string, complain: Complain): Notifier | undefined {
   const [way, ...more] = WAYS.filter((key) => key in own);
   if (way === undefined || more.length > 0) {
     const message = way === undefined ? 'nothing says how it tells' : `it tells by ${way} already`;

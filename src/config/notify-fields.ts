@@ -60,6 +60,12 @@ const mail: MapShape = map(
 
 /** The keys of one notifier. */
 export const NOTIFIER_FIELDS = {
+  digest: {
+    shape: is.integer(0, 1000),
+    about:
+      'More messages than this within a minute come as one that names all their jobs: a network that fails is one piece of news. 0: each comes alone.',
+    default: 10,
+  },
   mail: { shape: mail, about: 'Tells by mail. Addresses alone are `to`.' },
   webhook: {
     shape: address.webAddress,

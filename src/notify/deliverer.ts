@@ -5,11 +5,14 @@
 import type { Clock, EngineEvent } from '../engine/ports.ts';
 import type { Message } from '../message.ts';
 import type { Duration } from '../model.ts';
+import { asOne, crowdDecision } from './digest.ts';
 import type { Delivery, Send } from './sender.ts';
 
 export interface DelivererOptions {
   readonly clock: Clock;
   readonly send: Send;
+  /** Messages a minute that each come alone to this notifier; 0: any number. */
+  readonly digestOf: (notifier: string) => number;
   /** The messages need not be kept any longer. Resolves when that is recorded; never rejects. */
   readonly settle: (ids: readonly string[]) => Promise<void>;
   readonly emit: (event: EngineEvent) => void;
@@ -32,11 +35,15 @@ interface Lane {
   readonly key: string;
   /** As people know the receiver. */
   readonly name: string;
-  /** The first may be under way. */
   waiting: Message[];
+  /** So many of the first are under way, as one. */
+  underWay: number;
   tries: number;
   reason: string;
-  underWay: boolean;
+  /** When it has taken something; of the last minute, and only to notifiers. */
+  sentAt: Duration[];
+  /** It was held, so that what comes may go together. */
+  held: boolean;
   callOff: (() => void) | undefined;
 }
 
@@ -55,14 +62,16 @@ export class Deliverer {
 
   /** Takes messages over; those of one receiver in the order of their decision. */
   take(messages: readonly Message[]): void {
+    const lanes = new Set<Lane>();
     for (const message of messages) {
       const lane = this.#lane(message);
       if (isStart(message) && lane.tries > 0) continue;
       if (message.kind === 'ping' && !isStart(message)) this.#supersede(lane);
       if (lane.waiting.length >= MOST_WAITING) this.#drop(lane, 1, `more than ${MOST_WAITING} messages wait`);
       lane.waiting.push(message);
-      this.#go(lane);
+      lanes.add(lane);
     }
+    for (const lane of lanes) this.#go(lane);
   }
 
   /** Nothing more is sent. Waits a moment for what is under way; what is not acknowledged by then, the next daemon sends. */
@@ -84,64 +93,108 @@ export class Deliverer {
     const key = `${message.kind} ${name}`;
     const known = this.#lanes.get(key);
     if (known !== undefined) return known;
-    const lane = { key, name, waiting: [], tries: 0, reason: '', underWay: false, callOff: undefined };
+    const lane: Lane = {
+      key,
+      name,
+      waiting: [],
+      underWay: 0,
+      tries: 0,
+      reason: '',
+      sentAt: [],
+      held: false,
+      callOff: undefined,
+    };
     this.#lanes.set(key, lane);
     return lane;
   }
 
   /** A check wants to know how its job is, not how it was; only the start of the same run is still to go first. */
   #supersede(lane: Lane): void {
-    const kept = lane.underWay ? 1 : 0;
-    const old = lane.waiting.slice(kept).filter((message) => !isStart(message) || lane.tries > 0);
+    const old = lane.waiting.slice(lane.underWay).filter((message) => !isStart(message) || lane.tries > 0);
     if (old.length === 0) return;
     lane.waiting = lane.waiting.filter((message) => !old.includes(message));
     void this.#settle(old);
   }
 
   #go(lane: Lane): void {
-    if (this.#closed || lane.underWay || lane.callOff !== undefined || lane.waiting.length === 0) return;
+    if (this.#closed || lane.underWay > 0 || lane.callOff !== undefined || lane.waiting.length === 0) return;
     if (this.#underWay < MOST_AT_ONCE) void this.#deliver(lane);
     else if (!this.#inLine.includes(lane)) this.#inLine.push(lane);
   }
 
   async #deliver(lane: Lane): Promise<void> {
-    const [message] = lane.waiting;
+    const messages = this.#next(lane);
+    const message = asOne(messages);
     if (message === undefined) return;
-    lane.underWay = true;
+    lane.underWay = messages.length;
     this.#underWay += 1;
     const delivery = await this.#options.send(message);
-    lane.underWay = false;
+    lane.underWay = 0;
     this.#underWay -= 1;
-    this.#ended(lane, message, delivery);
+    this.#ended(lane, messages, delivery);
     if (this.#closed && this.#underWay === 0) this.#quiet();
     const next = this.#inLine.shift();
     if (next !== undefined) this.#go(next);
     this.#go(lane);
-    if (lane.waiting.length === 0) this.#lanes.delete(lane.key);
+    if (lane.waiting.length === 0 && lane.sentAt.length === 0) this.#lanes.delete(lane.key);
   }
 
-  #ended(lane: Lane, message: Message, delivery: Delivery): void {
+  /** What goes out now. None while they are held for others to come. */
+  #next(lane: Lane): readonly Message[] {
+    const { waiting, sentAt, held } = lane;
+    const [first] = waiting;
+    if (first === undefined || first.kind === 'ping') return waiting.slice(0, 1);
+    const { clock, digestOf } = this.#options;
+    const crowd = { waiting: waiting.length, sentAt, held };
+    const decision = crowdDecision(crowd, digestOf(first.to), clock.monotonic());
+    if ('take' in decision) return waiting.slice(0, decision.take);
+    lane.held = true;
+    this.#later(lane, decision.hold);
+    return [];
+  }
+
+  #later(lane: Lane, delay: Duration): void {
+    lane.callOff = this.#options.clock.after(delay, () => {
+      lane.callOff = undefined;
+      this.#go(lane);
+    });
+  }
+
+  #ended(lane: Lane, messages: readonly Message[], delivery: Delivery): void {
     if (delivery.kind === 'delivered') {
-      lane.waiting.shift();
+      lane.waiting.splice(0, messages.length);
       lane.tries = 0;
       lane.reason = '';
-      void this.#delivered(lane, message, delivery.note);
+      lane.held = false;
+      this.#sent(lane, messages);
+      void this.#delivered(lane, messages, delivery.note);
       return;
     }
-    if (isStart(message)) lane.waiting.shift();
-    else if (delivery.final) this.#drop(lane, 1, delivery.message);
+    if (messages.every(isStart)) lane.waiting.splice(0, messages.length);
+    else if (delivery.final) this.#drop(lane, messages.length, delivery.message);
     else this.#again(lane, delivery.message);
   }
 
+  #sent(lane: Lane, [message]: readonly Message[]): void {
+    if (message?.kind !== 'notice') return;
+    const most = this.#options.digestOf(message.to);
+    lane.sentAt = most === 0 ? [] : [...lane.sentAt, this.#options.clock.monotonic()].slice(-most);
+  }
+
   /** Said when it is recorded: from then on it is not repeated. */
-  async #delivered({ name }: Lane, message: Message, note: string | undefined): Promise<void> {
+  async #delivered({ name }: Lane, messages: readonly Message[], note: string | undefined): Promise<void> {
     const { emit, clock } = this.#options;
-    const { jobId, at } = message;
-    const after = Math.max(clock.now() - at, 0);
-    await this.#settle([message]);
-    if (isStart(message)) return;
-    const known = note === undefined ? {} : { note };
-    emit({ kind: 'message_delivered', to: name, jobId, notice: noticeOf(message), after, ...known });
+    const now = clock.now();
+    await this.#settle(messages);
+    const together = messages.length > 1 ? `${messages.length} messages came as one` : undefined;
+    const notes = [together, note].filter((each) => each !== undefined);
+    const known = notes.length === 0 ? {} : { note: notes.join('; ') };
+    for (const message of messages) {
+      if (isStart(message)) continue;
+      const { jobId, at } = message;
+      const after = Math.max(now - at, 0);
+      emit({ kind: 'message_delivered', to: name, jobId, notice: noticeOf(message), after, ...known });
+    }
   }
 
   #again(lane: Lane, message: string): void {
@@ -154,15 +207,11 @@ export class Deliverer {
     if (lane.waiting.length === 0) return;
     if (lane.reason !== message) emit({ kind: 'delivery_failed', to: lane.name, message, again });
     lane.reason = message;
-    lane.callOff = clock.after(again, () => {
-      lane.callOff = undefined;
-      this.#go(lane);
-    });
+    this.#later(lane, again);
   }
 
   #drop(lane: Lane, count: number, message: string): void {
-    const from = lane.underWay ? 1 : 0;
-    const dropped = lane.waiting.splice(from, count);
+    const dropped = lane.waiting.splice(lane.underWay, count);
     for (const each of dropped) {
       const { jobId } = each;
       this.#options.emit({ kind: 'message_dropped', to: lane.name, jobId, notice: noticeOf(each), message });

@@ -39,23 +39,23 @@ function needsTls(smtp: string): boolean {
 }
 
 function envelope({ to, from }: Mail, letter: Letter) {
-  const { message, host, subject } = letter;
+  const { id, at, event, thread: about, host, subject } = letter;
   const domain = domainOf(host);
   // All mails about one job are one thread.
-  const thread = `<${createHash('sha256').update(message.jobId).digest('hex').slice(0, 32)}.job@${domain}>`;
+  const thread = `<${createHash('sha256').update(about).digest('hex').slice(0, 32)}.job@${domain}>`;
   return {
     from: from === undefined ? { name: 'tsched', address: `tsched@${domain}` } : from,
     to: [...to],
     subject: subject.replaceAll(/\s+/g, ' '),
     text: plainText(letter),
-    date: new Date(message.at),
-    messageId: `<${message.id}@${domain}>`,
+    date: new Date(at),
+    messageId: `<${id}@${domain}>`,
     inReplyTo: thread,
     references: [thread],
     headers: {
       'Auto-Submitted': 'auto-generated',
-      'X-Tsched-Event': message.notice,
-      'X-Tsched-Delivery': message.id,
+      'X-Tsched-Event': event,
+      'X-Tsched-Delivery': id,
     },
   };
 }

@@ -1,7 +1,8 @@
 /** Brings one message to its receiver, by whatever way that has now. */
-import type { Message } from '../message.ts';
+import type { Message, NoticeMessage } from '../message.ts';
 import type { Notifier, Notifiers, PingPolicy, RunRecord } from '../model.ts';
-import { letterOf, plainText, type Letter, type LetterOptions, type NoticeMessage } from './letter.ts';
+import type { Digest } from './digest.ts';
+import { letterOf, letterOfDigest, plainText, type Letter, type LetterOptions } from './letter.ts';
 import { tellByMail } from './mail.ts';
 import { PING_OUTPUT, pingCheck, type PingMessage } from './ping.ts';
 import { Undelivered } from './post.ts';
@@ -32,7 +33,7 @@ export type Delivery =
   /** `final`: trying again would change nothing. */
   | { readonly kind: 'failed'; readonly message: string; readonly final: boolean };
 
-export type Send = (message: Message) => Promise<Delivery>;
+export type Send = (message: Message | Digest) => Promise<Delivery>;
 
 /** Bytes of output that a message is made from. */
 const OUTPUT = 10_000;
@@ -42,15 +43,19 @@ export function createSend(options: SenderOptions): Send {
   return (message) => (message.kind === 'ping' ? ping(message, options) : notify(message, options));
 }
 
-async function notify(message: NoticeMessage, options: SenderOptions): Promise<Delivery> {
+async function notify(message: NoticeMessage | Digest, options: SenderOptions): Promise<Delivery> {
   const notifiers = options.notifiers();
   const notifier = Object.hasOwn(notifiers, message.to) ? notifiers[message.to] : undefined;
   if (notifier === undefined) return gone('no notifier of that name is in the job file any more');
+  const letter =
+    message.kind === 'digest' ? letterOfDigest(message, options) : await letterWithOutput(message, options);
+  return attempt(secretsOf(notifier), options, () => tell(notifier, letter, options));
+}
+
+async function letterWithOutput(message: NoticeMessage, options: SenderOptions): Promise<Letter> {
   const { run } = message;
   const output = run === undefined ? Buffer.alloc(0) : await options.lastOutput(run, OUTPUT);
-  return attempt(secretsOf(notifier), options, () =>
-    tell(notifier, letterOf(message, output, options), options),
-  );
+  return letterOf(message, output, options);
 }
 
 async function ping(message: PingMessage, options: SenderOptions): Promise<Delivery> {
@@ -81,13 +86,14 @@ async function tellByCommand(
   letter: Letter,
   { runCommand }: SenderOptions,
 ): Promise<undefined> {
-  const { message, subject } = letter;
+  const { event, messages, subject } = letter;
+  const [message] = event === 'digest' ? [] : messages;
   const env = {
     TSCHED_SUBJECT: subject,
     TSCHED_TEXT: plainText(letter),
-    TSCHED_NOTICE: message.notice,
-    TSCHED_JOB_ID: message.jobId,
-    ...(message.run === undefined ? {} : { TSCHED_RUN_ID: message.run.id }),
+    TSCHED_NOTICE: event,
+    ...(message === undefined ? {} : { TSCHED_JOB_ID: message.jobId }),
+    ...(message?.run === undefined ? {} : { TSCHED_RUN_ID: message.run.id }),
   };
   const problem = await runCommand({ argv, cwd, env, stdin: `${JSON.stringify(jsonBody(letter))}\n` });
   if (problem !== undefined) throw new Undelivered(problem);

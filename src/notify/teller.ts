@@ -3,10 +3,9 @@
  * in the store, and hands messages to whoever delivers them once they are kept. Costs nothing for jobs that tell nobody.
  */
 import type { Clock, EngineEvent, Observer, Store } from '../engine/ports.ts';
-import type { Message, Told } from '../message.ts';
+import type { Message, NoticeMessage, Told } from '../message.ts';
 import type { JobDefinition, JobId, PingPolicy, RunRecord } from '../model.ts';
 import { tell, untold, type Happening } from '../schedule/tell.ts';
-import type { NoticeMessage } from './letter.ts';
 import { Lookout, type Late } from './lookout.ts';
 
 export interface TellerOptions {

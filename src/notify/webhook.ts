@@ -1,5 +1,6 @@
 /** Tells by a POST request, with the body that its receiver understands. */
 import { createHmac } from 'node:crypto';
+import type { NoticeMessage } from '../message.ts';
 import type { Notifier } from '../model.ts';
 import { plainText, type Letter } from './letter.ts';
 import { post } from './post.ts';
@@ -14,8 +15,8 @@ export async function tellByWebhook(notifier: Webhook, letter: Letter): Promise<
   await post(url, text, {
     'content-type': 'application/json',
     ...notifier.headers,
-    'x-tsched-delivery': letter.message.id,
-    'x-tsched-event': letter.message.notice,
+    'x-tsched-delivery': letter.id,
+    'x-tsched-event': letter.event,
     ...(secret === undefined ? {} : { 'x-tsched-signature': `sha256=${signature(secret, text)}` }),
   });
 }
@@ -41,14 +42,34 @@ function requestOf({ url, format }: Webhook, letter: Letter): { url: string; bod
 
 /** Our own words, for programs: instants are RFC 3339 in UTC. Fields are added, never renamed. */
 export function jsonBody(letter: Letter): object {
-  const { message, host, subject, output, link } = letter;
-  const { id, at, notice, jobId, description, run, skip, late, failures, failingSince } = message;
-  const last = run?.attempts.at(-1);
+  const { id, at, event, messages, host, subject, output, link } = letter;
+  const [message] = messages;
+  const told = event === 'digest' || message === undefined ? NOTHING : partsOf(message);
   return {
     id,
-    event: notice,
+    event,
     at: iso(at),
     host,
+    ...told,
+    ...(event === 'digest' ? { messages: messages.map(memberBody) } : {}),
+    subject,
+    text: plainText(letter),
+    output,
+    link: link ?? null,
+  };
+}
+
+const NOTHING = { job: null, run: null, skip: null, late: null, failures: 0, failingSince: null };
+
+/** A message within a digest. */
+function memberBody(message: NoticeMessage): object {
+  const { id, notice, at } = message;
+  return { id, event: notice, at: iso(at), ...partsOf(message) };
+}
+
+function partsOf({ jobId, description, run, skip, late, failures, failingSince }: NoticeMessage): object {
+  const last = run?.attempts.at(-1);
+  return {
     job: { id: jobId, description: description ?? null },
     run:
       run === undefined
@@ -75,10 +96,6 @@ export function jsonBody(letter: Letter): object {
     late: late === undefined ? null : { what: WORDS[late.what], since: iso(late.since) },
     failures: failures ?? 0,
     failingSince: iso(failingSince),
-    subject,
-    text: plainText(letter),
-    output,
-    link: link ?? null,
   };
 }
 
@@ -129,7 +146,7 @@ interface Markup {
 
 /** Subject in bold, facts and output as code, in which nothing has a meaning but what ends it. */
 function marked(
-  { subject, facts, output, more, link }: Letter,
+  { subject, facts, brief, more, link }: Letter,
   { escape, escapeCode, bold, link: linked, room }: Markup,
 ): string {
   const head = `${bold}${escape(subject)}${bold}`;
@@ -138,11 +155,11 @@ function marked(
   const code = (lines: readonly string[]): string => `\n\`\`\`\n${escapeCode(inner(lines))}\n\`\`\``;
   const body = code([...facts, ...more.map((line) => `More      ${line}`)]);
   const left = room - head.length - foot.length - body.length - 20;
-  const kept = tail(output, left);
+  const kept = tail(brief, left);
   return `${head}${body}${kept.length === 0 ? '' : code(kept)}${foot}`.slice(0, room);
 }
 
-/** The last lines that have room. */
+/** The last lines that have room; three dots stand for those before. */
 function tail(lines: readonly string[], room: number): string[] {
   const kept: string[] = [];
   let used = 0;
@@ -151,11 +168,11 @@ function tail(lines: readonly string[], room: number): string[] {
     if (used > room) break;
     kept.unshift(line);
   }
-  return kept;
+  return kept.length < lines.length && kept.length > 0 ? ['…', ...kept] : kept;
 }
 
 /** An Adaptive Card, as webhooks of Teams' Workflows take it. Runs of text have no markup: nothing in them has a meaning. */
-function teamsBody({ subject, facts, output, more, link }: Letter): object {
+function teamsBody({ subject, facts, brief, more, link }: Letter): object {
   const block = (lines: readonly string[]): object => ({
     type: 'RichTextBlock',
     inlines: [{ type: 'TextRun', text: lines.join('\n'), fontType: 'Monospace' }],
@@ -165,7 +182,7 @@ function teamsBody({ subject, facts, output, more, link }: Letter): object {
     inlines: [{ type: 'TextRun', text: subject, weight: 'Bolder', size: 'Medium' }],
   };
   const body: object[] = [title, block([...facts, ...more.map((line) => `More      ${line}`)])];
-  if (output.length > 0) body.push(block(tail(output, 20_000)));
+  if (brief.length > 0) body.push(block(tail(brief, 20_000)));
   const content = {
     $schema: 'http://adaptivecards.io/schemas/adaptive-card.json',
     type: 'AdaptiveCard',
@@ -185,22 +202,23 @@ const EMOJI = {
   recovery: 'white_check_mark',
   success: 'white_check_mark',
   test: 'wave',
+  digest: 'bell',
 } as const;
 
 /** https://docs.ntfy.sh/publish/#publish-as-json: to the server's root, with the topic in the body. */
 function ntfyRequest(address: string, letter: Letter): { url: string; body: object } {
-  const { message, subject, facts, output, link } = letter;
+  const { event, messages, subject, facts, brief, link } = letter;
   const url = new URL(address);
   const parts = url.pathname.split('/').filter((part) => part !== '');
   const topic = decodeURIComponent(parts.pop() ?? '');
   url.pathname = `/${parts.join('/')}`;
-  const text = [...facts, ...(output.length > 0 ? ['', ...tail(output, 3000)] : [])].join('\n');
+  const text = [...facts, ...(brief.length > 0 ? ['', ...tail(brief, 3000)] : [])].join('\n');
   const body = {
     topic,
     title: subject,
     message: text.slice(0, 3900),
-    priority: URGENCY[message.notice],
-    tags: [EMOJI[message.notice]],
+    priority: Math.max(...messages.map(({ notice }) => URGENCY[notice])),
+    tags: [EMOJI[event]],
     ...(link === undefined ? {} : { click: link }),
   };
   return { url: url.href, body };

@@ -1,6 +1,7 @@
 /** The built daemon and real receivers: each message arrives, once, whatever happens to either. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { directory, startDaemon, until, type Daemon } from '../support/daemon.ts';
 import { httpReceiver, mailReceiver, type HttpReceiver } from '../support/receivers.ts';
@@ -40,6 +41,12 @@ function events(hook: HttpReceiver): string[] {
 /** How many runs of `a` have ended so. */
 function ended(daemon: Daemon, outcome: string): number {
   return daemon.events('run_finished', 'a').filter((line) => line['outcome'] === outcome).length;
+}
+
+interface Body {
+  readonly job: { readonly id: string };
+  /** Of a digest. */
+  readonly messages?: readonly { readonly job: { readonly id: string } }[];
 }
 
 /** What a receiver has taken and the daemon has recorded. */
@@ -134,6 +141,41 @@ describe('telling people', () => {
     const ids = hook.requests.flatMap(({ headers }) => headers['x-tsched-delivery'] ?? []);
     expect(new Set(ids).size).toBe(2);
     expect(mail.mails.map(({ headers }) => headers.get('message-id')?.split('@')[0])).not.toEqual(ids);
+  });
+
+  it('makes one message of many, when a network fails and comes back, also over kill -9', async () => {
+    const hook = await httpReceiver(onTestFinished);
+    hook.answer = () => 503;
+    const ids = Array.from({ length: 40 }, (_, n) => `job-${n}`);
+    const jobs = Object.fromEntries(
+      ids.map((id) => [id, { startup: 'daemon', run: 'false', notify: 'hook' }]),
+    );
+    const text = JSON.stringify({ notifiers: { hook: { webhook: hook.url } }, jobs });
+    const first = startDaemon({ jobs: text, later: onTestFinished });
+    await first.ready();
+    const waiting = (): unknown => {
+      const db = new DatabaseSync(join(first.stateDirectory, 'tsched.db'), { readOnly: true });
+      const row = db.prepare('SELECT count(*) AS waiting FROM messages').get();
+      db.close();
+      return row?.['waiting'];
+    };
+    await first.until('all to fail', () => waiting() === ids.length);
+    first.signal('SIGKILL');
+    await first.exited;
+    hook.answer = () => 200;
+    hook.requests.splice(0);
+    const still = JSON.stringify({
+      notifiers: { hook: { webhook: hook.url } },
+      jobs: Object.fromEntries(ids.map((id) => [id, { every: '1000d', run: 'false', notify: 'hook' }])),
+    });
+    const second = startDaemon({ jobs: still, directory: first.directory, later: onTestFinished });
+    await second.ready();
+    await second.until('all to be told', () => told(second, 'hook') === ids.length);
+    expect(await second.stop()).toBe(0);
+    const bodies = hook.requests.map(({ body }) => JSON.parse(body) as Body);
+    const named = bodies.flatMap(({ job, messages }) => messages?.map((each) => each.job.id) ?? [job.id]);
+    expect(named.sort()).toEqual([...ids].sort());
+    expect(bodies).toHaveLength(1);
   });
 
   it('goes on with a notifier as the file has it now', async () => {

@@ -3,6 +3,7 @@ import type { EngineEvent } from '../../src/engine/ports.ts';
 import type { Message } from '../../src/message.ts';
 import type { RunRecord } from '../../src/model.ts';
 import { Deliverer } from '../../src/notify/deliverer.ts';
+import type { Digest } from '../../src/notify/digest.ts';
 import type { Delivery } from '../../src/notify/sender.ts';
 import { FakeClock, settled } from '../support/fake-clock.ts';
 
@@ -22,13 +23,15 @@ function rig() {
   const tried: string[] = [];
   const settledIds: string[] = [];
   const events: EngineEvent[] = [];
-  let answer: (message: Message) => Delivery | Promise<Delivery> = () => OK;
+  let answer: (message: Message | Digest) => Delivery | Promise<Delivery> = () => OK;
   const deliverer = new Deliverer({
     clock,
     send: async (message) => {
-      tried.push(`${clock.now() / 1000} ${message.id}`);
+      const ids = message.kind === 'digest' ? message.messages.map(({ id }) => id) : [message.id];
+      tried.push(`${clock.now() / 1000} ${ids.join('+')}`);
       return answer(message);
     },
+    digestOf: () => 10,
     settle: async (ids) => void settledIds.push(...ids),
     emit: (event) => events.push(event),
   });
@@ -141,10 +144,52 @@ describe('the deliverer', () => {
   it('bounds what waits for one receiver; the oldest go, loudly', async () => {
     const { deliverer, clock, answers, notice, events, settled: gone } = rig();
     answers(() => new Promise<Delivery>(() => undefined));
-    deliverer.take(Array.from({ length: 10_002 }, (_, n) => notice(`${n}`)));
+    deliverer.take([notice('under way')]);
     await clock.advance(0);
-    expect(gone).toEqual(['1', '2']); // the first is under way
+    deliverer.take(Array.from({ length: 10_001 }, (_, n) => notice(`${n}`)));
+    await clock.advance(0);
+    expect(gone).toEqual(['0', '1']);
     expect(events()).toEqual(Array(2).fill('message_dropped more than 10000 messages wait'));
+  });
+
+  it('makes one of those that wait when they are many, and settles each', async () => {
+    const { deliverer, clock, answers, notice, tried, events, settled: gone } = rig();
+    const names = Array.from({ length: 12 }, (_, n) => `${n}`);
+    answers(() => REFUSED);
+    deliverer.take(names.map((id) => notice(id)));
+    await clock.advance(0);
+    answers(() => OK);
+    await clock.advance(1000);
+    expect(tried).toEqual([`0 ${names.join('+')}`, `1 ${names.join('+')}`]);
+    expect(gone).toEqual(names);
+    expect(events()).toEqual(['delivery_failed refused', ...Array<string>(12).fill('message_delivered ops')]);
+  });
+
+  it('sends ten a minute alone, holds what follows until the minute is over, and sends that as one', async () => {
+    const { deliverer, clock, notice, tried, settled: gone } = rig();
+    for (let n = 0; n < 30; n += 1) {
+      deliverer.take([notice(`${n}`), notice(`other ${n}`, 'other')]);
+      await clock.advance(2000);
+    }
+    await clock.advance(60_000);
+    const toOps = tried.filter((each) => !each.includes('other'));
+    expect(toOps.slice(0, 10)).toEqual(Array.from({ length: 10 }, (_, n) => `${n * 2} ${n}`));
+    // At a minute the first is forgotten, two seconds later the second.
+    expect(toOps.slice(10)).toEqual([`60 ${Array.from({ length: 20 }, (_, n) => n + 10).join('+')}`]);
+    expect(gone.filter((id) => !id.includes('other'))).toHaveLength(30);
+    await clock.advance(120_000);
+    deliverer.take([notice('alone')]);
+    await clock.advance(0);
+    expect(tried.at(-1)).toBe('240 alone');
+  });
+
+  it('drops all of one that no receiver will ever take, loudly', async () => {
+    const { deliverer, clock, answers, notice, events, settled: gone } = rig();
+    answers((message) => (message.kind === 'digest' ? NEVER : REFUSED));
+    deliverer.take(Array.from({ length: 11 }, (_, n) => notice(`${n}`)));
+    await clock.advance(1000);
+    expect(gone).toHaveLength(11);
+    expect(events()).toEqual(Array<string>(11).fill('message_dropped no such thing'));
   });
 
   it('tells a check only how its job is now: an older end gives way, a start that is late is left out', async () => {

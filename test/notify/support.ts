@@ -1,7 +1,8 @@
 /** A message, and a sender whose receivers are real. */
 import { expect, onTestFinished } from 'vitest';
-import type { Message } from '../../src/message.ts';
+import type { Message, NoticeMessage } from '../../src/message.ts';
 import type { Notifier, RunRecord } from '../../src/model.ts';
+import type { Digest } from '../../src/notify/digest.ts';
 import { createSend, type Delivery, type SenderOptions } from '../../src/notify/sender.ts';
 import { words } from '../../src/telling.ts';
 import { httpReceiver, type Received } from '../support/receivers.ts';
@@ -26,7 +27,7 @@ export const RUN: RunRecord = {
   outcome: { kind: 'failed', exitCode: 3 },
 };
 
-export type Notice = Extract<Message, { kind: 'notice' }>;
+export type Notice = NoticeMessage;
 
 export const FAILURE: Notice = {
   kind: 'notice',
@@ -55,7 +56,7 @@ export interface Given {
 /** Tells one notifier, called `it`, with an output. */
 export function send(
   notifier: Notifier,
-  message: Message = FAILURE,
+  message: Message | Digest = FAILURE,
   { output = 'one\ntwo\n', options = {} }: Given = {},
 ): Promise<Delivery> {
   return createSend({
@@ -74,7 +75,7 @@ export type Format = Extract<Notifier, { kind: 'webhook' }>['format'];
 
 export async function posted(
   format: Format,
-  message = FAILURE,
+  message: Notice | Digest = FAILURE,
   given: Given = {},
   path = '/hook',
 ): Promise<{ request: Received; body: unknown }> {
