@@ -4,16 +4,15 @@ import type { JobId } from '../model.ts';
 import { elapsed, printable, printableJson } from '../observe/text.ts';
 import { daemonFileIn, readDaemonFile } from '../store/daemon-file.ts';
 import type { JobHistory } from '../store/history.ts';
-import { Failure } from './exit.ts';
 import { fileIfAny, shownPath } from './find-file.ts';
 import { loadJobs } from './job-file.ts';
+import { fileOrLast, stateIfAny } from './last-file.ts';
 import type { ListPast } from './list-past.ts';
 import { listedJob, type ListedJob } from './listed-job.ts';
 import { resultCell } from './results.ts';
 import { outcomeShape } from '../http/shapes.ts';
 import { lengthOf } from '../schedule/run-length.ts';
 import type { Session } from './session.ts';
-import { stateDirectory } from './state-directory.ts';
 import { table, type Cell } from './table.ts';
 import { ago, fromNow, localIso, rfc3339, shortTime } from '../observe/when.ts';
 
@@ -55,7 +54,7 @@ async function listingOfDaemon(options: ListOptions, session: Session): Promise<
 
 /** Whether a daemon seems to be there that runs the very file that is meant. */
 function runsFile({ file, ...options }: ListOptions, session: Session): boolean {
-  const state = stateIfAny(options, session);
+  const state = stateIfAny(options.stateDir, session.environment);
   const daemon = state === undefined ? undefined : readDaemonFile(daemonFileIn(state));
   if (daemon?.socket === undefined || !existsSync(daemon.socket)) return false;
   const found = fileIfAny(file);
@@ -63,7 +62,7 @@ function runsFile({ file, ...options }: ListOptions, session: Session): boolean 
 }
 
 async function listingOfFile(options: ListOptions, session: Session): Promise<Listing> {
-  const { path, timezone, jobs } = await loadJobs(options.file, session);
+  const { path, timezone, jobs } = await loadJobs(fileOrLast(options, session), session);
   const past = await pastFor(
     path,
     jobs.map(({ id }) => id),
@@ -85,20 +84,10 @@ async function pastFor(
   ids: readonly JobId[],
   { options, session }: { readonly options: ListOptions; readonly session: Session },
 ): Promise<ListPast> {
-  const state = stateIfAny(options, session);
+  const state = stateIfAny(options.stateDir, session.environment);
   if (state === undefined || !existsSync(state)) return NO_PAST;
   const { pastOf } = await import('./list-past.ts');
   return pastOf({ state, file, ids, now: session.now });
-}
-
-/** Whoever has no place for state has no history to be shown, which is no reason not to list jobs. */
-function stateIfAny({ stateDir }: ListOptions, { environment }: Session): string | undefined {
-  try {
-    return stateDirectory(stateDir, environment);
-  } catch (error) {
-    if (error instanceof Failure) return undefined;
-    throw error;
-  }
 }
 
 function asJson({ jobs, past }: Listing, fixed: string | undefined): string {

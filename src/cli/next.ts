@@ -6,6 +6,7 @@ import { clockChangeNote } from '../schedule/notes.ts';
 import { compileSchedule } from '../schedule/trigger.ts';
 import { formatDuration } from '../schedule/duration.ts';
 import { jobOf, loadJobs } from './job-file.ts';
+import { fileOrLast } from './last-file.ts';
 import type { Session } from './session.ts';
 import { table } from './table.ts';
 import { fromNow, localDateTime, localIso, rfc3339 } from '../observe/when.ts';
@@ -14,6 +15,7 @@ import { momentOf } from './zones.ts';
 
 export interface NextOptions {
   readonly file?: string;
+  readonly stateDir?: string;
   readonly tz?: string;
   readonly json?: boolean;
   readonly count: number;
@@ -28,7 +30,7 @@ interface Slot {
 
 /** The coming slots of one job, or of all enabled jobs together. */
 export async function next(id: string | undefined, options: NextOptions, session: Session): Promise<void> {
-  const file = await loadJobs(options.file, session);
+  const file = await loadJobs(fileOrLast(options, session), session);
   const jobs = id === undefined ? file.jobs.filter((job) => job.enabled) : [jobOf(id, file)];
   // A time without an offset is local where the times are shown.
   const zone = options.tz ?? (id === undefined ? file.timezone : jobs[0]?.schedule.timezone) ?? file.timezone;

@@ -1,5 +1,13 @@
 /** The commands that look at what comes. */
-import { type Command, countOption, fileOption, jsonOption, clientOptions, zoneOption } from './options.ts';
+import {
+  type Command,
+  countOption,
+  fileOption,
+  jsonOption,
+  clientOptions,
+  stateOption,
+  zoneOption,
+} from './options.ts';
 import type { Seen } from './seen.ts';
 
 export function addList(program: Command, { session }: Seen): void {
@@ -59,6 +67,7 @@ export function addNext(program: Command, { session }: Seen): void {
     .argument('[id]', 'one job; else all enabled ones together')
     .description('the coming times, clock changes marked')
     .addOption(fileOption())
+    .addOption(stateOption())
     .addOption(countOption(10))
     .option(
       '--from <time>',

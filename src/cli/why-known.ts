@@ -7,7 +7,8 @@ import { Failure } from './exit.ts';
 import { findJobFile } from './find-file.ts';
 import { loadJobs } from './job-file.ts';
 import { assertKnown } from './known-job.ts';
-import { newestDaemon, runningDaemon } from './past.ts';
+import { lastFile } from './last-file.ts';
+import { runningDaemon } from './past.ts';
 import type { Session } from './session.ts';
 
 export interface WhyOptions {
@@ -39,7 +40,7 @@ function usualFile(state: string): string | undefined {
   try {
     return findJobFile(undefined);
   } catch (error) {
-    const file = newestDaemon(state)?.file;
+    const file = lastFile(state);
     if (file === undefined) throw error;
     return file;
   }

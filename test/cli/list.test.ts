@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startDaemon } from '../support/daemon.ts';
 import { going, ran, stateWith } from './past.ts';
@@ -181,5 +181,28 @@ describe('tsched list', () => {
     expect(damaged.err).toMatch(/^tsched: the history is not shown: .* is damaged: .*tsched db check.*$/m);
     const none = tsched(['list', '--state-dir', join(directory(), 'none')], { cwd: project(jobs), at });
     expect(damaged.out).toBe(none.out);
+  });
+
+  it('takes the file of the last daemon where there is none, as next does, and says so', async () => {
+    const daemon = await startDaemon({ jobs: 'jobs: { a: { cron: "30 2 * * *", run: x } }\n' }).ready();
+    expect(await daemon.stop()).toBe(0);
+    const cwd = directory();
+    const state = ['--state-dir', daemon.stateDirectory];
+    const said = `tsched: there is no job file here; this is ${daemon.file}, which the newest daemon of ${daemon.stateDirectory} runs or ran\n`;
+    const listed = tsched(['list', '--json', ...state], { cwd });
+    expect(listed).toMatchObject({ code: 0, err: said });
+    expect(JSON.parse(listed.out)).toMatchObject({ jobs: [{ id: 'a' }] });
+    expect(tsched(['ls', ...state], { cwd, env: { TSCHED_TZ: 'UTC' } })).toMatchObject({
+      code: 0,
+      err: said,
+    });
+    const next = tsched(['next', '--json', '-n', '1', ...state], { cwd });
+    expect(next).toMatchObject({ code: 0, err: said });
+    expect(JSON.parse(next.out)).toMatchObject({ times: [{ jobId: 'a' }] });
+    rmSync(daemon.file);
+    for (const command of ['list', 'next']) {
+      const { code, err } = tsched([command, ...state], { cwd });
+      expect({ code, err }).toMatchObject({ code: 66, err: expect.stringContaining('no job file') });
+    }
   });
 });
