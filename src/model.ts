@@ -1,5 +1,5 @@
 /**
- * The words of tsched, as types. Everything else uses exactly these; this file imports nothing.
+ * The words of tsched, as types. Everything else uses exactly these; this file imports only what is data too.
  *
  * job      what the file defines: id, trigger(s), task, policies
  * trigger  the rule that yields instants: cron, every, at, startup
@@ -12,6 +12,7 @@
  * misfire  a slot whose instant passed by more than a moment before it could be started
  * overlap  a slot that falls due while a run of the same job is active
  */
+import type { DayRule } from './calendar.ts';
 
 /** A point in time: epoch milliseconds. */
 export type Instant = number;
@@ -56,6 +57,8 @@ export interface Schedule {
   /** Slots before `start` or after `end` do not exist. */
   readonly start?: Instant;
   readonly end?: Instant;
+  /** On which days slots may be; absent: on any. `startup` keeps to it too, but never moves. */
+  readonly days?: DayRule;
   /** Upper bound of the delay added to each slot's start; the slot keeps its nominal time. */
   readonly jitter: Duration;
 }
@@ -316,6 +319,7 @@ export interface RunRecord {
  * limit              `max_instances` of the job were active
  * paused             an operator paused the job
  * shutdown           the daemon was stopping while the slot waited for its turn
+ * excluded           calendars exclude its day
  * removed            the job left the file, or changed, while the slot waited for its turn
  * claimed_elsewhere  the slot had been claimed before
  */
@@ -325,6 +329,7 @@ export type SkipReason =
   | 'limit'
   | 'paused'
   | 'shutdown'
+  | 'excluded'
   | 'removed'
   | 'claimed_elsewhere';
 

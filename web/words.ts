@@ -113,6 +113,7 @@ const SKIPS: Readonly<Record<string, string>> = {
   limit: 'too many runs were active',
   paused: 'the job was paused',
   shutdown: 'the daemon was stopping',
+  excluded: 'its calendars exclude the day',
   removed: 'the job left the file, or was rescheduled or disabled',
   claimed_elsewhere: 'another daemon took it',
 };

@@ -2,7 +2,7 @@ import type { Instant, JobDefinition } from '../model.ts';
 import { printable, printableJson } from '../observe/text.ts';
 import { jitterOf } from '../schedule/jitter.ts';
 import { DueQueue } from '../schedule/due-queue.ts';
-import { clockChangeNote } from '../schedule/notes.ts';
+import { slotNote } from '../schedule/notes.ts';
 import { compileSchedule } from '../schedule/trigger.ts';
 import { formatDuration } from '../schedule/duration.ts';
 import { jobOf, loadJobs } from './job-file.ts';
@@ -64,7 +64,7 @@ function noteOf({ job, at }: Slot): string | undefined {
   const { jitter } = job.schedule;
   const delay =
     jitter > 0 ? `starts ${formatDuration(jitterOf(job.id, at, jitter))} later (jitter)` : undefined;
-  const notes = [clockChangeNote(job.schedule, at, job.id), delay].filter((note) => note !== undefined);
+  const notes = [slotNote(job.schedule, at, job.id), delay].filter((note) => note !== undefined);
   return notes.length === 0 ? undefined : notes.join('; ');
 }
 

@@ -2,6 +2,7 @@
 import type { Instant, MisfirePolicy, RunRecord, SkipReason, SkipRecord } from '../model.ts';
 import { elapsed, outcomeInWords } from '../observe/text.ts';
 import { formatDuration } from '../schedule/duration.ts';
+import { refusalInWords } from '../schedule/notes.ts';
 import type { SlotReason } from '../schedule/why.ts';
 import { lengthOf } from '../schedule/run-length.ts';
 import { localDateTime, roughly } from '../observe/when.ts';
@@ -75,6 +76,7 @@ const skipWords: Record<SkipReason, (answer: Answer) => string> = {
     return `it did not run: the job was paused${reason === undefined ? '' : ` (${reason})`}`;
   },
   shutdown: () => 'it did not run: tsched was stopping while it waited for its turn',
+  excluded: (answer) => `it did not run: calendars exclude its day${refusedBy(answer)}`,
   removed: () => 'it did not run: the job left the job file, or was changed, while it waited for its turn',
   claimed_elsewhere: () => 'it did not run again: it had been claimed before',
 };
@@ -87,9 +89,15 @@ const skipAdvice: Record<SkipReason, string> = {
   limit: 'to run more at once: max_instances',
   paused: 'to let it run again: tsched resume',
   shutdown: 'the next daemon goes on with the slots after it',
+  excluded: 'to move such slots to another day: roll: previous or roll: next',
   removed: 'the slots of its new definition count from the moment it was loaded',
   claimed_elsewhere: 'the clock was set back, perhaps: no slot runs twice',
 };
+
+/** Which calendar, and by what entry. */
+function refusedBy({ facts }: Answer): string {
+  return facts.fate === undefined ? '' : `: ${refusalInWords(facts.fate.refusal)}`;
+}
 
 function lateness({ verdict }: Answer): string {
   return elapsed(verdict.late ?? 0);
@@ -118,6 +126,10 @@ type Rowless = Exclude<SlotReason, SkipReason | 'on_time' | 'late' | 'caught_up'
 
 function ofNothing(reason: SlotReason, answer: Answer, now: Instant): string[] {
   if (reason === 'paused') return ['it will be skipped: the job is paused', skipAdvice.paused];
+  if (reason === 'excluded') {
+    const tense = answer.facts.slot > now ? 'will not run' : 'does not run';
+    return [`it ${tense}: calendars exclude its day${refusedBy(answer)}`, skipAdvice.excluded];
+  }
   return reason in rowlessWords ? rowlessWords[reason as Rowless](answer, now) : [reason];
 }
 
@@ -126,6 +138,14 @@ const rowlessWords: Record<Rowless, (answer: Answer, now: Instant) => string[]> 
   jitter(answer, now) {
     const { slot, jitter } = answer.facts;
     return [`it starts in ${roughly(slot + jitter - now)}, by its jitter`, ...willItRun(answer)];
+  },
+  rolled(answer) {
+    const { fate } = answer.facts;
+    const to = fate?.kind === 'rolled' ? localDateTime(fate.to, answer.timezone) : 'another day';
+    return [
+      `it moved to ${to}: calendars exclude its day${refusedBy(answer)}`,
+      'ask for that time to see what became of it',
+    ];
   },
   disabled: () => ['the job is disabled: it has enabled: false in the job file'],
   not_a_slot: ({ previousAt, nextAt, timezone }) => [

@@ -3,7 +3,7 @@ import { whyShape } from '../http/shapes.ts';
 import type { Instant, JobId } from '../model.ts';
 import { ago, fromNow, localDateTime } from '../observe/when.ts';
 import { printable, printableJson } from '../observe/text.ts';
-import { clockChangeNote } from '../schedule/notes.ts';
+import { slotNote } from '../schedule/notes.ts';
 import { slotUpTo } from '../schedule/previous.ts';
 import { compileSchedule, type Trigger } from '../schedule/trigger.ts';
 import type { HistoryReader } from '../store/history.ts';
@@ -62,7 +62,7 @@ function asText(answer: Answer, session: Session): string {
   const paint = session.painter('out');
   const distance = slot > session.now ? fromNow(slot, session.now) : ago(slot, session.now);
   const head = `${paint('bold', printable(known.id))}   ${localDateTime(slot, timezone)}   ${timezone}   ${paint('dim', distance)}\n`;
-  const note = known.schedule === undefined ? undefined : clockChangeNote(known.schedule, slot, known.id);
+  const note = known.schedule === undefined ? undefined : slotNote(known.schedule, slot, known.id);
   const lines = whyInWords(answer, session.now).map((line) => `  ${printable(line)}\n`);
   const run = row !== undefined && 'run' in row ? `  ${paint('dim', `run   ${row.run.id}`)}\n` : '';
   const next =

@@ -1,5 +1,6 @@
 /** Schedules in words. The only file that knows cronstrue. */
 import type Cronstrue from 'cronstrue';
+import type { DayRule } from '../calendar.ts';
 import type { Instant, JobId, Schedule, TriggerDefinition } from '../model.ts';
 import { readCron, usesHash } from '../schedule/cron.ts';
 import type { CronFields } from '../schedule/cron-fields.ts';
@@ -13,7 +14,17 @@ export function scheduleInWords(
   time: (instant: Instant) => string,
 ): string {
   const words = schedule.triggers.map((trigger) => triggerInWords(trigger, jobId, time)).join('; ');
-  return words === '' ? 'Only when asked for' : words;
+  return words === '' ? 'Only when asked for' : `${words}${daysInWords(schedule.days)}`;
+}
+
+/** e.g. `, only on workdays, not on holidays (moved to the next such day)`; empty without calendars. */
+function daysInWords(days: DayRule | undefined): string {
+  if (days === undefined) return '';
+  const { only, exclude, roll } = days;
+  const names = (list: DayRule['only'], word: string): string =>
+    (list ?? []).map(({ name }) => name).join(word);
+  const moved = { skip: '', previous: ' (else the day before)', next: ' (else the day after)' }[roll];
+  return `${only === undefined ? '' : `, only on ${names(only, ' or ')}`}${exclude === undefined ? '' : `, not on ${names(exclude, ' or ')}`}${moved}`;
 }
 
 /** As the job file has it: `30 9 * * 1-5`, `every 30m`. */

@@ -1,4 +1,5 @@
 /** Checked values of one job to its definition: defaults filled in, and equal parts shared between jobs. */
+import type { DayRule } from '../calendar.ts';
 import type {
   Duration,
   Expectation,
@@ -93,6 +94,8 @@ export interface JobInput {
   readonly timezone: string;
   /** Directory of the job file. */
   readonly directory: string;
+  /** What its calendars come to. */
+  readonly days: DayRule | undefined;
 }
 
 /** Keys that have a default in the table. */
@@ -172,6 +175,7 @@ export class Builder {
       dst: values.dst ?? {},
       ...(start === undefined ? {} : { start }),
       ...(end === undefined ? {} : { end }),
+      ...(input.days === undefined ? {} : { days: input.days }),
       jitter: values.jitter ?? DEFAULTS.jitter,
     });
   }
@@ -375,6 +379,7 @@ export function contradictions(
   for (const key of ['with', 'export', 'isolation']) idle(key, 'module');
   idle('shell', 'run');
   idle('dst', 'cron');
+  if (!('only' in values)) idle('roll', 'exclude');
   if ('expect' in own && !('notify' in values)) {
     warnings.push(['expect', { message: 'nobody would be told', hint: 'add notify:' }]);
   }

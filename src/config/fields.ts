@@ -1,4 +1,5 @@
 /** Every key of the job file: the one table behind validation, defaults, `tsched schema` and the reference page. */
+import { calendars, DAY_FIELDS } from './calendar-fields.ts';
 import { expect, NOTIFIER, NOTIFIER_FIELDS, notify, ping } from './notify-fields.ts';
 import * as is from './scalars.ts';
 import { list, map, oneOrMany, type Fields, type MapShape } from './shape.ts';
@@ -168,6 +169,7 @@ export const JOB_FIELDS = {
     examples: ['2027-01-01'],
   },
   end: { group: 'when', shape: is.instant, about: 'Slots after this do not exist.' },
+  ...DAY_FIELDS,
   jitter: {
     group: 'when',
     shape: is.duration(),
@@ -373,6 +375,7 @@ export const FILE_FIELDS = {
     about: 'Ways to tell people, by the names that `notify` uses. Write secrets as ${NAME}.',
     examples: [{ ops: { mail: 'ops@example.com' }, chat: { webhook: '${SLACK_URL}', format: 'slack' } }],
   },
+  calendars,
   jobs,
   history: {
     shape: history,

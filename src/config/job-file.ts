@@ -7,8 +7,11 @@ import { dirname, isAbsolute, join as joinPath, resolve } from 'node:path';
 import type { Instant, JobDefinition, Notifiers, Retention } from '../model.ts';
 import type { Problem } from '../schedule/problem.ts';
 import { Builder, contradictions, retentionOf, withDefaults } from './build.ts';
+import { CalendarBook } from './calendars.ts';
 import { distinct, inLineOrder, type Diagnostic } from './diagnostic.ts';
 import { EnvFiles, type Variables } from './env-file.ts';
+import { hashOf, once } from './hash.ts';
+import { whyNoPattern } from './include.ts';
 import type { Environment } from './interpolate.ts';
 import { NotifierBook } from './notifiers.ts';
 import { Outline, type OutlinedJob } from './outline.ts';
@@ -111,6 +114,7 @@ class Loading {
   readonly #builder = new Builder();
   readonly #book: NotifierBook;
   readonly #envFiles: EnvFiles;
+  readonly #calendars: CalendarBook;
   #missing = false;
 
   constructor(path: string, options: LoadOptions) {
@@ -118,6 +122,7 @@ class Loading {
     this.#name = path;
     this.#options = options;
     this.#book = new NotifierBook(options.notifiers);
+    this.#calendars = new CalendarBook((path, file) => this.#saw(path, file), options.now);
     this.#envFiles = new EnvFiles((path, file) => {
       this.#saw(path, file);
       // LD_PRELOAD and PATH choose what runs as well as any job does.
@@ -131,10 +136,15 @@ class Loading {
     if (main === undefined) return this.#conclude(host.timezone, {});
     const scope = this.#scope(main, host);
     const included = await this.#include(main);
-    for (const outline of [main, ...included]) this.#book.add(outline);
+    for (const outline of [main, ...included]) {
+      this.#book.add(outline);
+      this.#calendars.add(outline);
+    }
+    this.#calendars.make();
     this.#addJobs(main, scope);
     for (const outline of included) this.#addJobs(outline, this.#scope(outline, scope));
     this.#book.warnOfUnused();
+    this.#calendars.warn();
     return this.#conclude(scope.timezone, main.settings);
   }
 
@@ -264,10 +274,12 @@ class Loading {
   }
 
   #addJobs(outline: Outline, scope: Scope): void {
-    const { notify } = (outline.settings['defaults'] ?? {}) as Values;
-    this.#book.use(notify, (problem) =>
-      outline.reader.problem(outline.spanIn('defaults', 'notify'), 'defaults.notify', problem),
-    );
+    const defaults = (outline.settings['defaults'] ?? {}) as Values;
+    const complain = (key: string, problem: Problem): void => {
+      outline.reader.problem(outline.spanIn('defaults', key), `defaults.${key}`, problem);
+    };
+    this.#book.use(defaults['notify'], (problem) => complain('notify', problem));
+    this.#calendars.check(defaults, complain);
     const limit = this.#options.maxJobs ?? MAX_JOBS;
     for (const job of outline.jobs) {
       if (this.#jobs.length >= limit) {
@@ -297,9 +309,9 @@ class Loading {
     const { errors, warnings } = contradictions(values, job.values);
     for (const [key, problem] of errors) outline.say('error', job, { key, ...problem });
     for (const [key, problem] of warnings) outline.say('warning', job, { key, ...problem });
-    this.#book.use(job.values['notify'], (problem) =>
-      outline.say('error', job, { key: 'notify', ...problem }),
-    );
+    const complain = (key: string, problem: Problem): void => outline.say('error', job, { key, ...problem });
+    this.#book.use(job.values['notify'], (problem) => complain('notify', problem));
+    this.#calendars.check(job.values, complain);
     const definition = this.#builder.build(
       {
         id: job.id,
@@ -308,8 +320,9 @@ class Loading {
         env: this.#environmentOf(outline, job, { scope, values }),
         timezone: scope.timezone,
         directory: source.directory,
+        days: this.#calendars.rule(values, complain),
       },
-      (key, problem) => outline.say('error', job, { key, ...problem }),
+      complain,
     );
     this.#warnOfPast(outline, job, definition);
     return definition;
@@ -354,37 +367,10 @@ const ONLY_IN_MAIN = [
   ],
 ] as const;
 
-/** Linux's PATH_MAX. */
-const LONGEST_PATH = 4096;
-
-function whyNoPattern(pattern: string): Problem | undefined {
-  if (pattern.includes('\0')) return { message: 'a path cannot hold a NUL character' };
-  if (pattern.length > LONGEST_PATH) return { message: `the path is longer than ${LONGEST_PATH} characters` };
-  // A dozen of them make more patterns than memory holds, and lists say the same (F81).
-  return /\{.*(?:,|\.\.).*\}/s.test(pattern)
-    ? { message: 'braces are not expanded here', hint: 'write a list of paths or globs' }
-    : undefined;
-}
-
 /** A text as a tree with positions: by the quick way where it is plain, else by the whole of YAML. */
 export async function parse(source: Source): Promise<Parsed> {
   const tree = parsePlainYaml(source.text);
   if (tree !== undefined) return { tree, problems: [], unquoted: [] };
   const { parseYaml } = await import('./syntax.ts');
   return parseYaml(source);
-}
-
-/** Computed when first asked for: the command line never asks, and loading the hash functions alone takes it 5 ms. */
-function once<T>(compute: () => T): () => T {
-  let value: { readonly of: T } | undefined;
-  return () => (value ??= { of: compute() }).of;
-}
-
-function hashOf(content: readonly [path: string, bytes: Buffer | undefined][]): string {
-  const hash = process.getBuiltinModule('node:crypto').createHash('sha256');
-  for (const [path, bytes] of content) {
-    hash.update(`${path}\0${bytes?.length ?? 'missing'}\0`);
-    if (bytes !== undefined) hash.update(bytes);
-  }
-  return hash.digest('hex');
 }

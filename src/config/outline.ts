@@ -18,7 +18,7 @@ export interface OutlinedJob {
 export class Outline {
   readonly source: Source;
   readonly reader: Reader;
-  /** `timezone`, `env`, `env_file`, `defaults`, `notifiers`, `include`. */
+  /** `timezone`, `env`, `env_file`, `defaults`, `notifiers`, `calendars`, `include`. */
   readonly settings: Values = {};
   readonly jobs: OutlinedJob[] = [];
   readonly #found: { diagnostic: Diagnostic; offset: number }[] = [];
@@ -51,14 +51,14 @@ export class Outline {
     return this.#entry(key)?.value ?? { start: 0, end: 1 };
   }
 
-  /** The span of the name of a notifier, or of the key `notify` in `defaults`. */
-  spanIn(key: 'notifiers' | 'defaults', name: string): Span {
+  /** The span of the name of a notifier or calendar, or of a key in `defaults`. */
+  spanIn(key: 'notifiers' | 'calendars' | 'defaults', name: string): Span {
     const value = this.#entry(key)?.value;
     const entries = value?.kind === 'map' ? value.entries : [];
     return entries.find((entry) => entry.key === name) ?? this.spanOf(key);
   }
 
-  namesIn(key: 'notifiers'): string[] {
+  namesIn(key: 'notifiers' | 'calendars'): string[] {
     const value = this.#entry(key)?.value;
     return value?.kind === 'map' ? value.entries.map((entry) => entry.key) : [];
   }

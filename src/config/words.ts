@@ -24,6 +24,8 @@ const FOREIGN_WORDS = {
   jitter: 'random_delay randomized_delay splay',
   kill_signal: 'stop_signal signal',
   kill_after: 'grace grace_period kill_timeout stop_timeout',
+  only: 'only_on calendar run_on',
+  exclude: 'skip_on except holidays exclude_dates blackout',
   start: 'start_date starts_at not_before',
   end: 'end_date ends_at not_after expires',
   limits: 'ulimits resources rlimits',
@@ -63,7 +65,7 @@ const ADVICE = new Map([
 ]);
 
 /** Keys of later versions. */
-const LATER = 'pool after only exclude http needs dependson depends pools calendars';
+const LATER = 'pool after http needs dependson depends pools';
 
 export interface KeyProblem {
   readonly message: string;

@@ -1,7 +1,8 @@
 import type { Arguments, Cause, Instant, JobId, RunId, RunRecord, SkipReason, SkipRecord } from '../model.ts';
 import { admit } from '../schedule/admit.ts';
 import { DueQueue } from '../schedule/due-queue.ts';
-import type { Plan, TriggerFault } from '../schedule/plan.ts';
+import type { TriggerFault } from '../schedule/plan.ts';
+import type { Stretch } from '../schedule/trigger.ts';
 import { Alarm } from './alarm.ts';
 import { Cohorts } from './cohort.ts';
 import type { ArmedJob, InLine, SlotDesk, TurnOf } from './job.ts';
@@ -108,15 +109,15 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
     }
   }
 
-  missed(job: ArmedJob, { missed }: Pick<Plan, 'missed'>): void {
+  passed(job: ArmedJob, stretches: readonly Stretch[], reason: 'misfire' | 'excluded'): void {
     const at = this.clock.now();
-    for (const { from, through, count } of missed) {
+    for (const { from, through, count } of stretches) {
       this.#record(job, {
         jobId: job.definition.id,
         scheduledAt: from,
         through,
         ...(count === undefined ? {} : { count }),
-        reason: 'misfire',
+        reason,
         at,
       });
     }

@@ -11,6 +11,7 @@ import type {
   RunRecord,
 } from '../model.ts';
 import { changeOf, type JobChange } from '../schedule/diff.ts';
+import { isAllowed } from '../schedule/calendar.ts';
 import { fingerprint } from '../schedule/fingerprint.ts';
 import { Desk, type EnginePorts } from './desk.ts';
 import { ArmedJob, soonest, type NextSlot } from './job.ts';
@@ -341,9 +342,9 @@ export class Engine {
     for (const trigger of schedule.triggers) {
       if (trigger.kind !== 'startup') continue;
       const slot = trigger.when === 'boot' ? this.#settings.bootedAt : startedAt;
-      if (slot >= start && slot <= end && (watermark === undefined || slot > watermark)) {
-        this.#desk.offer({ job, slot, dueAt: startedAt, caughtUp: false });
-      }
+      if (slot < start || slot > end || (watermark !== undefined && slot <= watermark)) continue;
+      if (isAllowed(schedule, slot)) this.#desk.offer({ job, slot, dueAt: startedAt, caughtUp: false });
+      else this.#desk.passed(job, [{ from: slot, through: slot, count: 1 }], 'excluded');
     }
   }
 

@@ -2,7 +2,7 @@ import type { Arguments, Duration, Instant, JobDefinition, JobId, Pause, Place }
 import type { Due } from '../schedule/due-queue.ts';
 import { jitterOf } from '../schedule/jitter.ts';
 import { MOMENT, plan, slotAfter, TriggerFault, type Plan } from '../schedule/plan.ts';
-import { compileSchedule, type Trigger } from '../schedule/trigger.ts';
+import { compileSchedule, type Stretch, type Trigger } from '../schedule/trigger.ts';
 import type { Alarm, Ticket } from './alarm.ts';
 import type { Cohort, Cohorts, Member } from './cohort.ts';
 import type { Clock } from './ports.ts';
@@ -41,7 +41,7 @@ export interface SlotDesk {
   /** The moment of the decisions under way: one reading of the clock for all slots that come together. */
   now(): Instant;
   offer(turn: TurnOf): void;
-  missed(job: ArmedJob, plan: Pick<Plan, 'missed'>): void;
+  passed(job: ArmedJob, stretches: readonly Stretch[], reason: 'misfire' | 'excluded'): void;
   /** A slot of a job that left, or was put to rest, before its jitter had passed. */
   dropped(job: ArmedJob, slot: Instant): void;
   faulted(job: ArmedJob, fault: TriggerFault): void;
@@ -65,6 +65,8 @@ export class ArmedJob implements Member {
   readonly #desk: SlotDesk;
   place = -1;
   #trigger: Trigger | undefined;
+  /** Slots that calendars exclude are told up to here: with the next slot that is decided, and before the job changes. */
+  #toldTo: Instant = Number.NEGATIVE_INFINITY;
   #cohort: Cohort | undefined;
   #jittered: Map<Instant, Ticket> | undefined;
 
@@ -99,6 +101,7 @@ export class ArmedJob implements Member {
    */
   arm(after: Instant, decided?: Place['decided']): void {
     this.disarm();
+    this.#trigger = undefined;
     this.fault = undefined;
     const { definition } = this;
     if (!definition.enabled) return;
@@ -108,6 +111,8 @@ export class ArmedJob implements Member {
       while (slot !== undefined && isIn(decided, slot)) slot = slotAfter(this.#trigger, slot);
       // Slots missed before it was armed are its own; from the next one on it goes with all that share its trigger.
       const now = this.#desk.clock.now();
+      this.#toldTo = after;
+      this.#tellExcluded(now, decided);
       if (slot !== undefined && slot <= now) this.#decide(this.#trigger, { first: slot, now, decided });
       else this.#await(slot);
     } catch (error) {
@@ -121,6 +126,7 @@ export class ArmedJob implements Member {
    */
   settleDue(now: Instant): void {
     const { nextSlot } = this;
+    this.#tellExcluded(now);
     if (nextSlot !== undefined && nextSlot <= now && this.#trigger !== undefined) {
       this.#decideOrFault(this.#trigger, nextSlot, now);
     }
@@ -146,6 +152,7 @@ export class ArmedJob implements Member {
   /** One slot on time is the everyday case, without the ceremony of a plan: 10,000 of these may be due at once. */
   slotCame(slot: Instant, next: Instant | undefined): void {
     const now = this.#desk.now();
+    this.#tellExcluded(now);
     if (this.definition.schedule.jitter === 0 && now - slot < MOMENT && (next === undefined || next > now)) {
       if (next === undefined) this.#leave();
       else this.nextSlot = next;
@@ -194,7 +201,7 @@ export class ArmedJob implements Member {
   /** What is postponed comes first: a claim tells the store which slots it passes by. */
   #settle(planned: Plan, jitter: (slot: Instant) => number): void {
     for (const { slot, dueAt } of planned.later) this.#postpone(slot, dueAt);
-    if (planned.missed.length > 0) this.#desk.missed(this, planned);
+    if (planned.missed.length > 0) this.#desk.passed(this, planned.missed, 'misfire');
     for (const { slot, caughtUp } of planned.due) {
       this.#desk.offer({ job: this, slot, dueAt: slot + jitter(slot), caughtUp });
     }
@@ -223,7 +230,15 @@ export class ArmedJob implements Member {
   }
 
   #miss(slot: Instant): void {
-    this.#desk.missed(this, { missed: [{ from: slot, through: slot, count: 1 }] });
+    this.#desk.passed(this, [{ from: slot, through: slot, count: 1 }], 'misfire');
+  }
+
+  #tellExcluded(now: Instant, decided?: Place['decided']): void {
+    const days = this.#trigger?.days;
+    if (days === undefined || now <= this.#toldTo) return;
+    const stretches = days.excluded(this.#toldTo, now).filter(({ from }) => !isIn(decided, from));
+    this.#toldTo = now;
+    if (stretches.length > 0) this.#desk.passed(this, stretches, 'excluded');
   }
 
   #await(slot: Instant | undefined): void {

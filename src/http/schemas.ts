@@ -32,7 +32,16 @@ function all(properties: Readonly<Record<string, Schema>>, more: Schema = {}): S
 }
 
 const KINDS = ['succeeded', 'failed', 'killed', 'timed_out', 'threw', 'not_started', 'cancelled', 'lost'];
-const SKIPS = ['misfire', 'overlap', 'limit', 'paused', 'shutdown', 'removed', 'claimed_elsewhere'];
+const SKIPS = [
+  'misfire',
+  'overlap',
+  'limit',
+  'paused',
+  'shutdown',
+  'excluded',
+  'removed',
+  'claimed_elsewhere',
+];
 
 const outcome: Schema = {
   type: 'object',

@@ -40,6 +40,7 @@ const skipWords: Record<SkipReason, string> = {
   limit: 'max_instances of its runs are active',
   paused: 'the job is paused',
   shutdown: 'tsched is stopping',
+  excluded: 'calendars exclude the day',
   removed: 'the job was removed or changed',
   claimed_elsewhere: 'the slot had been claimed before',
 };
@@ -250,13 +251,17 @@ function skipped(skip: SkipRecord, { time }: Telling): LogLine {
   const which = many
     ? `${skip.count ?? 'many'} slots from ${time(skip.scheduledAt)} to ${time(skip.through)}`
     : `the slot of ${time(skip.scheduledAt)}`;
-  return line('warning', `skipped ${which}: ${skipWords[skip.reason]}`, {
-    event: 'slots_skipped',
-    job: skip.jobId,
-    slot: iso(skip.scheduledAt),
-    ...(many ? { through: iso(skip.through), count: skip.count ?? null } : {}),
-    reason: skip.reason,
-  });
+  return line(
+    skip.reason === 'excluded' ? 'info' : 'warning',
+    `skipped ${which}: ${skipWords[skip.reason]}`,
+    {
+      event: 'slots_skipped',
+      job: skip.jobId,
+      slot: iso(skip.scheduledAt),
+      ...(many ? { through: iso(skip.through), count: skip.count ?? null } : {}),
+      reason: skip.reason,
+    },
+  );
 }
 
 function retrying(

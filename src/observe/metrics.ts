@@ -47,6 +47,7 @@ const REASONS = [
   'limit',
   'paused',
   'shutdown',
+  'excluded',
   'removed',
   'claimed_elsewhere',
 ] as const satisfies readonly SkipReason[];

@@ -2,7 +2,7 @@
 import type { JobStatus } from '../engine/engine.ts';
 import type { JobState, JobView, NextTime } from '../engine/ports-operator.ts';
 import type { Instant, JobId, RunRecord } from '../model.ts';
-import { clockChangeNote } from '../schedule/notes.ts';
+import { slotNote } from '../schedule/notes.ts';
 import { compileSchedule } from '../schedule/trigger.ts';
 import type { JobHistory } from '../store/history.ts';
 import type { Wording } from './wording.ts';
@@ -59,7 +59,7 @@ export function nextTimesOf(
     times.push({
       at,
       local: wording.local(at, schedule.timezone),
-      note: clockChangeNote(schedule, at, id),
+      note: slotNote(schedule, at, id),
     });
   }
   return times;

@@ -1,8 +1,31 @@
 import type { Instant, JobId, Schedule } from '../model.ts';
+import { dateOf, localDay, type DayRefusal } from './calendar.ts';
 import type { CronTrigger } from './cron-trigger.ts';
-import { cronTrigger } from './trigger.ts';
+import { compileSchedule, cronTrigger } from './trigger.ts';
 import type { Span } from './zone.ts';
-import { LATEST } from './zone.ts';
+import { LATEST, zoneOf } from './zone.ts';
+
+/** What clock changes and calendars did to one instant of a schedule; undefined where neither did anything. */
+export function slotNote(schedule: Schedule, at: Instant, jobId: JobId = ''): string | undefined {
+  const change = clockChangeNote(schedule, at, jobId);
+  const rolled = rollNote(schedule, at, jobId);
+  return change === undefined || rolled === undefined ? (change ?? rolled) : `${rolled}; ${change}`;
+}
+
+function rollNote(schedule: Schedule, at: Instant, jobId: JobId): string | undefined {
+  if (schedule.days === undefined) return undefined;
+  const rolled = compileSchedule(schedule, jobId).days?.rolledFrom(at);
+  if (rolled === undefined) return undefined;
+  const { from, refusal } = rolled;
+  const date = dateOf(localDay(from, zoneOf(schedule.timezone).at(from).offset));
+  return `moved from ${date}: ${refusalInWords(refusal)}`;
+}
+
+/** Why a day is not allowed, to stand after a colon. */
+export function refusalInWords(refusal: DayRefusal): string {
+  if (refusal.by === 'exclude') return `${refusal.calendar} excludes it (${refusal.entry})`;
+  return `it is not in ${refusal.calendars.join(' or ')}`;
+}
 
 /**
  * What a clock change did to one instant of a schedule, e.g. `clocks go back at 03:00; the second 02:30 is not used`;

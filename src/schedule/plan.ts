@@ -1,5 +1,5 @@
 import type { Duration, Instant, MisfirePolicy } from '../model.ts';
-import type { Trigger } from './trigger.ts';
+import type { Stretch, Trigger } from './slots.ts';
 
 /** A slot less late than this is on time: timers and busy moments, not a misfire. */
 export const MOMENT: Duration = 1000;
@@ -15,6 +15,7 @@ export interface Plan {
   readonly due: readonly DueSlot[];
   /** Slots whose jitter has not passed yet: to be looked at again at `dueAt`. */
   readonly later: readonly { readonly slot: Instant; readonly dueAt: Instant }[];
+  /** What the misfire policy does not forgive. */
   readonly missed: readonly Stretch[];
   /** The first slot that has not come yet. */
   readonly next: Instant | undefined;
@@ -24,14 +25,6 @@ export interface DueSlot {
   readonly slot: Instant;
   /** Missed by more than a moment, but forgiven by the policy. */
   readonly caughtUp: boolean;
-}
-
-/** Consecutive slots that the misfire policy does not forgive. */
-export interface Stretch {
-  readonly from: Instant;
-  readonly through: Instant;
-  /** Absent when there were too many to count within a tick. */
-  readonly count?: number;
 }
 
 export interface PlanInput {

@@ -1,5 +1,5 @@
 import type { Instant } from '../model.ts';
-import type { Trigger } from './trigger.ts';
+import type { Trigger } from './slots.ts';
 
 /** How far back is looked: further than any history reaches. */
 const FURTHEST = 200 * 366 * 86_400_000;

@@ -1,18 +1,13 @@
 import type { Duration, Instant, JobId, Schedule, TriggerDefinition } from '../model.ts';
+import { CalendarTrigger } from './calendar-trigger.ts';
 import { readCron, usesHash } from './cron.ts';
 import { clockChangeRule, CronTrigger } from './cron-trigger.ts';
 import { isProblem, ScheduleProblem } from './problem.ts';
 import { parseInstant } from './at.ts';
+import type { SlotDays, Trigger } from './slots.ts';
 import { zoneOf } from './zone.ts';
 
-/** The rule that yields a job's slots. */
-export interface Trigger {
-  /**
-   * The least instant strictly later than `after`; undefined when none ever comes. A pure function: equal questions
-   * give equal answers, in any order.
-   */
-  next(after: Instant): Instant | undefined;
-}
+export type { SlotDays, SlotFate, Stretch, Trigger } from './slots.ts';
 
 /** Compiled cron triggers by all they depend on, so that like jobs share one and with it its last answer. */
 const shared = new Map<string, CronTrigger>();
@@ -43,10 +38,11 @@ export function compileSchedule(schedule: Schedule, jobId: JobId): Trigger {
 function compile(schedule: Schedule, jobId: JobId): Trigger {
   const triggers = schedule.triggers.flatMap((definition) => compileDefinition(definition, schedule, jobId));
   const merged = mergeTriggers(triggers);
-  const { start, end } = schedule;
+  const { start, end, days } = schedule;
+  const kept = days === undefined ? merged : new CalendarTrigger(merged, days, zoneOf(schedule.timezone));
   return start === undefined && end === undefined
-    ? merged
-    : boundTrigger(merged, start ?? Number.NEGATIVE_INFINITY, end ?? Number.POSITIVE_INFINITY);
+    ? kept
+    : boundTrigger(kept, start ?? Number.NEGATIVE_INFINITY, end ?? Number.POSITIVE_INFINITY);
 }
 
 function compileDefinition(definition: TriggerDefinition, schedule: Schedule, jobId: JobId): Trigger[] {
@@ -134,5 +130,14 @@ function boundTrigger(trigger: Trigger, start: Instant, end: Instant): Trigger {
       const next = trigger.next(Math.max(after, start - 1));
       return next !== undefined && next <= end ? next : undefined;
     },
+    ...(trigger.days === undefined ? {} : { days: boundDays(trigger.days, start, end) }),
+  };
+}
+
+function boundDays(days: SlotDays, start: Instant, end: Instant): SlotDays {
+  return {
+    excluded: (after, through) => days.excluded(Math.max(after, start - 1), Math.min(through, end)),
+    fateOf: (at) => (at < start || at > end ? undefined : days.fateOf(at)),
+    rolledFrom: (at) => days.rolledFrom(at),
   };
 }

@@ -1,6 +1,7 @@
 /** Why a slot became what it became, or did not become anything: one pure decision over what is known of it. */
 import type { Duration, Instant, RunRecord, SkipReason, SkipRecord } from '../model.ts';
 import { MOMENT } from './plan.ts';
+import type { SlotFate } from './slots.ts';
 
 /**
  * on_time          its run started when it was due, or within a moment
@@ -8,9 +9,10 @@ import { MOMENT } from './plan.ts';
  * caught_up        it had been missed, and its misfire policy ran it afterwards
  * starting         it is claimed, and its run is about to start
  * not_begun        its run ended before it began
- * (a SkipReason)   it was skipped; `paused` also of a slot to come that will be
+ * (a SkipReason)   it was skipped; `paused` and `excluded` also of a slot to come that will be
  * future           it has not come
  * jitter           it has come, and starts when its jitter has passed
+ * rolled           calendars exclude its day, and it moved to another
  * disabled         the job rests by its `enabled: false`
  * not_a_slot       the job has no slot at that time
  * no_schedule      the job has no slots at all
@@ -34,6 +36,7 @@ export type SlotReason =
   | SkipReason
   | 'future'
   | 'jitter'
+  | 'rolled'
   | 'disabled'
   | 'not_a_slot'
   | 'no_schedule'
@@ -53,6 +56,8 @@ export interface SlotFacts {
   readonly now: Instant;
   /** Whether the job has a slot then, by the schedule it has now; `none`: it has none at any time. */
   readonly isSlot: boolean | 'none';
+  /** What calendars do with a slot that would be there; undefined where they do nothing. */
+  readonly fate: SlotFate | undefined;
   /** Its schedule is known, from the job file or from the daemon that has it loaded. */
   readonly isInFile: boolean;
   readonly row: RunRecord | SkipRecord | undefined;
@@ -82,10 +87,12 @@ export function whySlot(facts: SlotFacts): SlotVerdict {
   const { slot, row, isSlot, jitter, now } = facts;
   if (row !== undefined && 'id' in row) return ofRun(row, jitter);
   // A stretch says what became of the slots in it, not of every moment.
-  if (row !== undefined && (isSlot === true || row.scheduledAt === slot || row.through === slot)) {
+  const isOf = isSlot === true || (row?.reason === 'excluded' && facts.fate?.kind === 'excluded');
+  if (row !== undefined && (isOf || row.scheduledAt === slot || row.through === slot)) {
     return { reason: row.reason, late: Math.max(0, row.at - slot - jitter) };
   }
   if (!facts.isInFile) return { reason: 'not_in_file' };
+  if (isSlot !== true && facts.fate !== undefined) return { reason: facts.fate.kind };
   if (isSlot === 'none') return { reason: 'no_schedule' };
   if (!isSlot) return { reason: 'not_a_slot' };
   return { reason: slot + jitter > now ? ofFuture(facts) : ofPast(facts) };

@@ -34,6 +34,19 @@ describe('tsched next', () => {
     expect(spring[1]?.note).toContain('02:30 does not exist');
   });
 
+  it('keeps to calendars, and marks what moved', () => {
+    const jobs = `calendars: { weekend: { weekdays: [sat, sun] } }
+jobs:
+  a: { cron: "0 9 1 * *", timezone: Europe/Berlin, run: x, exclude: weekend, roll: previous }
+`;
+    const found = times(['a', '--from', '2027-07-01', '-n', '3'], jobs);
+    expect(found.map(({ local, note }) => [local, note])).toEqual([
+      ['2027-07-01T09:00:00+02:00', null],
+      ['2027-07-30T09:00:00+02:00', 'moved from 2027-08-01: weekend excludes it (Sunday)'],
+      ['2027-09-01T09:00:00+02:00', null],
+    ]);
+  });
+
   it('starts at a local time of the one job, else of the file, else of --tz', () => {
     const jobs = `timezone: Europe/Berlin\njobs:\n  a: { cron: "0 * * * *", timezone: Asia/Shanghai, run: x }\n`;
     const first = (...args: string[]): string | undefined =>

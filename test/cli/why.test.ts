@@ -19,6 +19,10 @@ jobs:
   spread: { cron: "0 13 * * *", run: x, jitter: 2h }
   boot: { startup: daemon, run: x }
   once: { at: 2030-01-01T00:00:00Z, run: x }
+  weekly: { cron: "0 9 * * *", run: x, exclude: closed }
+  rolled: { cron: "0 9 21 11 *", run: x, exclude: closed, roll: next }
+calendars:
+  closed: { dates: 2026-11-25, weekdays: [sat, sun], known_until: 2030-01-01 }
 `;
 /** 13:00 in Berlin. */
 const at = '2026-11-23 12:00:00';
@@ -124,6 +128,36 @@ describe('tsched why', () => {
     expect(answer.text).toMatch(words);
     expect(answer.text).toContain('  next  Tue 2026-11-24 02:30:00 +01:00   in 13h');
     expect(answer.text).toContain('one of 4 slots skipped together, from Fri 2026-11-20 02:30:00 +01:00');
+  });
+
+  it('names the calendar that excludes a slot, and what in it, before and after', async () => {
+    const skip = skipped('weekly', '2026-11-21T08:00:00Z', {
+      reason: 'excluded',
+      through: Date.parse('2026-11-22T08:00:00Z'),
+      count: 2,
+      at: Date.parse(last),
+    });
+    const answer = await asked(['weekly', '2026-11-22T09:00'], { past: { skips: [skip] } });
+    expect(answer).toMatchObject({ reason: 'excluded', skip: { count: 2 } });
+    expect(answer.text).toMatch(/calendars exclude its day: closed excludes it \(Sunday\)\n.*roll: next/s);
+    const untold = await asked(['weekly', '2026-11-22T09:00']);
+    expect(untold).toMatchObject({ reason: 'excluded', skip: null });
+    const ahead = await asked(['weekly', '2026-11-25T09:00']);
+    expect(ahead).toMatchObject({ reason: 'excluded', nextAt: '2026-11-26T08:00:00Z' });
+    expect(ahead.text).toContain(
+      'it will not run: calendars exclude its day: closed excludes it (2026-11-25)',
+    );
+  });
+
+  it('says where a slot moved to, and where one came from', async () => {
+    const from = await asked(['rolled', '2026-11-21T09:00']);
+    expect(from).toMatchObject({ reason: 'rolled' });
+    expect(from.text).toContain('it moved to Mon 2026-11-23 09:00:00 +01:00: calendars exclude its day');
+    const to = await asked(['rolled', '2026-11-23T09:00'], {
+      past: { runs: [ran('rolled', '2026-11-23T08:00:00Z')] },
+    });
+    expect(to).toMatchObject({ reason: 'on_time' });
+    expect(to.text).toContain('moved from 2026-11-21: closed excludes it (Saturday)');
   });
 
   it('knows what is no slot, and which are near', async () => {

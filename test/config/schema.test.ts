@@ -50,7 +50,12 @@ describe('the JSON schema', () => {
     const task = ['run', 'command', 'module'].includes(key) ? '' : '    run: x\n';
     const optional = example.replace('".env"', '"?.env"').replace('"secrets/', '"?secrets/');
     const notifiers = key === 'notify' ? 'notifiers: { ops: { mail: a@b }, chat: { mail: a@b } }\n' : '';
-    const verdict = await verdicts(`${notifiers}jobs:\n  j:\n${trigger}${task}    ${key}: ${optional}\n`);
+    const calendars = ['only', 'exclude'].includes(key)
+      ? 'calendars: { workdays: { weekdays: mon-fri }, holidays: { weekdays: sat }, weekend: { weekdays: sun } }\n'
+      : '';
+    const verdict = await verdicts(
+      `${calendars}${notifiers}jobs:\n  j:\n${trigger}${task}    ${key}: ${optional}\n`,
+    );
     expect(verdict, verdict.said).toMatchObject({ schema: true, load: true });
   });
 

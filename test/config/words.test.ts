@@ -47,7 +47,7 @@ describe("other tools' words are errors that say ours:", () => {
     expect(lines(await files.load(wrong(key)))[0]).toContain(` | ${hint}`);
   });
 
-  it.each(['pool', 'after', 'only', 'exclude', 'depends_on'])('%s is for later', async (key) => {
+  it.each(['pool', 'after', 'depends_on'])('%s is for later', async (key) => {
     using files = new Files();
     expect(lines(await files.load(wrong(`${key}: x`)))).toEqual([
       `5:5 error jobs.j.${key}: "${key}" is not supported yet`,

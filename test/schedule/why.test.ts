@@ -16,6 +16,7 @@ const facts: SlotFacts = {
   slot: SLOT,
   now: SLOT + 60_000,
   isSlot: true,
+  fate: undefined,
   isInFile: true,
   row: undefined,
   jitter: 0,
