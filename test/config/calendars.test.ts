@@ -43,9 +43,9 @@ function table(fits: (day: Date) => boolean, roll: 'skip' | 'previous' | 'next',
   const found = new Set<string>();
   for (let day = Date.UTC(2026, 0, 1) / DAY; day < Date.UTC(2029, 0, 20) / DAY; day += 1) {
     if (!fits(new Date(day * DAY))) continue;
-    let to = day;
     const step = { skip: 0, next: 1, previous: -1 }[roll];
-    while (step !== 0 && !isBusiness(to)) to += step;
+    let to = day;
+    for (let tried = 0; tried < 20 && !isBusiness(to); tried += 1) to += step;
     if (isBusiness(to) && date(to) >= '2026' && date(to) < '2029') found.add(`${date(to)} ${time}`);
   }
   return [...found].sort();
