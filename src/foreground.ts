@@ -7,13 +7,15 @@ import { systemClock } from './engine/clock.ts';
 import { Engine } from './engine/engine.ts';
 import type { EngineEvent } from './engine/ports.ts';
 import { runIds } from './engine/run-id.ts';
-import type { JobDefinition, Outcome } from './model.ts';
+import type { Arguments, JobDefinition, Outcome } from './model.ts';
 import { MemoryStore } from './store/memory.ts';
 import { createExecutor } from './tasks/executor.ts';
 
 export interface ForegroundOptions {
   /** As the user set it; `process.env` may differ. */
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** What the run is given along. */
+  readonly given: Arguments | undefined;
   readonly onEvent: (event: EngineEvent) => void;
 }
 
@@ -61,7 +63,7 @@ export class ForegroundRun {
     try {
       await engine.start([this.#job]);
       this.#engine = engine;
-      this.#runId = engine.runNow(this.#job.id)?.id ?? '';
+      this.#runId = engine.runNow(this.#job.id, this.#options.given)?.id ?? '';
       if (this.#asked) engine.cancel(this.#runId);
       return await promise;
     } finally {

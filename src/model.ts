@@ -13,6 +13,7 @@
  * overlap  a slot that falls due while a run of the same job is active
  */
 import type { DayRule } from './calendar.ts';
+import type { Parameters } from './parameter.ts';
 
 /** A point in time: epoch milliseconds. */
 export type Instant = number;
@@ -233,6 +234,8 @@ export interface JobDefinition {
   readonly enabled: boolean;
   readonly schedule: Schedule;
   readonly task: Task;
+  /** What it declares to take; absent: whatever it is given. */
+  readonly params?: Parameters;
   readonly surroundings: Surroundings;
   readonly policy: Policy;
   readonly output: OutputPolicy;

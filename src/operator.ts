@@ -36,6 +36,7 @@ import type {
 import type { Clock, Store } from './engine/ports.ts';
 import type { Duration, Instant, JobDefinition, JobId, RunId, RunRecord } from './model.ts';
 import { addJobs, removeJob, type JobKeeper } from './operator/added-jobs.ts';
+import { refuseArguments } from './operator/arguments.ts';
 import { censusOf, nextTimesOf, stateOf, viewOf, type Census } from './operator/jobs.ts';
 import { Feed } from './operator/feed.ts';
 import { Runs, type RunsParts } from './operator/runs.ts';
@@ -345,6 +346,8 @@ export class DaemonOperator implements Operator {
 
   #begin(jobId: JobId, { given, by }: RunRequest): Answer<RunRecord> {
     const { engine, daemon } = this.#parts;
+    const refusal = refuseArguments(engine.definition(jobId), given);
+    if (refusal !== undefined) return refuse(refusal);
     if ((engine.job(jobId)?.active.length ?? 0) >= MOST_AT_ONCE) {
       const message = `${MOST_AT_ONCE} runs of ${jobId} are active`;
       return refuse({ refused: 'too_many', message, hint: 'wait for some of them to end' });

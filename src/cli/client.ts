@@ -253,5 +253,6 @@ const CODES: Readonly<Record<string, number>> = {
   foreign_origin: exit.notAllowed,
   bad_file: exit.badFile,
   bad_expression: exit.badFile,
+  bad_arguments: exit.usage,
   bug: exit.bug,
 };

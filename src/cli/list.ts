@@ -103,6 +103,7 @@ function asJson({ jobs, past }: Listing, fixed: string | undefined): string {
     enabled: job.enabled,
     task: job.task,
     tags: job.tags,
+    params: job.params,
     lastRun: lastRun(past.jobs.get(job.id)),
     recent: past.jobs.get(job.id)?.outcomes ?? [],
   }));

@@ -1,5 +1,6 @@
 /** A job as `tsched list` tells of it. */
 import type { Instant, JobDefinition, JobId, Schedule } from '../model.ts';
+import { paramsSchema } from '../schedule/params.ts';
 import { compileSchedule } from '../schedule/trigger.ts';
 import { localIso, rfc3339 } from '../observe/when.ts';
 import { scheduleAsWritten, scheduleInWords } from './words.ts';
@@ -16,6 +17,8 @@ export interface ListedJob {
   readonly tags: readonly string[];
   readonly enabled: boolean;
   readonly task: string;
+  /** JSON Schema of what its runs can be given. */
+  readonly params: object | null;
   readonly schedule: Pick<Schedule, 'timezone'>;
   readonly asWritten: string;
   readonly inWords: string;
@@ -32,7 +35,7 @@ export interface ListedAt {
 }
 
 export function listedJob(job: JobDefinition, { now, timezone, isPaused }: ListedAt): ListedJob {
-  const { id, description, tags, enabled, schedule } = job;
+  const { id, description, tags, enabled, schedule, params } = job;
   const zone = timezone ?? schedule.timezone;
   const atStart = schedule.triggers.some((trigger) => trigger.kind === 'startup');
   const nextAt = enabled ? (compileSchedule(schedule, id).next(now) ?? null) : null;
@@ -42,6 +45,7 @@ export function listedJob(job: JobDefinition, { now, timezone, isPaused }: Liste
     tags,
     enabled,
     task: job.task.kind,
+    params: params === undefined ? null : paramsSchema(params),
     schedule,
     asWritten: scheduleAsWritten(schedule, rfc3339),
     inWords: scheduleInWords(schedule, id, (instant) => localIso(instant, zone).replace('T', ' ')),

@@ -60,13 +60,15 @@ interface JobPage {
 }
 
 function listed(job: ToldJob): ListedJob {
-  const { id, description, tags, enabled, task, schedule, scheduleInWords, state, timezone, nextAt } = job;
+  const { id, description, tags, enabled, task, params, schedule, scheduleInWords, state, timezone, nextAt } =
+    job;
   return {
     id,
     description,
     tags,
     enabled,
     task,
+    params,
     schedule: { timezone },
     asWritten: schedule,
     inWords: scheduleInWords,

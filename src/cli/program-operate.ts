@@ -23,6 +23,7 @@ export function addTrigger(program: Command, { session, end }: Seen): void {
       'after',
       `
 What --with gives is in TSCHED_WITH_<NAME> and, as JSON, TSCHED_WITH; a module finds it in its \`with\`.
+What the job declares as params: is checked, and in TSCHED_PARAM_<NAME> too.
 Values are JSON where they can be (3, true, [1]), else text. With --json and --wait: the run, once it is over.
 Exit codes: ${REFUSALS}; with --wait those of run-once.
 

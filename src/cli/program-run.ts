@@ -1,5 +1,5 @@
 /** The commands that run jobs here. */
-import { type Command, apiOptions, daemonOptions, fileOption, logOptions } from './options.ts';
+import { type Command, apiOptions, daemonOptions, fileOption, givenOption, logOptions } from './options.ts';
 import type { Seen } from './seen.ts';
 
 export function addStart(program: Command, { session, end }: Seen): void {
@@ -39,6 +39,7 @@ export function addRunOnce(program: Command, { session, end }: Seen): void {
     .description('run one job now, here, and end with its exit code; needs no daemon')
     .addOption(fileOption())
     .option('--no-retry', 'one attempt, whatever the job says')
+    .addOption(givenOption())
     .option('-q, --quiet', "only the job's own output, and why it could not start")
     .addHelpText(
       'after',

@@ -2,7 +2,9 @@ import type { EngineEvent } from '../engine/ports.ts';
 import { ForegroundRun } from '../foreground.ts';
 import type { JobDefinition } from '../model.ts';
 import { elapsed, outcomeInWords, printable } from '../observe/text.ts';
+import { checkArguments } from '../schedule/params.ts';
 import { exit, Failure } from './exit.ts';
+import { givenOf } from './given.ts';
 import { jobOf, loadJobs } from './job-file.ts';
 import { outcomeExit } from './outcome-exit.ts';
 import type { Session } from './session.ts';
@@ -11,6 +13,8 @@ export interface RunOnceOptions {
   readonly file?: string;
   readonly retry: boolean;
   readonly quiet?: boolean;
+  /** Each `name=value`. */
+  readonly with?: readonly string[];
 }
 
 type Sayer = (mark: 'begin' | 'well' | 'bad' | 'unable', text: string) => void;
@@ -24,8 +28,11 @@ export async function runOnce(id: string, options: RunOnceOptions, session: Sess
   const { policy } = job;
   const limit = options.retry ? policy.retry.limit : 0;
   const definition: JobDefinition = { ...job, policy: { ...policy, retry: { ...policy.retry, limit } } };
+  const given = options.with && givenOf(options.with, job.params ?? {});
+  const [wrong] = checkArguments(job.params, given);
+  if (wrong !== undefined) throw new Failure(exit.usage, printable(wrong.message), wrong.hint);
   const onEvent = teller(definition, sayer(options, session));
-  const run = new ForegroundRun(definition, { environment: session.environment, onEvent });
+  const run = new ForegroundRun(definition, { environment: session.environment, given, onEvent });
   let interrupted: NodeJS.Signals | undefined;
   const interrupt = (signal: NodeJS.Signals): void => {
     interrupted ??= signal;

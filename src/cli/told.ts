@@ -35,6 +35,10 @@ export interface ToldPause {
   readonly reason: string | null;
 }
 
+export interface ParamsSchema {
+  readonly properties?: Readonly<Record<string, { readonly type?: string }>>;
+}
+
 export interface ToldJob {
   readonly id: string;
   readonly description: string | null;
@@ -48,6 +52,8 @@ export interface ToldJob {
   readonly fault: string | null;
   readonly task: string;
   readonly tags: readonly string[];
+  /** JSON Schema of what its runs can be given. */
+  readonly params: ParamsSchema | null;
   readonly active: readonly ToldRun[];
   readonly waiting: number;
   readonly lastRun: ToldRun | null;

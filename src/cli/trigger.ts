@@ -1,10 +1,8 @@
-import type { Arguments, Json } from '../model.ts';
-import { printable } from '../observe/text.ts';
 import { tellBegun, type BegunOptions } from './begun-run.ts';
 import { Client, type ClientOptions } from './client.ts';
-import { exit, Failure } from './exit.ts';
+import { givenOf } from './given.ts';
 import type { Session } from './session.ts';
-import type { ToldRun } from './told.ts';
+import type { ToldJob, ToldRun } from './told.ts';
 
 export interface TriggerOptions extends ClientOptions, BegunOptions {
   /** Each `name=value`. */
@@ -13,9 +11,11 @@ export interface TriggerOptions extends ClientOptions, BegunOptions {
 
 /** Asks the daemon to run a job now. Gives the exit code. */
 export async function trigger(id: string, options: TriggerOptions, session: Session): Promise<number> {
-  const body = options.with === undefined ? undefined : { with: givenOf(options.with) };
   const client = new Client(options, session);
-  const run = await client.post<ToldRun>(`/jobs/${encodeURIComponent(id)}/runs`, body, onlyOnce());
+  const path = `/jobs/${encodeURIComponent(id)}`;
+  const { params = null } = options.with === undefined ? {} : await client.get<ToldJob>(path);
+  const body = options.with && { with: givenOf(options.with, params?.properties ?? {}) };
+  const run = await client.post<ToldRun>(`${path}/runs`, body, onlyOnce());
   return tellBegun(run, options, { client, session });
 }
 
@@ -33,24 +33,4 @@ export async function retry(
 /** Should it reach the daemon twice, on whatever way there is between, it is one run. */
 function onlyOnce(): Readonly<Record<string, string>> {
   return { 'idempotency-key': crypto.randomUUID() };
-}
-
-/** @throws Failure (64) */
-function givenOf(pairs: readonly string[]): Arguments {
-  return Object.fromEntries(
-    pairs.map((pair): [string, Json] => {
-      const [, name = '', text = ''] = /^([^=]+)=(.*)$/s.exec(pair) ?? [];
-      if (name !== '') return [name, valueOf(text)];
-      throw new Failure(exit.usage, `--with takes name=value, not "${printable(pair)}"`);
-    }),
-  );
-}
-
-/** JSON where it is some, else the text: `3` is a number, `"3"` a text, and so is `three`. */
-function valueOf(text: string): Json {
-  try {
-    return JSON.parse(text) as Json;
-  } catch {
-    return text;
-  }
 }

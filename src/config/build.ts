@@ -28,10 +28,11 @@ import { isProblem, type Problem } from '../schedule/problem.ts';
 import { ALLOWED_INSTANCES, FILE_FIELDS, JOB_FIELDS } from './fields.ts';
 import { NOBODY } from './notifiers.ts';
 import type { Values } from './read.ts';
+import { paramsOf, type ParamsValues } from './params.ts';
 import { defaultsOf } from './shape.ts';
 
 /** What the reader makes of JOB_FIELDS: the types their shapes promise. */
-interface JobValues {
+interface JobValues extends ParamsValues {
   cron?: readonly string[];
   every?: Duration;
   anchor?: string;
@@ -132,6 +133,7 @@ export class Builder {
   build(input: JobInput, complain: (key: string, problem: Problem) => void): JobDefinition {
     const values = input.values as JobValues;
     const telling = tellingOf(values);
+    const params = paramsOf(values, (problem) => complain('params', problem));
     return {
       id: input.id,
       source: input.source,
@@ -140,6 +142,7 @@ export class Builder {
       enabled: values.enabled ?? DEFAULTS.enabled,
       schedule: this.#schedule(values, input, complain),
       task: taskOf(values),
+      ...(params === undefined ? {} : { params: this.#share('params', params) }),
       surroundings: this.#share('surroundings', surroundingsOf(values, input)),
       policy: this.#share('policy', policyOf(values)),
       output: this.#share('output', outputOf(values)),

@@ -1,6 +1,7 @@
 /** Every key of the job file: the one table behind validation, defaults, `tsched schema` and the reference page. */
 import { calendars, DAY_FIELDS } from './calendar-fields.ts';
 import { expect, NOTIFIER, NOTIFIER_FIELDS, notify, ping } from './notify-fields.ts';
+import { params } from './params.ts';
 import * as is from './scalars.ts';
 import { list, map, oneOrMany, type Fields, type MapShape } from './shape.ts';
 
@@ -220,6 +221,7 @@ export const JOB_FIELDS = {
     about: 'Arguments for `module`, as JSON.',
     examples: [{ recipients: ['ops@example.com'] }],
   },
+  params,
   env: {
     group: 'what',
     shape: environment,

@@ -3,12 +3,13 @@
  * What jobs share crosses once and is shared again on the other side.
  */
 import type { JobDefinition, Schedule, Policy, OutputPolicy, Surroundings, Task, Telling } from '../model.ts';
+import type { Parameters } from '../parameter.ts';
 import type { LoadedFile, LoadResult } from './job-file.ts';
 
 /** Jobs on one line: about 50 kB, half a millisecond of reading. */
 const ROWS = 250;
 
-/** `[id, file, line, enabled, tags, schedule, task, surroundings, policy, output, description, telling]`; numbers are parts. */
+/** `[id, file, line, enabled, tags, schedule, task, surroundings, policy, output, description, telling, params]`; numbers are parts. */
 type Row = readonly [
   id: string,
   file: number,
@@ -22,6 +23,7 @@ type Row = readonly [
   output: number,
   description: string | null,
   telling: number | null,
+  params: number | null,
 ];
 
 /** A shell line with its shell as a part; any other task as it is. */
@@ -79,6 +81,7 @@ function rowOf(job: JobDefinition, part: (value: unknown) => number): Row {
     part(output),
     description ?? null,
     telling === undefined ? null : part(telling),
+    job.params === undefined ? null : part(job.params),
   ];
 }
 
@@ -118,6 +121,7 @@ export class Unpacker {
       output,
       description,
       telling,
+      params,
     ] = row;
     return {
       id,
@@ -131,6 +135,7 @@ export class Unpacker {
       policy: this.#parts[policy] as Policy,
       output: this.#parts[output] as OutputPolicy,
       ...(telling === null ? {} : { telling: this.#parts[telling] as Telling }),
+      ...(params === null ? {} : { params: this.#parts[params] as Parameters }),
     };
   }
 

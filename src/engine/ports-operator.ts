@@ -30,6 +30,7 @@ export interface Refusal {
     | 'no_output'
     | 'bad_cursor'
     | 'bad_expression'
+    | 'bad_arguments'
     | 'bad_file'
     | 'key_reused'
     | 'past'
@@ -39,6 +40,15 @@ export interface Refusal {
   readonly hint?: string | undefined;
   /** Of a job file, or of a cron expression. */
   readonly problems?: readonly FileProblem[];
+  /** Of what a run was to be given. */
+  readonly arguments?: readonly ArgumentProblem[];
+}
+
+/** What is wrong with a value that a run was to be given. */
+export interface ArgumentProblem {
+  readonly name: string;
+  readonly message: string;
+  readonly hint?: string;
 }
 
 export type Answer<T> =

@@ -44,8 +44,10 @@ export interface AttemptSpec {
   readonly scheduledAt: Instant;
   readonly cause: Cause;
   readonly previousSuccessAt?: Instant | undefined;
-  /** What the run was given along: a module finds it among its own arguments, a process in its environment. */
+  /** What the run was given along, over the defaults of what its job declares: a module finds it among its own arguments, a process in its environment. */
   readonly with?: Arguments | undefined;
+  /** Of these, those that the job declares. */
+  readonly params?: Arguments | undefined;
   readonly task: Task;
   readonly surroundings: Surroundings;
   readonly output: OutputPolicy;

@@ -8,6 +8,7 @@ import type {
   RunRecord,
   RunState,
 } from '../model.ts';
+import { argumentsOf, declaredOf } from '../schedule/params.ts';
 import { isStillWanted } from '../schedule/resume.ts';
 import { nextAttempt } from '../schedule/retry.ts';
 import type { Alarm, Ticket } from './alarm.ts';
@@ -263,6 +264,8 @@ export class ActiveRun<Turn = unknown> {
     const { definition } = this;
     const { id, jobId, scheduledAt, cause, with: given } = this.claim;
     const { successExitCodes, killSignal, killAfter } = definition.policy;
+    const { params } = definition;
+    const args = argumentsOf(params, given);
     return {
       runId: id,
       jobId,
@@ -270,7 +273,8 @@ export class ActiveRun<Turn = unknown> {
       scheduledAt,
       cause: this.#tries(attempt) > 1 ? 'retry' : cause,
       previousSuccessAt: this.#around.store.previousSuccess(jobId),
-      with: given,
+      with: args,
+      params: params === undefined ? undefined : declaredOf(params, args ?? {}),
       task: definition.task,
       surroundings: definition.surroundings,
       output: definition.output,

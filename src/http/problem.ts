@@ -1,4 +1,4 @@
-import type { FileProblem, Refusal } from '../engine/ports-operator.ts';
+import type { ArgumentProblem, FileProblem, Refusal } from '../engine/ports-operator.ts';
 import { problemShape } from './shapes.ts';
 
 export type ProblemCode =
@@ -20,6 +20,7 @@ export type ProblemCode =
 export interface ProblemMore {
   readonly hint?: string | undefined;
   readonly problems?: readonly FileProblem[] | undefined;
+  readonly arguments?: readonly ArgumentProblem[] | undefined;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -38,7 +39,7 @@ export class HttpProblem extends Error {
   }
 
   get body(): object {
-    const { hint, problems } = this.more;
+    const { hint, problems, arguments: args } = this.more;
     return {
       type: `urn:tsched:${this.code}`,
       title: TITLES[this.status] ?? 'Problem',
@@ -47,12 +48,18 @@ export class HttpProblem extends Error {
       code: this.code,
       ...(hint === undefined ? {} : { hint }),
       ...(problems === undefined ? {} : { errors: problems.map(problemShape) }),
+      ...(args === undefined ? {} : { arguments: args.map(argumentShape) }),
     };
   }
 }
 
-export function problemOf({ refused, message, hint, problems }: Refusal): HttpProblem {
-  return new HttpProblem(refused, message, { hint, problems });
+export function problemOf({ refused, message, ...more }: Refusal): HttpProblem {
+  return new HttpProblem(refused, message, more);
+}
+
+/** The pointer is into the body. */
+function argumentShape({ name, message, hint }: ArgumentProblem): object {
+  return { pointer: `/with/${name}`, message, hint: hint ?? null };
 }
 
 const STATUS: Readonly<Record<ProblemCode, number>> = {
@@ -78,6 +85,7 @@ const STATUS: Readonly<Record<ProblemCode, number>> = {
   foreign_host: 421,
   bad_file: 422,
   bad_expression: 422,
+  bad_arguments: 422,
   key_reused: 422,
   past: 422,
   too_many: 429,

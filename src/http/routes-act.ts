@@ -20,10 +20,14 @@ export const actRoutes: readonly Route[] = [
     summary: 'Runs a job once, now, beside its schedule, whether or not it is paused',
     headers: idempotencyKey,
     body: {
-      with: optional(args('What the task gets beside what its job gives it: TSCHED_WITH_<NAME>, `with`')),
+      with: optional(
+        args(
+          'What the task gets beside what its job gives it: TSCHED_WITH_<NAME>, `with`; as `params` of the job say',
+        ),
+      ),
     },
     answers: { 202: { about: 'The run that was begun', schema: 'Run' } },
-    problems: ['unknown_job', 'too_many', 'key_reused', 'stopping'],
+    problems: ['unknown_job', 'bad_arguments', 'too_many', 'key_reused', 'stopping'],
     handle: async (asked, { operator }) =>
       begun(
         valueOf(
@@ -44,6 +48,7 @@ export const actRoutes: readonly Route[] = [
       'ambiguous_run',
       'unknown_job',
       'run_active',
+      'bad_arguments',
       'too_many',
       'key_reused',
       'stopping',

@@ -20,6 +20,7 @@ import type {
   SkipRecord,
   Task,
 } from '../model.ts';
+import { paramsSchema } from '../schedule/params.ts';
 import { lengthOf } from '../schedule/run-length.ts';
 
 export function iso(instant: Instant): string {
@@ -92,7 +93,7 @@ export function rowShape(row: HistoryRow): object {
 
 export function jobShape(job: JobView): object {
   const { definition, nextAt, pause, fault, last } = job;
-  const { id, description, schedule, enabled, task, tags, source } = definition;
+  const { id, description, schedule, enabled, task, tags, source, params } = definition;
   return {
     id,
     description: description ?? null,
@@ -106,6 +107,7 @@ export function jobShape(job: JobView): object {
     fault: fault ?? null,
     task: task.kind,
     tags,
+    params: params === undefined ? null : paramsSchema(params),
     origin: job.origin,
     source: { file: source.file, line: source.line },
     active: job.active.map(runShape),

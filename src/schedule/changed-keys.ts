@@ -22,6 +22,7 @@ function valuesOf(definition: JobDefinition): Values {
     ...valuesOfSchedule(definition.schedule),
     enabled,
     ...valuesOfTask(task),
+    params: definition.params,
     cwd,
     env,
     inherit_env: inheritEnv,
@@ -50,7 +51,7 @@ function valuesOf(definition: JobDefinition): Values {
   };
 }
 
-function valuesOfSchedule({ triggers, timezone, dst, start, end, jitter }: Schedule): Values {
+function valuesOfSchedule({ triggers, timezone, dst, start, end, days, jitter }: Schedule): Values {
   const values: Record<string, unknown> = { cron: [], every: [], anchor: [], at: [], startup: [] };
   const add = (key: string, value: unknown): void => void (values[key] as unknown[]).push(value);
   for (const trigger of triggers) {
@@ -70,7 +71,8 @@ function valuesOfSchedule({ triggers, timezone, dst, start, end, jitter }: Sched
         break;
     }
   }
-  return { ...values, timezone, dst, start, end, jitter };
+  const { only, exclude, roll } = days ?? {};
+  return { ...values, timezone, dst, start, end, only, exclude, roll, jitter };
 }
 
 function valuesOfTask(task: Task): Values {

@@ -19,7 +19,16 @@ export function changeOf(old: JobDefinition | undefined, definition: JobDefiniti
   return { kind: untouched ? 'unchanged' : 'changed', definition };
 }
 
-const PARTS = ['task', 'surroundings', 'policy', 'output', 'description', 'tags', 'telling'] as const;
+const PARTS = [
+  'task',
+  'params',
+  'surroundings',
+  'policy',
+  'output',
+  'description',
+  'tags',
+  'telling',
+] as const;
 
 /** Structural equality of plain data. The order of keys and where the text stands in the file do not matter. */
 export function same(a: unknown, b: unknown): boolean {

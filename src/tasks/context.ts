@@ -4,7 +4,7 @@
  *     import type { TaskContext } from 'tsched';
  *     export default async function report({ with: options, signal, log }: TaskContext<{ days: number }>) { … }
  */
-import type { Cause, Instant, Json, JobId, RunId } from '../model.ts';
+import type { Arguments, Cause, Instant, Json, JobId, RunId } from '../model.ts';
 
 /**
  * Writes one line to the output of the run: debug and info to stdout, warning and error to stderr, headed by the level.
@@ -28,8 +28,10 @@ export interface TaskContext<With = Json> {
   /** The scheduled time of the newest run of this job that succeeded. */
   readonly previousSuccessAt?: Date;
   readonly cause: Cause;
-  /** The job's `with:`, null when it has none. */
+  /** The job's `with:` and what the run was given along, null when there is neither. */
   readonly with: With;
+  /** What the job's `params:` declare, checked, with their defaults; empty when it declares none. */
+  readonly params: Arguments;
   /**
    * Aborts when the run is to end (time-out, cancellation, shutdown). A task that has looked at it has `kill_after` to
    * clean up; one that never does is ended at once.
@@ -58,6 +60,7 @@ export interface ContextData {
   readonly previousSuccessAt?: Instant;
   readonly cause: Cause;
   readonly with: Json;
+  readonly params: Arguments;
 }
 
 /** The part of a context that acts. */

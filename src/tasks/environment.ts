@@ -1,6 +1,7 @@
 /** The environment of a run. */
 import type { AttemptSpec } from '../engine/ports.ts';
 import type { Arguments } from '../model.ts';
+import { variableOf } from '../schedule/params.ts';
 
 /** What is for the daemon alone: a job that had these could ping its watchdog, take its sockets or load code into it. */
 const DAEMONS_OWN = /^(?:NODE_OPTIONS|NOTIFY_SOCKET|WATCHDOG_.*|LISTEN_.*|TSCHED_.*)$/v;
@@ -33,17 +34,22 @@ export function runEnvironment(spec: AttemptSpec): Record<string, string> {
       TSCHED_PREVIOUS_SUCCESS_AT: new Date(previousSuccessAt).toISOString(),
     }),
     TSCHED_CAUSE: spec.cause,
-    ...givenVariables(spec.with),
+    ...givenVariables('TSCHED_WITH', spec.with),
+    ...givenVariables('TSCHED_PARAM', spec.params),
   };
 }
 
-/** Each argument by its name, and all of them as JSON. */
-function givenVariables(given: Arguments | undefined): Record<string, string> {
+/** Each argument by its name, and all that was given along as JSON. */
+function givenVariables(
+  prefix: 'TSCHED_WITH' | 'TSCHED_PARAM',
+  given: Arguments | undefined,
+): Record<string, string> {
   if (given === undefined) return {};
-  const variables: Record<string, string> = { TSCHED_WITH: JSON.stringify(given) };
+  const variables: Record<string, string> =
+    prefix === 'TSCHED_WITH' ? { [prefix]: JSON.stringify(given) } : {};
   for (const [name, value] of Object.entries(given)) {
     const text = typeof value === 'string' ? value : JSON.stringify(value);
-    variables[`TSCHED_WITH_${name.toUpperCase().replace(/\W/gv, '_')}`] = text;
+    variables[`${prefix}_${variableOf(name)}`] = text;
   }
   return variables;
 }

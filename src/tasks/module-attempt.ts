@@ -237,6 +237,7 @@ function callOf(
       scheduledAt,
       ...(previousSuccessAt !== undefined && { previousSuccessAt }),
       cause,
+      params: spec.params ?? {},
       with: spec.with === undefined ? task.with : withGiven(task.with, spec.with),
     },
   };

@@ -24,6 +24,7 @@ jobs:
     run: touch begun; while [ ! -e go ]; do sleep 0.05; done; echo done
     overlap: allow
   often: { ${never}, run: "sleep 60" }
+  declared: { ${never}, run: 'echo "$TSCHED_PARAM_DAY $TSCHED_PARAM_N"', params: { day: string, n: integer } }
 ${extra}`;
 
 const cleanups: (() => Promise<void> | void)[] = [];
@@ -60,6 +61,14 @@ describe('a daemon', () => {
   beforeAll(async () => {
     daemon = await startAsked({ jobs: jobs(), args: ['--no-watch'], later });
     ask = against(daemon);
+  });
+
+  it('takes what the job declares as it is written, and names what does not fit', () => {
+    const { code, out } = ask('trigger', 'declared', '--with', 'day=0080', '--with', 'n=3', '--wait');
+    expect({ code, out }).toEqual({ code: 0, out: expect.stringContaining('0080 3\n') });
+    const bad = ask('trigger', 'declared', '--with', 'n=three', '--with', 'dday=1');
+    expect(bad.code).toBe(64);
+    expect(bad.err).toContain('"n" takes a whole number, not "three"; there is no parameter "dday"');
   });
 
   it('runs a job when asked, with what it is given', () => {
@@ -202,7 +211,7 @@ describe('reload', () => {
       .replace('killed:', 'slain:');
     writeFileSync(daemon.file, next);
     const told = [
-      'jobs.yaml: 2 added (slain, xmas), 2 changed (slow, often), 1 rescheduled (fails), 1 removed (killed), 3 unchanged.',
+      'jobs.yaml: 2 added (slain, xmas), 2 changed (slow, often), 1 rescheduled (fails), 1 removed (killed), 4 unchanged.',
       '  changed      slow   (timeout)',
       '  changed      often  (run)',
       '  rescheduled  fails  (cron, every, anchor)',

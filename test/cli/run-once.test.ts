@@ -21,6 +21,7 @@ jobs:
   segv: { run: "kill -SEGV $$" }
   self: { run: 'echo "$TSCHED_JOB_ID $TSCHED_CAUSE $TSCHED_ATTEMPT"' }
   zone: { run: 'date +%Z' }
+  declared: { run: 'echo "$TSCHED_PARAM_DAY $TSCHED_PARAM_N"', params: { day: string, n: { type: integer, default: 7 } } }
   off: { run: echo ran, enabled: false }
   waits:
     run: "trap 'echo bye; exit 9' TERM; echo ready; while :; do sleep 0.05; done"
@@ -35,6 +36,13 @@ function once(args: readonly string[], env: Record<string, string> = {}): Ran {
 }
 
 describe('tsched run-once', () => {
+  it('gives what is declared, over the defaults', () => {
+    expect(once(['declared', '--with', 'day=01'])).toMatchObject({ code: 0, out: '01 7\n' });
+    const { code, err } = once(['declared', '--with', 'n=x']);
+    expect(code).toBe(64);
+    expect(err).toContain('"n" takes a whole number, not "x"');
+  });
+
   it('gives the job our standard output and error; what we say goes to the latter, and not when quiet', () => {
     const loud = once(['both']);
     expect(loud).toMatchObject({ code: 0, out: 'out\n' });

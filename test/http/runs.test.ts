@@ -14,6 +14,12 @@ jobs:
   given:
     cron: "0 0 1 1 *"
     run: printf '%s' "$TSCHED_WITH"
+  declared:
+    cron: "0 0 1 1 *"
+    run: printf '%s|%s|%s' "$TSCHED_PARAM_DAY" "$TSCHED_PARAM_MAX_N" "$TSCHED_WITH"
+    params:
+      day: { type: string, required: true, default: today }
+      max-n: { type: integer, maximum: 5, default: 3 }
 `;
 
 const cleanups: (() => Promise<void> | void)[] = [];
@@ -117,5 +123,37 @@ describe('a run by hand', () => {
     expect((await promised(`/api/v1/runs/${id.slice(0, 4)}`)).body.code).toBe('ambiguous_run');
     expect((await promised('/api/v1/runs/0')).body.code).toBe('unknown_run');
     expect((await promised('/api/v1/runs/ffff%25')).body.code).toBe('unknown_run');
+  });
+});
+
+describe('declared parameters', () => {
+  it('are told as JSON Schema, and given to the task with their defaults', async () => {
+    const { body: job } = await promised('/api/v1/jobs/declared');
+    expect(job.params).toMatchObject({
+      properties: { 'max-n': { type: 'integer', maximum: 5, default: 3 } },
+      required: ['day'],
+      additionalProperties: false,
+    });
+    expect((await promised('/api/v1/jobs/given')).body.params).toBeNull();
+    const { body: run } = await post('/api/v1/jobs/declared/runs', { with: { day: '2027-01-31' } });
+    await over(String(run.id));
+    const { text } = await promised(`/api/v1/runs/${String(run.id)}/output`);
+    expect(text).toBe('2027-01-31|3|{"day":"2027-01-31","max-n":3}');
+    // Once more with what it was given; the default is what the job file says by then.
+    const { status } = await post(`/api/v1/runs/${String(run.id)}/retry`);
+    expect(status).toBe(202);
+  });
+
+  it('that do not fit are refused, each with where it stands', async () => {
+    const { status, body } = await post('/api/v1/jobs/declared/runs', { with: { dday: 1, 'max-n': 6 } });
+    expect(status).toBe(422);
+    expect(body).toMatchObject({
+      code: 'bad_arguments',
+      arguments: [
+        { pointer: '/with/dday', message: 'there is no parameter "dday"', hint: 'did you mean "day"?' },
+        { pointer: '/with/max-n', message: '"max-n" takes at most 5, not 6', hint: null },
+        { pointer: '/with/day', message: '"day" is missing', hint: 'it takes text' },
+      ],
+    });
   });
 });
