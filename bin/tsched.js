@@ -39,10 +39,12 @@ function run(args) {
   process.env.TZ = 'UTC';
 
   var directory = cacheDirectory(environment);
-  var isList = args[0] === 'list' || args[0] === 'ls';
+  var warm = { list: 'list.cjs', ls: 'list.cjs', status: 'status.cjs' };
+  var own = Object.prototype.hasOwnProperty.call(warm, args[0]) ? warm[args[0]] : undefined;
   var cli;
   try {
-    cli = isList && directory !== undefined ? loadWarm('list.cjs', directory) : load('cli.cjs', directory);
+    cli =
+      own !== undefined && directory !== undefined ? loadWarm(own, directory) : load('cli.cjs', directory);
   } catch (error) {
     if (error.code !== 'MODULE_NOT_FOUND' && error.code !== 'ENOENT') throw error;
     console.error('tsched is not built: run "npm run build" in its directory');
@@ -60,7 +62,7 @@ function load(name, directory) {
 /**
  * Loads a bundle with the code that V8 made of it in an earlier run. Node's compile cache, which the other commands use,
  * keeps the code of what a file does as it is loaded; this keeps that of every function the run came to: a sixth of the
- * time of `tsched list`, which scripts and prompts call all day long.
+ * time of `tsched list`, which scripts and prompts call all day long, and of `status`.
  */
 function loadWarm(name, directory) {
   var fs = process.getBuiltinModule('node:fs');

@@ -3,7 +3,7 @@
  * declarations of the package API, the JSON Schema of the job file, the manual page and the page.
  *
  * Bundled because date-fns-tz and its like cost over a second when imported as they lie in node_modules. The short commands
- * are CommonJS: as ES modules in chunks they took 10 ms more. `list` is a file of its own, and so is the large YAML parser,
+ * are CommonJS: as ES modules in chunks they took 10 ms more. `list` and `status` are files of their own, and so is the large YAML parser,
  * since what a file holds costs time whether it is used or not.
  */
 import { execFile } from 'node:child_process';
@@ -110,6 +110,7 @@ async function bundle(version: string): Promise<readonly OutputFile[]> {
       ...commonJs,
       entryPoints: {
         list: 'src/cli/list-main.ts',
+        status: 'src/cli/status-main.ts',
         syntax: 'src/config/syntax.ts',
         'live-list': 'src/cli/live-list.ts',
       },
@@ -128,6 +129,9 @@ async function bundle(version: string): Promise<readonly OutputFile[]> {
   ]);
   return results.flatMap(({ outputFiles }) => outputFiles);
 }
+
+/** Of which bin/tsched.js keeps V8's code. */
+const WARM: ReadonlySet<string> = new Set(['list.cjs', 'status.cjs']);
 
 /** Ends a file with a hash of what it holds, by which bin/tsched.js tells whether the code it has kept is of this very file. */
 function withHash(contents: Uint8Array): Uint8Array {
@@ -187,8 +191,7 @@ const [files, schema, man, page] = await Promise.all([
   buildPage(root),
   declare(),
 ]);
-for (const { path, contents } of files)
-  place(path, basename(path) === 'list.cjs' ? withHash(contents) : contents);
+for (const { path, contents } of files) place(path, WARM.has(basename(path)) ? withHash(contents) : contents);
 place(join(dist, 'schema.json'), Buffer.from(schema));
 place(join(dist, 'tsched.1'), Buffer.from(man));
 

@@ -3,6 +3,7 @@
  * of the composition: it knows the engine, the store and the job file, which know nothing of one another.
  */
 import type { LoadResult } from './config/load.ts';
+import type { Census } from './engine/census.ts';
 import type { JobStatus } from './engine/engine.ts';
 import type {
   AddedJobs,
@@ -37,7 +38,7 @@ import type { Clock, Store } from './engine/ports.ts';
 import type { Duration, Instant, JobDefinition, JobId, RunId, RunRecord } from './model.ts';
 import { addJobs, removeJob, type JobKeeper } from './operator/added-jobs.ts';
 import { refuseArguments } from './operator/arguments.ts';
-import { censusOf, nextTimesOf, stateOf, viewOf, type Census } from './operator/jobs.ts';
+import { nextTimesOf, stateOf, viewOf } from './operator/jobs.ts';
 import { Feed } from './operator/feed.ts';
 import { Runs, type RunsParts } from './operator/runs.ts';
 import { badFile, done, refuse, STOPPING } from './operator/answers.ts';
@@ -145,7 +146,7 @@ export class DaemonOperator implements Operator {
       failing: failing === undefined ? undefined : [...failing].sort(),
       active: engine.active,
       waiting,
-      next,
+      next: next && { jobId: next.jobId, at: next.slot },
     };
   }
 
@@ -376,9 +377,9 @@ export class DaemonOperator implements Operator {
     const at = clock.monotonic();
     const known = this.#census;
     const isOver =
-      known === undefined || at - known.at > CENSUS || (known.next?.at ?? Infinity) <= clock.now();
-    if (isOver) this.#census = { ...censusOf(engine.jobs()), at };
-    return this.#census ?? censusOf(engine.jobs());
+      known === undefined || at - known.at > CENSUS || (known.next?.slot ?? Infinity) <= clock.now();
+    if (isOver) this.#census = { ...engine.census(), at };
+    return this.#census ?? engine.census();
   }
 
   #sorted(): readonly JobId[] {

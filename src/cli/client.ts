@@ -1,7 +1,7 @@
 /** Talks to a running daemon: over its Unix socket, where file permissions are the login, or over TCP with a token. */
 import { existsSync } from 'node:fs';
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
-import { request as httpsRequest } from 'node:https';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Diagnostic } from '../config/diagnostic.ts';
 import type { Duration } from '../model.ts';
@@ -74,7 +74,9 @@ export class Client {
     if (url === undefined || url === '') {
       const named = options.socket ?? environment.TSCHED_SOCKET;
       const path = named === undefined || named === '' ? socketOf(options, environment) : named;
-      this.#target = { protocol: 'http:', socketPath: path, host: 'localhost' };
+      // Of our own: an agent, which keeps connections for later, costs more than the request.
+      const createConnection = (): Socket => connect(path);
+      this.#target = { protocol: 'http:', host: 'localhost', createConnection };
       this.name = path;
     } else {
       this.#token = environment.TSCHED_TOKEN;
@@ -137,7 +139,8 @@ export class Client {
     const { protocol, ...target } = this.#target;
     const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
     const type = typeof body === 'string' ? 'application/yaml' : 'application/json';
-    const send = protocol === 'https:' ? httpsRequest : httpRequest;
+    // Loading TLS takes as long as all the rest of a short command.
+    const send = protocol === 'https:' ? process.getBuiltinModule('node:https').request : httpRequest;
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     const request = send(
       {

@@ -11,7 +11,7 @@ import { resultCell } from './results.ts';
 import type { Session } from './session.ts';
 import { counted, sizeInWords } from './sizes.ts';
 import { daemonAsJson, daemonLines, linesAsText, some, type Line } from './status-lines.ts';
-import { liveAsJson, liveLines, liveStatus, remoteStatus } from './status-live.ts';
+import { liveAsJson, liveLines } from './status-live.ts';
 import { stateDirectory } from './state-directory.ts';
 import type { ToldStatus } from './told.ts';
 import { pausesInForce } from './pauses.ts';
@@ -26,6 +26,7 @@ export interface StatusOptions {
 
 interface Contents {
   readonly figures: RunFigures;
+  readonly failing: readonly JobId[];
   readonly active: readonly RunRecord[];
   readonly paused: ReadonlyMap<JobId, Pause>;
 }
@@ -46,31 +47,43 @@ interface Standing {
 export async function status(options: StatusOptions, session: Session): Promise<number> {
   const { TSCHED_URL: url = '', TSCHED_SOCKET: socket = '' } = session.environment;
   if ([options.url, options.socket, url, socket].some((name) => (name ?? '') !== ''))
-    return remoteStatus(options, session);
+    return (await import('./status-ask.ts')).remoteStatus(options, session);
   const state = stateDirectory(options.stateDir, session.environment);
   const running = runningDaemon(state);
+  const live = typeof running === 'object' ? await askDaemon(options, running, session) : undefined;
   const standing: Standing = {
     state,
     isRunning: running !== undefined,
     daemon: running === 'unknown' ? undefined : (running ?? newestDaemon(state)),
-    contents: await contentsOf(state, session.now),
-    live:
-      running === undefined || running === 'unknown'
-        ? undefined
-        : await liveStatus(options, running, session),
+    contents: await contentsOf(state, { now: session.now, live }),
+    live,
   };
   session.out(options.json === true ? asJson(standing) : asText(standing, session));
   return isHealthy(standing) ? exit.ok : exit.no;
 }
 
-/** Status is asked most when something is wrong: what cannot be read is part of the answer. */
-async function contentsOf(state: string, now: Instant): Promise<Contents | string | undefined> {
+/** What asks is loaded where there is somebody to be asked. */
+async function askDaemon(
+  options: StatusOptions,
+  daemon: DaemonInfo,
+  session: Session,
+): Promise<ToldStatus | undefined> {
+  const { liveStatus } = await import('./status-ask.ts');
+  return liveStatus(options, daemon, session);
+}
+
+/** Status is asked most when something is wrong: what cannot be read is part of the answer. The daemon knows which jobs fail. */
+async function contentsOf(
+  state: string,
+  { now, live }: { readonly now: Instant; readonly live: ToldStatus | undefined },
+): Promise<Contents | string | undefined> {
   try {
     return await withHistory(
       state,
       (history) =>
         history && {
           figures: history.figures(),
+          failing: live?.failing ?? history.failing(),
           active: history.unfinished(),
           paused: pausesInForce(history.pauses(), now),
         },
@@ -108,7 +121,7 @@ function asJson(standing: Standing): string {
       lastRunAt: known?.figures.lastRunAt === undefined ? null : rfc3339(known.figures.lastRunAt),
     },
     active: known?.active.map((run) => runAsJson(run, state)) ?? [],
-    failing: known?.figures.failing ?? [],
+    failing: known?.failing ?? [],
     ...liveAsJson(standing.live),
     paused: [...(known?.paused ?? [])].map(([jobId, pause]) => ({
       jobId,
@@ -172,7 +185,7 @@ function storeLines({ isRunning, daemon, contents, state }: Standing, session: S
   return lines;
 }
 
-function jobLines({ figures, active, paused }: Contents, { now }: Session): Line[] {
+function jobLines({ failing, active, paused }: Contents, { now }: Session): Line[] {
   const running = active.map((run) => `${run.jobId} (${resultCell(run, now).text})`);
   const resting = [...paused].map(([id, { until, reason }]) => {
     const end = until === undefined ? '' : ` for ${roughly(until - now)} more`;
@@ -180,7 +193,7 @@ function jobLines({ figures, active, paused }: Contents, { now }: Session): Line
   });
   return [
     { name: 'active', text: some(running) },
-    { name: 'failing', text: some(figures.failing), ...(figures.failing.length > 0 ? { style: 'red' } : {}) },
+    { name: 'failing', text: some(failing), ...(failing.length > 0 ? { style: 'red' } : {}) },
     { name: 'paused', text: some(resting), ...(resting.length > 0 ? { style: 'yellow' } : {}) },
   ];
 }

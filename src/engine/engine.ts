@@ -14,10 +14,11 @@ import { changeOf, type JobChange } from '../schedule/diff.ts';
 import { isAllowed } from '../schedule/calendar.ts';
 import { fingerprint } from '../schedule/fingerprint.ts';
 import { Desk, type EnginePorts } from './desk.ts';
+import { censusOf, type Census } from './census.ts';
 import { ArmedJob, soonest, type NextSlot } from './job.ts';
 import { statusOf, type JobStatus } from './job-status.ts';
 import { orphan } from './orphan.ts';
-import { Placing } from './placing.ts';
+import { believed, Placing, REANCHOR } from './placing.ts';
 import type { ActiveRun } from './run.ts';
 
 export type { EnginePorts } from './desk.ts';
@@ -37,9 +38,6 @@ export interface ApplySummary {
   readonly removed: readonly JobId[];
   readonly unchanged: number;
 }
-
-/** A wall clock set back further than this was wrong before: slots are sought anew from what it says now. */
-const REANCHOR: Duration = 3 * 3_600_000;
 
 /** How long, and over how many jobs, to work before the loop has its turn: a reload of 100,000 jobs delays no start. */
 const SLICE: Duration = 5;
@@ -183,6 +181,10 @@ export class Engine {
   /** Nothing starts any more. */
   get stopping(): boolean {
     return this.#desk.closing;
+  }
+
+  census(): Census {
+    return censusOf(this.#jobs.values(), this.#desk.clock.now());
   }
 
   /** The slot that comes first, of all jobs that are not paused then. */
@@ -391,9 +393,4 @@ export class Engine {
     this.#last = result.catch(() => undefined);
     return result;
   }
-}
-
-/** A place far ahead of now was taken under a clock that was wrong: it would keep the job mute until then. */
-function believed(from: Instant, now: Instant): Instant | undefined {
-  return from - now > REANCHOR ? undefined : from;
 }

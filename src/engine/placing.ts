@@ -1,6 +1,9 @@
-import type { Instant, JobDefinition, JobId, Place } from '../model.ts';
+import type { Duration, Instant, JobDefinition, JobId, Place } from '../model.ts';
 import { fingerprint } from '../schedule/fingerprint.ts';
 import type { Placement } from './ports.ts';
+
+/** A wall clock set back further than this was wrong before: slots are sought anew from what it says now. */
+export const REANCHOR: Duration = 3 * 3_600_000;
 
 /** Jobs told to the store at once: some milliseconds of its time, and of ours to put it into words. */
 const SLICE = 2000;
@@ -22,4 +25,9 @@ export class Placing {
     for (let at = 0; at < placed.length; at += SLICE)
       yield { placed: new Map(placed.slice(at, at + SLICE)), gone: [] };
   }
+}
+
+/** A place far ahead of now was taken under a clock that was wrong: it would keep the job mute until then. */
+export function believed(from: Instant, now: Instant): Instant | undefined {
+  return from - now > REANCHOR ? undefined : from;
 }

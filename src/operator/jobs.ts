@@ -1,7 +1,7 @@
 /** Jobs as they are told to those who ask. */
 import type { JobStatus } from '../engine/engine.ts';
 import type { JobState, JobView, NextTime } from '../engine/ports-operator.ts';
-import type { Instant, JobId, RunRecord } from '../model.ts';
+import type { Instant, RunRecord } from '../model.ts';
 import { slotNote } from '../schedule/notes.ts';
 import { compileSchedule } from '../schedule/trigger.ts';
 import type { JobHistory } from '../store/history.ts';
@@ -63,25 +63,4 @@ export function nextTimesOf(
     });
   }
   return times;
-}
-
-/** How many jobs are in which state, how many slots wait, and what is due next. */
-export interface Census {
-  readonly jobs: Readonly<Record<JobState, number>>;
-  readonly waiting: number;
-  readonly next: { readonly jobId: JobId; readonly at: number } | undefined;
-}
-
-export function censusOf(all: Iterable<JobStatus>): Census {
-  const jobs = { scheduled: 0, paused: 0, disabled: 0, ended: 0, faulted: 0 };
-  let waiting = 0;
-  let next: Census['next'];
-  for (const job of all) {
-    const state = stateOf(job);
-    jobs[state] += 1;
-    waiting += job.waiting;
-    if (state !== 'scheduled' || job.nextSlot === undefined) continue;
-    if (next === undefined || job.nextSlot < next.at) next = { jobId: job.definition.id, at: job.nextSlot };
-  }
-  return { jobs, waiting, next };
 }

@@ -1,6 +1,6 @@
 /** How long short commands take, beside Node with nothing to do. */
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Batch } from '../../src/store/batch.ts';
@@ -72,8 +72,36 @@ function measure(commands: ReadonlyMap<string, readonly string[]>, rounds: numbe
   return times;
 }
 
-export function run({ smoke }: { readonly smoke: boolean }): Promise<void> {
+/** A daemon with 10,000 jobs, and how to name it. */
+async function liveDaemon(
+  directory: string,
+): Promise<{ readonly named: readonly string[]; stop(): Promise<unknown> }> {
+  mkdirSync(directory);
+  const file = join(directory, 'jobs.yaml');
+  const jobs = Array.from(
+    { length: 10_000 },
+    (_, n) => `  job-${n}: { cron: "${n % 60} 0 1 1 *", run: x }\n`,
+  );
+  writeFileSync(file, `jobs:\n${jobs.join('')}`);
+  const named = ['--state-dir', join(directory, 'state')];
+  const daemon = spawn(process.execPath, [bin, 'start', file, ...named], { stdio: 'ignore' });
+  const ended = new Promise((resolve) => void daemon.on('exit', resolve));
+  const told = (): string =>
+    spawnSync(process.execPath, [bin, 'status', '--json', ...named], { encoding: 'utf8' }).stdout;
+  while (!told().includes('"scheduled":10000')) {
+    if (daemon.exitCode !== null) throw new Error('the daemon has ended');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  const stop = (): Promise<unknown> => {
+    daemon.kill();
+    return ended;
+  };
+  return { named, stop };
+}
+
+export async function run({ smoke }: { readonly smoke: boolean }): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'tsched-startup-'));
+  const daemon = await liveDaemon(join(directory, 'live'));
   try {
     const empty = join(directory, 'empty.cjs');
     const file = join(directory, 'jobs.yaml');
@@ -91,6 +119,7 @@ export function run({ smoke }: { readonly smoke: boolean }): Promise<void> {
       ['tsched list --json, 20 jobs', [bin, 'list', '--json', '--file', file, ...none]],
       ['tsched list, 20 plain jobs with history', [bin, 'list', '--file', plain, ...lived]],
       ['tsched history of one job', [bin, 'history', 'job-1', ...lived]],
+      ['tsched status, a daemon with 10,000 jobs', [bin, 'status', ...daemon.named]],
       ['tsched next, 20 jobs', [bin, 'next', '--file', file]],
       ['tsched --help', [bin, '--help']],
     ]);
@@ -107,7 +136,7 @@ export function run({ smoke }: { readonly smoke: boolean }): Promise<void> {
       })),
     );
   } finally {
+    await daemon.stop();
     rmSync(directory, { recursive: true, force: true });
   }
-  return Promise.resolve();
 }

@@ -2,7 +2,7 @@ import cronstrue from 'cronstrue';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { plainWords } from '../../src/cli/plain-words.ts';
-import { listCall } from '../../src/cli/shortcut.ts';
+import { listCall, statusCall } from '../../src/cli/shortcut.ts';
 
 describe('plain words', () => {
   const number = (most: number): fc.Arbitrary<string> =>
@@ -74,6 +74,15 @@ describe('the short way to list', () => {
     [['list', 'x']],
     [['list', '--tz', 'UTC']],
   ])('%j is not', (args) => expect(listCall(args, {})).toBeUndefined());
+
+  it('is there for status too', () => {
+    const environment = { TSCHED_STATE_DIR: 'b' };
+    expect(statusCall(['status', '--json'], {})).toEqual({ options: { json: true }, color: undefined });
+    expect(statusCall(['status'], environment)?.options.stateDir).toBe('b');
+    expect(statusCall(['status', '--state-dir', 'a'], environment)?.options.stateDir).toBe('a');
+    for (const words of [['status', 'x'], ['status', '--url', 'y'], ['status', '--help'], ['list']])
+      expect(statusCall(words, {}), words.join(' ')).toBeUndefined();
+  });
 
   it('leaves a zone of the environment to commander, which checks it', () => {
     expect(listCall(['list'], { TSCHED_TZ: 'UTC' })).toBeUndefined();

@@ -65,6 +65,11 @@ describe('firing', () => {
     expect(engine.next()).toEqual({ jobId: 'often', slot: at('00:01:00') });
     await engine.pause('often', { since: 0 });
     expect(engine.next()).toEqual({ jobId: 'hourly', slot: at('01:00:00') });
+    expect(engine.census()).toEqual({
+      jobs: { scheduled: 1, paused: 1, disabled: 1, ended: 0, faulted: 0 },
+      waiting: 0,
+      next: { jobId: 'hourly', slot: at('01:00:00') },
+    });
   });
 
   it('fires a slot more than 24.8 days away, once, and not before', async () => {

@@ -162,9 +162,19 @@ export class Reader implements HistoryReader {
       runs: Number(totals?.['runs'] ?? 0),
       skips: Number(totals?.['skips'] ?? 0),
       active: Number(totals?.['active'] ?? 0),
-      failing: this.#failing(),
       ...(typeof totals?.['last'] === 'number' ? { lastRunAt: totals['last'] } : {}),
     };
+  }
+
+  failing(): JobId[] {
+    const rows = this.#db
+      .prepare(
+        `SELECT id, (SELECT r.outcome ->> 'kind' FROM runs r WHERE r.job = number AND r.state = 'finished'
+                     ORDER BY r.scheduled_at DESC, r.manual DESC LIMIT 1) AS kind
+         FROM jobs WHERE schedule IS NOT NULL ORDER BY id`,
+      )
+      .all();
+    return rows.filter(({ kind }) => FAILED.has(kind as string)).map(({ id }) => id as string);
   }
 
   durations(jobId: JobId, count: number): Duration[] {
@@ -239,17 +249,6 @@ export class Reader implements HistoryReader {
 
   close(): void {
     this.#db.close();
-  }
-
-  #failing(): JobId[] {
-    const rows = this.#db
-      .prepare(
-        `SELECT id, (SELECT r.outcome ->> 'kind' FROM runs r WHERE r.job = number AND r.state = 'finished'
-                     ORDER BY r.scheduled_at DESC, r.manual DESC LIMIT 1) AS kind
-         FROM jobs WHERE schedule IS NOT NULL ORDER BY id`,
-      )
-      .all();
-    return rows.filter(({ kind }) => FAILED.has(kind as string)).map(({ id }) => id as string);
   }
 
   #runs({ jobId, since, until, statuses, limit }: RowQuery): HistoryRow[] {

@@ -72,7 +72,7 @@ class Holder {
       case 'newest_slot':
         return this.#reader.newestSlot(request.id, request.at);
       case 'failing':
-        return this.#reader.figures().failing;
+        return this.#reader.failing();
       case 'owners':
         return ownersOf(this.#db, request.runs);
       case 'close':
