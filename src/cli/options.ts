@@ -85,17 +85,19 @@ function statuses(text: string): readonly Status[] {
 /** Ten long jobs must not starve the eleventh; the bound is there to stop a fork storm. */
 const MOST_RUNS = 100;
 
+export const maxRunsOption = (): Option =>
+  new Option('--max-concurrent-runs <number>', 'runs at once, of all jobs; 0: no limit')
+    .env('TSCHED_MAX_CONCURRENT_RUNS')
+    .argParser(wholeNumber(0, 1_000_000))
+    .default(MOST_RUNS);
+
 /** Settings of the process: flags and TSCHED_ variables, never the job file, so that a reload moves none of them. */
 export function daemonOptions(): readonly Option[] {
-  const maxRuns = 'runs at once, of all jobs; 0: no limit';
   const drain = 'how long a graceful stop waits for active runs';
   return [
     stateOption(),
     new Option('--ephemeral', 'keep history in memory, and forget it at the end').env('TSCHED_EPHEMERAL'),
-    new Option('--max-concurrent-runs <number>', maxRuns)
-      .env('TSCHED_MAX_CONCURRENT_RUNS')
-      .argParser(wholeNumber(0, 1_000_000))
-      .default(MOST_RUNS),
+    maxRunsOption(),
     new Option('--drain <duration>', drain).env('TSCHED_DRAIN').argParser(duration).default(30_000, '30s'),
     new Option('--public-url <url>', 'where people can look at this daemon; messages link there')
       .env('TSCHED_PUBLIC_URL')

@@ -1,10 +1,13 @@
 /** The commands that look at what comes. */
 import {
   type Command,
+  clientOptions,
   countOption,
+  durationOption,
   fileOption,
   jsonOption,
-  clientOptions,
+  maxRunsOption,
+  numberOption,
   stateOption,
   zoneOption,
 } from './options.ts';
@@ -58,6 +61,47 @@ Example:
     .action(async (options) => {
       const { top } = await import('./top.ts');
       await top(options, session);
+    });
+}
+
+export function addSimulate(program: Command, { session }: Seen): void {
+  program
+    .command('simulate')
+    .description('play a time to come: what would run, wait and be skipped, and when most goes on')
+    .addOption(fileOption())
+    .addOption(stateOption())
+    .option('--from <time>', 'where the window begins; default: now')
+    .option('--to <time>', 'where it ends; default: a day later')
+    .addOption(maxRunsOption())
+    .addOption(
+      durationOption('--assume <duration>', 'how long runs last of jobs of which history has none').default(
+        1000,
+        '1s',
+      ),
+    )
+    .addOption(
+      numberOption(
+        '--seed <number>',
+        'draw lengths from those in history, instead of taking their median',
+        0,
+      ),
+    )
+    .option('--fail <id...>', 'jobs whose attempts fail')
+    .addOption(zoneOption("show times in this zone instead of the file's"))
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      `
+The daemon's own engine runs on a clock that jumps, with run lengths taken from the history of the state directory: nothing is
+started. Where no daemon runs yet, or with another file than its own, it shows what that file would do.
+
+Examples:
+  tsched simulate --to 2027-01-08
+  tsched simulate --file new.yaml --from 2027-03-27 --to 2027-03-29 --json`,
+    )
+    .action(async (options) => {
+      const { simulateWindow } = await import('./simulate.ts');
+      await simulateWindow(options, session);
     });
 }
 

@@ -3,19 +3,12 @@ import type {
   AttemptReport,
   AttemptSpec,
   Clock,
-  Executor,
   Recovery,
   StopReason,
 } from '../../src/engine/ports.ts';
-import type { Outcome } from '../../src/model.ts';
+import { ImaginedExecutor, type Script } from '../../src/simulate/imagined-executor.ts';
 
-/** How an attempt goes: its length and its end. Without an end it runs until it is stopped. */
-export interface Script {
-  readonly lasts: number;
-  readonly outcome?: Outcome;
-  /** How long it takes to end after `stop`; default at once. */
-  readonly lingers?: number;
-}
+export type { Script } from '../../src/simulate/imagined-executor.ts';
 
 export interface Start {
   readonly spec: AttemptSpec;
@@ -23,55 +16,40 @@ export interface Start {
 }
 
 /** An executor that does nothing but what the script says, and remembers what it was asked. */
-export class ScriptedExecutor implements Executor {
+export class ScriptedExecutor extends ImaginedExecutor {
   readonly starts: Start[] = [];
   readonly stops: { readonly spec: AttemptSpec; readonly reason: StopReason; readonly kill: boolean }[] = [];
   closed = false;
-  readonly #clock: Clock;
-  readonly #script: (spec: AttemptSpec) => Script;
+  readonly #time: Clock;
 
   constructor(clock: Clock, script: (spec: AttemptSpec) => Script = () => ({ lasts: 0 })) {
-    this.#clock = clock;
-    this.#script = script;
+    super(clock, script);
+    this.#time = clock;
   }
 
-  start(spec: AttemptSpec, report: (report: AttemptReport) => void): AttemptHandle {
-    this.starts.push({ spec, at: this.#clock.now() });
-    const { lasts, outcome = { kind: 'succeeded', exitCode: 0 }, lingers = 0 } = this.#script(spec);
-    let reason: StopReason | undefined;
-    let ended = false;
-    const end = (how: Outcome) => {
-      if (ended) return;
-      ended = true;
-      report({ kind: 'ended', outcome: how });
+  override start(spec: AttemptSpec, report: (report: AttemptReport) => void): AttemptHandle {
+    this.starts.push({ spec, at: this.#time.now() });
+    const handle = super.start(spec, report);
+    return {
+      stop: (reason) => {
+        this.stops.push({ spec, reason, kill: false });
+        handle.stop(reason);
+      },
+      kill: (reason) => {
+        this.stops.push({ spec, reason, kill: true });
+        handle.kill(reason);
+      },
     };
-    report({ kind: 'started', pid: 1 });
-    if (lasts === 0) end(outcome);
-    else if (Number.isFinite(lasts))
-      this.#clock.after(lasts, () => end(reason === undefined ? outcome : endedBy(reason)));
-    const stop = (given: StopReason, kill: boolean) => {
-      this.stops.push({ spec, reason: given, kill });
-      reason ??= given;
-      const because = reason;
-      this.#clock.after(kill ? 0 : lingers, () => end(endedBy(because)));
-    };
-    return { stop: (given) => stop(given, false), kill: (given) => stop(given, true) };
   }
 
   /** What `recover` finds; by default that nothing was begun. */
   found: (spec: AttemptSpec) => Recovery = () => ({ kind: 'never_begun' });
 
-  async recover(spec: AttemptSpec): Promise<Recovery> {
+  override async recover(spec: AttemptSpec): Promise<Recovery> {
     return this.found(spec);
   }
 
-  async close(): Promise<void> {
+  override async close(): Promise<void> {
     this.closed = true;
   }
-}
-
-function endedBy(reason: StopReason): Outcome {
-  return reason.kind === 'timed_out'
-    ? { kind: 'timed_out', after: reason.after }
-    : { kind: 'cancelled', by: reason.by };
 }
