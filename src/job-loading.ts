@@ -116,10 +116,10 @@ export class JobLoading {
     });
   }
 
-  /** Reads the job file, or `text` in its place; nothing comes of it. */
+  /** Reads the job file, or `text` in its place, with its tests; nothing comes of it. */
   load(text?: string): Promise<LoadResult> {
     const { options, signal } = this.#parts;
-    return loadJobFile(options, { signal, ...(text === undefined ? {} : { text }) });
+    return loadJobFile(options, { signal, ...(text === undefined ? {} : { text, tests: true }) });
   }
 
   async #tryReload(cause: string): Promise<ReloadResult> {
@@ -205,7 +205,7 @@ export class JobLoading {
 /** Reads the job file as the daemon does: a large one in a process of its own. */
 export function loadJobFile(
   options: AppOptions,
-  more: { readonly signal?: AbortSignal; readonly text?: string } = {},
+  more: { readonly signal?: AbortSignal; readonly text?: string; readonly tests?: boolean } = {},
 ): Promise<LoadResult> {
   return loadJobFileApart(options.file, { ...loadOptions(options), ...more });
 }

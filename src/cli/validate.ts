@@ -23,7 +23,7 @@ export async function validate(
 ): Promise<number> {
   const files = paths.length > 0 ? paths : [findJobFile(options.file)];
   const results: LoadResult[] = [];
-  for (const path of files) results.push(await loadJobFile(path, loadOptions(session)));
+  for (const path of files) results.push(await loadJobFile(path, { ...loadOptions(session), tests: true }));
 
   const errors = results.flatMap((result) => (result.ok ? [] : result.errors));
   const warnings = results.flatMap((result) => (result.ok ? result.file.warnings : result.warnings));

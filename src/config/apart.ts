@@ -170,6 +170,7 @@ function plain({
   maxDiagnostics,
   text,
   notifiers,
+  tests,
 }: LoadOptions): LoadOptions {
   return {
     environment,
@@ -177,6 +178,7 @@ function plain({
     now,
     ...(text === undefined ? {} : { text }),
     ...(notifiers === undefined ? {} : { notifiers }),
+    ...(tests === undefined ? {} : { tests }),
     ...(uid === undefined ? {} : { uid }),
     ...(maxFileSize === undefined ? {} : { maxFileSize }),
     ...(maxJobs === undefined ? {} : { maxJobs }),

@@ -14,7 +14,7 @@ const HINT = 'write 2026-12-25, 2026-12-24..2027-01-01, or 12-25 for each year';
 const LONGEST_YEARLY = 366;
 
 /** Dates as they are written; each becomes a DayStretch, or YearlyDays where it has no year. */
-const dates = is.textual(
+export const dates = is.textual(
   'a date such as 2026-12-25',
   { pattern: `^(${FULL}(\\.\\.${FULL})?|${YEARLY}(\\.\\.${YEARLY})?)$` },
   (text, input): DayStretch | YearlyDays | undefined => {
@@ -51,7 +51,7 @@ function weekdayIn(text: string): number {
 }
 
 /** A weekday or a range of them; becomes a list of numbers, 0 = Sunday. */
-const weekdays = is.textual(
+export const weekdays = is.textual(
   'a day of the week such as sat, or mon-fri',
   { pattern: '^[A-Za-z]{3,9}(\\s*(-|\\.\\.)\\s*[A-Za-z]{3,9})?$' },
   (text, input: ScalarInput): readonly number[] | undefined => {

@@ -8,6 +8,7 @@ import { readIcs, type IcsDays } from './ics.ts';
 import type { Outline } from './outline.ts';
 import type { Values } from './read.ts';
 import { readBytes, type Bytes } from './source.ts';
+import type { TestValues } from './test-fields.ts';
 
 /** What the reader makes of CALENDAR_FIELDS. */
 interface CalendarValues {
@@ -45,6 +46,8 @@ interface Listed {
 
 export class CalendarBook {
   readonly #listed = new Map<string, Listed>();
+  /** Names in tests, which count as uses whether or not they are run. */
+  readonly #tested: string[] = [];
   readonly #made = new Map<string, Calendar | undefined>();
   readonly #entries = new Map<string, number>();
   /** The names on the way down, to find circles. */
@@ -63,6 +66,8 @@ export class CalendarBook {
 
   /** Takes in those of one file. */
   add(outline: Outline): void {
+    for (const test of (outline.settings['tests'] ?? []) as readonly TestValues[])
+      this.#tested.push(...(test.never_on?.calendar ?? []));
     const values = (outline.settings['calendars'] ?? {}) as Readonly<Record<string, CalendarValues>>;
     for (const name of outline.namesIn('calendars')) {
       const first = this.#listed.get(name);
@@ -79,6 +84,7 @@ export class CalendarBook {
   /** Works out all of them, and reports what is wrong with them, used or not. */
   make(): void {
     for (const name of this.#listed.keys()) this.#calendar(name);
+    for (const name of this.#tested) this.#use(name);
   }
 
   /** Reports names that are no calendar's, where a job or `defaults` has them. */
@@ -93,7 +99,6 @@ export class CalendarBook {
 
   /** The calendar of a name, for what else speaks of days. */
   named(name: string): Calendar | Problem {
-    this.#use(name);
     return this.#made.get(name) ?? this.#unknown(name) ?? { message: `the calendar "${name}" has mistakes` };
   }
 

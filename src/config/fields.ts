@@ -4,6 +4,7 @@ import { expect, NOTIFIER, NOTIFIER_FIELDS, notify, ping } from './notify-fields
 import { params } from './params.ts';
 import * as is from './scalars.ts';
 import { list, map, oneOrMany, type Fields, type MapShape } from './shape.ts';
+import { tests } from './test-fields.ts';
 
 /** The characters of a job id. Ids become file names, metric labels and words of the command line. */
 export const JOB_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
@@ -379,6 +380,7 @@ export const FILE_FIELDS = {
   },
   calendars,
   jobs,
+  tests,
   history: {
     shape: history,
     about:

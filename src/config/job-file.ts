@@ -47,6 +47,8 @@ export interface LoadOptions {
   readonly maxDiagnostics?: number;
   /** What the job file holds, instead of what is at its path; nothing of it is watched. */
   readonly text?: string;
+  /** Whether what `tests` says is held against the jobs. */
+  readonly tests?: boolean;
   /** Names of the notifiers that another file has for these jobs; then this one may have none. */
   readonly notifiers?: readonly string[];
 }
@@ -144,6 +146,11 @@ class Loading {
     this.#addJobs(main, scope);
     for (const outline of included) this.#addJobs(outline, this.#scope(outline, scope));
     this.#book.warnOfUnused();
+    if (this.#options.tests === true) {
+      const { runTests } = await import('./tests.ts');
+      for (const outline of [main, ...included])
+        runTests(outline, { jobs: this.#jobs, calendars: this.#calendars, now: this.#options.now });
+    }
     this.#calendars.warn();
     return this.#conclude(scope.timezone, main.settings);
   }

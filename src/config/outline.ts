@@ -58,6 +58,25 @@ export class Outline {
     return entries.find((entry) => entry.key === name) ?? this.spanOf(key);
   }
 
+  /** The span of what stands at a path of keys and places in lists, or of what is nearest above it. */
+  spanAt(...path: readonly (string | number)[]): Span {
+    let tree = this.#tree;
+    let span: Span = { start: 0, end: 1 };
+    for (const step of path) {
+      if (tree?.kind === 'list' && typeof step === 'number') {
+        tree = tree.items[step];
+        span = tree === undefined ? span : { start: tree.start, end: tree.start + 1 };
+        continue;
+      }
+      const entry: Entry | undefined =
+        tree?.kind === 'map' ? tree.entries.find(({ key }) => key === step) : undefined;
+      if (entry === undefined) break;
+      span = entry;
+      tree = entry.value;
+    }
+    return span;
+  }
+
   namesIn(key: 'notifiers' | 'calendars'): string[] {
     const value = this.#entry(key)?.value;
     return value?.kind === 'map' ? value.entries.map((entry) => entry.key) : [];

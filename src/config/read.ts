@@ -277,8 +277,9 @@ export class Reader {
       return value === undefined ? undefined : [value];
     }
     if (tree.kind !== 'list') {
-      const expected = shape.orOne ? `${shape.of.expects} or a list` : 'a list';
-      const hint = shape.orOne ? {} : { hint: 'write [ program, argument ]' };
+      const one = shape.of.kind === 'map' ? 'a mapping' : shape.of.expects;
+      const expected = shape.orOne ? `${one} or a list` : 'a list';
+      const hint = shape.orOne || shape.of.kind === 'map' ? {} : { hint: 'write [ program, argument ]' };
       return this.problem(headOf(tree), path, {
         message: `expected ${expected}, got ${kindOf(tree)}`,
         ...hint,

@@ -70,6 +70,8 @@ function references(fields: Fields, prefix: string, group: Group | 'file' | unde
     const { shape } = field;
     if (shape.kind === 'record' && shape.of.kind === 'map' && shape.of.fields !== JOB_FIELDS)
       return [reference].concat(references(shape.of.fields, `${key}.NAME.`, own));
+    if (shape.kind === 'list' && shape.of.kind === 'map')
+      return [reference].concat(references(shape.of.fields, `${key}.N.`, own));
     const nested = shape.kind === 'map' && shape.fields !== JOB_FIELDS;
     return nested ? [reference].concat(references(shape.fields, `${key}.`, own)) : [reference];
   });
@@ -80,7 +82,7 @@ function accepts(shape: Shape): string {
     case 'scalar':
       return shape.expects;
     case 'list':
-      return shape.orOne ? `${shape.of.expects}, or a list` : `a list: ${shape.of.expects}`;
+      return shape.orOne ? `${accepts(shape.of)}, or a list` : `a list: ${accepts(shape.of)}`;
     case 'map':
       return shape.short === undefined ? 'a mapping' : `a mapping, or just its ${shape.short}`;
     case 'record':
@@ -110,8 +112,8 @@ function shapeSchema(shape: Shape): JsonSchema {
     case 'scalar':
       return scalarSchema(shape);
     case 'list': {
-      const items = { type: 'array', items: scalarSchema(shape.of), minItems: 1 };
-      return shape.orOne ? { anyOf: [scalarSchema(shape.of), items] } : items;
+      const items = { type: 'array', items: shapeSchema(shape.of), minItems: 1 };
+      return shape.orOne ? { anyOf: [shapeSchema(shape.of), items] } : items;
     }
     case 'map':
       return mapSchema(shape);

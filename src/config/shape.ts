@@ -40,7 +40,7 @@ export interface ScalarType {
 
 export interface ListShape {
   readonly kind: 'list';
-  readonly of: ScalarType;
+  readonly of: ScalarType | MapShape;
   /** Whether one value may stand without the list. */
   readonly orOne: boolean;
 }

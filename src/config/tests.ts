@@ -1,0 +1,106 @@
+/** Holding the schedules of a job set against the `tests` of its files. */
+import type { Calendar } from '../calendar.ts';
+import type { Duration, Instant, JobDefinition } from '../model.ts';
+import { parseInstant } from '../schedule/at.ts';
+import { inOrder } from '../schedule/calendar.ts';
+import { isProblem, type Problem } from '../schedule/problem.ts';
+import { brokenPromises, type ScheduleTest } from '../schedule/schedule-test.ts';
+import { suggest } from '../schedule/suggest.ts';
+import type { CalendarBook } from './calendars.ts';
+import type { Outline } from './outline.ts';
+import type { TestValues } from './test-fields.ts';
+
+const YEAR: Duration = 366 * 86_400_000;
+const LONGEST: Duration = 10 * YEAR;
+
+export interface TestSurroundings {
+  readonly jobs: readonly JobDefinition[];
+  readonly calendars: CalendarBook;
+  readonly now: Instant;
+}
+
+/** Holds all tests of a file against the jobs, and reports those that fail where they stand. */
+export function runTests(outline: Outline, around: TestSurroundings): void {
+  const list = (outline.settings['tests'] ?? []) as readonly (TestValues | undefined)[];
+  for (const [index, values] of list.entries()) {
+    if (values === undefined) continue;
+    const complain = (key: string, problem: Problem): void => {
+      const path = key === '' ? [index] : [index, key];
+      outline.reader.problem(outline.spanAt('tests', ...path), ['tests', ...path].join('.'), problem);
+    };
+    const test = testOf(values, around, complain);
+    for (const { key, problem } of test === undefined ? [] : brokenPromises(test)) complain(key, problem);
+  }
+}
+
+type Complain = (key: string, problem: Problem) => void;
+
+function testOf(values: TestValues, around: TestSurroundings, complain: Complain): ScheduleTest | undefined {
+  const { job: id, never_within: within } = values;
+  if (id === undefined) {
+    if (!('job' in values)) complain('', { message: 'nothing says which job', hint: 'add job:' });
+    return undefined;
+  }
+  const job = find(id, 'job', { ...around, complain });
+  if (job === undefined) return undefined;
+  const moments = (key: string, texts: readonly string[] = []): Instant[] =>
+    texts.flatMap((text) => {
+      const parsed = parseInstant(text, job.schedule.timezone);
+      if (!isProblem(parsed)) return [parsed.instant];
+      complain(key, parsed);
+      return [];
+    });
+  const [from = around.now] = moments('from', values.from === undefined ? [] : [values.from]);
+  const [to = from + YEAR] = moments('to', values.to === undefined ? [] : [values.to]);
+  if (to < from || to - from > LONGEST)
+    complain('to', { message: 'the window ends before it begins, or is longer than ten years' });
+  const of = (within?.of ?? [id]).flatMap(
+    (name) => find(name, 'never_within', { ...around, complain }) ?? [],
+  );
+  const neverOn = daysOf(values.never_on, around.calendars, complain);
+  return {
+    job,
+    from,
+    to: Math.min(to, from + LONGEST),
+    firesAt: moments('fires_at', values.fires_at),
+    neverAt: moments('never_at', values.never_at),
+    ...(neverOn === undefined ? {} : { neverOn }),
+    ...(within?.gap === undefined ? {} : { neverWithin: { gap: within.gap, of } }),
+  };
+}
+
+function find(
+  id: string,
+  key: string,
+  { jobs, complain }: TestSurroundings & { readonly complain: Complain },
+): JobDefinition | undefined {
+  const job = jobs.find((candidate) => candidate.id === id);
+  if (job !== undefined) return job;
+  const near = suggest(
+    id,
+    jobs.map((candidate) => candidate.id),
+  );
+  complain(key, {
+    message: `there is no job "${id}"`,
+    ...(near === undefined ? {} : { hint: `did you mean "${near}"?` }),
+  });
+  return undefined;
+}
+
+function daysOf(own: TestValues['never_on'], book: CalendarBook, complain: Complain): Calendar | undefined {
+  if (own === undefined) return undefined;
+  const { calendar = [], weekdays: days = [], dates: listed = [] } = own;
+  const include = calendar.flatMap((name) => {
+    const found = book.named(name);
+    if (!isProblem(found)) return [found];
+    complain('never_on', found);
+    return [];
+  });
+  return {
+    name: 'never_on',
+    weekdays: days.flat(),
+    days: inOrder(listed.filter((date) => 'from' in date)),
+    yearly: listed.filter((date) => 'month' in date),
+    include,
+  };
+}
