@@ -172,9 +172,10 @@ export class JobLoading {
     return summary;
   }
 
-  /** Added jobs tell people by the notifiers of the job file. */
+  /** Added jobs tell people by the notifiers of the job file, and may follow its jobs. */
   #forAdded(): LoadOptions {
-    return { ...loadOptions(this.#parts.options), notifiers: Object.keys(this.#file.notifiers) };
+    const jobs = this.jobs.map(({ id }) => id);
+    return { ...loadOptions(this.#parts.options), notifiers: Object.keys(this.#file.notifiers), jobs };
   }
 
   #loaded(): LoadedFile {

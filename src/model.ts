@@ -2,7 +2,7 @@
  * The words of tsched, as types. Everything else uses exactly these; this file imports only what is data too.
  *
  * job      what the file defines: id, trigger(s), task, policies
- * trigger  the rule that yields instants: cron, every, at, startup
+ * trigger  the rule that yields slots: cron, every, at, startup (by the clock), after (the end of others' runs)
  * slot     one instant a trigger yields for a job: the pair (job id, scheduled time); the identity of a firing
  * run      one execution for one slot, or for one manual request; a row of the history
  * attempt  one try inside a run
@@ -13,6 +13,7 @@
  * overlap  a slot that falls due while a run of the same job is active
  */
 import type { DayRule } from './calendar.ts';
+import type { AfterTrigger, NeedsPolicy } from './chain.ts';
 import type { Parameters } from './parameter.ts';
 
 /** A point in time: epoch milliseconds. */
@@ -47,7 +48,8 @@ export type TriggerDefinition =
   | { readonly kind: 'every'; readonly period: Duration; readonly anchor: Instant }
   | { readonly kind: 'at'; readonly instants: readonly Instant[] }
   /** Once per start of the daemon, or once per boot of the host. */
-  | { readonly kind: 'startup'; readonly when: 'daemon' | 'boot' };
+  | { readonly kind: 'startup'; readonly when: 'daemon' | 'boot' }
+  | AfterTrigger;
 
 /** When a job runs. Jobs written alike share one Schedule object. */
 export interface Schedule {
@@ -241,6 +243,7 @@ export interface JobDefinition {
   readonly output: OutputPolicy;
   /** Absent: nobody hears of it. */
   readonly telling?: Telling;
+  readonly needs?: NeedsPolicy;
 }
 
 export type Cause = 'schedule' | 'catch_up' | 'manual' | 'retry' | 'dependency';
@@ -298,14 +301,24 @@ export interface KeyedRequest {
 /** What somebody who asks for a run gives it along, by name. */
 export type Arguments = { readonly [name: string]: Json };
 
+/** What became of a job that another one follows or needs, with what its run handed over; without `runId` there was no run. */
+export interface Upstream {
+  readonly jobId: JobId;
+  readonly runId?: RunId;
+  readonly outcome: Outcome['kind'] | 'skipped';
+  readonly result?: Json;
+}
+
 export interface RunRecord {
   readonly id: RunId;
   readonly jobId: JobId;
-  /** The slot's nominal time; for a manual run, the moment it was asked for. */
+  /** The slot's nominal time; for a run by hand, when it was asked for, or the time of the run that it repeats. */
   readonly scheduledAt: Instant;
   readonly cause: Cause;
   /** Of a run by hand: what it was given along. */
   readonly with?: Arguments;
+  /** Of a run that follows or needs others: how they ended. */
+  readonly upstream?: readonly Upstream[];
   readonly claimedAt: Instant;
   readonly state: RunState;
   readonly attempts: readonly AttemptRecord[];
@@ -325,6 +338,7 @@ export interface RunRecord {
  * excluded           calendars exclude its day
  * removed            the job left the file, or changed, while the slot waited for its turn
  * claimed_elsewhere  the slot had been claimed before
+ * dependency         the jobs it follows or needs did not end as it wants
  */
 export type SkipReason =
   | 'misfire'
@@ -334,7 +348,8 @@ export type SkipReason =
   | 'shutdown'
   | 'excluded'
   | 'removed'
-  | 'claimed_elsewhere';
+  | 'claimed_elsewhere'
+  | 'dependency';
 
 /** One skipped slot, or a stretch of consecutive ones that share a reason. */
 export interface SkipRecord {

@@ -5,6 +5,7 @@
 import type { LoadResult } from './config/load.ts';
 import type { Census } from './engine/census.ts';
 import type { JobStatus } from './engine/engine.ts';
+import type { ByHand } from './engine/job.ts';
 import type {
   AddedJobs,
   AddJobsRequest,
@@ -223,10 +224,12 @@ export class DaemonOperator implements Operator {
   async retry(runId: RunId, request: RunRequest): Promise<Answer<BegunRun>> {
     const run = await this.run(runId);
     if (!run.ok) return run;
-    const { id, state, jobId, with: given } = run.value;
+    const { id, state, jobId, scheduledAt, with: given, upstream } = run.value;
+    // The same amount of work: what follows it sees the same scheduled time.
+    const again = { scheduledAt, ...(upstream === undefined ? {} : { upstream }) };
     return this.#once(`retry ${id}`, request, () =>
       state === 'finished'
-        ? this.#begin(jobId, { ...request, given })
+        ? this.#begin(jobId, { ...request, given }, again)
         : refuse({ refused: 'run_active', message: 'this run is not over', hint: 'cancel it first' }),
     );
   }
@@ -345,7 +348,7 @@ export class DaemonOperator implements Operator {
     return once({ ...this.#parts, run: (id) => this.run(id) }, { what, key, begin });
   }
 
-  #begin(jobId: JobId, { given, by }: RunRequest): Answer<RunRecord> {
+  #begin(jobId: JobId, { given, by }: RunRequest, again: ByHand = {}): Answer<RunRecord> {
     const { engine, daemon } = this.#parts;
     const refusal = refuseArguments(engine.definition(jobId), given);
     if (refusal !== undefined) return refuse(refusal);
@@ -353,7 +356,7 @@ export class DaemonOperator implements Operator {
       const message = `${MOST_AT_ONCE} runs of ${jobId} are active`;
       return refuse({ refused: 'too_many', message, hint: 'wait for some of them to end' });
     }
-    const run = engine.runNow(jobId, given);
+    const run = engine.runNow(jobId, given === undefined ? again : { ...again, with: given });
     if (run !== undefined) daemon.say(`${by} runs ${jobId}: run ${run.id}`);
     else if (engine.stopping) return refuse(STOPPING);
     return run === undefined ? this.#unknownJob(jobId) : done(run);

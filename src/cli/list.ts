@@ -154,13 +154,13 @@ function asTable(
   return `${table(heading, cells, paint)}${paint('dim', footer)}`;
 }
 
-function nextCells({ nextAt, state, atStart }: ListedJob, timezone: string, now: number): Cell[] {
+function nextCells({ nextAt, state, otherwise }: ListedJob, timezone: string, now: number): Cell[] {
   if (state === 'disabled' || state === 'paused') return [{ text: state, style: 'yellow' }, { text: '' }];
   if (state === 'faulted') return [{ text: state, style: 'red' }, { text: '' }];
   if (nextAt !== null) {
     return [{ text: fromNow(nextAt, now), style: 'green' }, { text: shortTime(nextAt, timezone, now) }];
   }
-  return [{ text: atStart ? 'at start' : 'never', style: 'dim' }, { text: '' }];
+  return [{ text: otherwise, style: 'dim' }, { text: '' }];
 }
 
 function pastCells(history: JobHistory | undefined, timezone: string, now: number): Cell[] {

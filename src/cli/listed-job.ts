@@ -23,7 +23,8 @@ export interface ListedJob {
   readonly asWritten: string;
   readonly inWords: string;
   readonly state: State;
-  readonly atStart: boolean;
+  /** What makes it run, where no time is known: `at start`, `after others`, or nothing does: `never`. */
+  readonly otherwise: string;
   readonly nextAt: Instant | null;
 }
 
@@ -37,7 +38,7 @@ export interface ListedAt {
 export function listedJob(job: JobDefinition, { now, timezone, isPaused }: ListedAt): ListedJob {
   const { id, description, tags, enabled, schedule, params } = job;
   const zone = timezone ?? schedule.timezone;
-  const atStart = schedule.triggers.some((trigger) => trigger.kind === 'startup');
+  const otherwise = otherwiseOf(schedule);
   const nextAt = enabled ? (compileSchedule(schedule, id).next(now) ?? null) : null;
   return {
     id,
@@ -49,10 +50,17 @@ export function listedJob(job: JobDefinition, { now, timezone, isPaused }: Liste
     schedule,
     asWritten: scheduleAsWritten(schedule, rfc3339),
     inWords: scheduleInWords(schedule, id, (instant) => localIso(instant, zone).replace('T', ' ')),
-    state: enabled && isPaused ? 'paused' : stateOf(enabled, nextAt !== null || atStart),
-    atStart,
+    state: enabled && isPaused ? 'paused' : stateOf(enabled, nextAt !== null || otherwise !== NEVER),
+    otherwise,
     nextAt,
   };
+}
+
+const NEVER = 'never';
+
+function otherwiseOf({ triggers }: Schedule): string {
+  if (triggers.some(({ kind }) => kind === 'after')) return 'after others';
+  return triggers.some(({ kind }) => kind === 'startup') ? 'at start' : NEVER;
 }
 
 function stateOf(enabled: boolean, fires: boolean): State {

@@ -73,9 +73,14 @@ function listed(job: ToldJob): ListedJob {
     asWritten: schedule,
     inWords: scheduleInWords,
     state,
-    atStart: /(?:^|; )startup /.test(schedule),
+    otherwise: otherwiseOf(schedule),
     nextAt: instantOf(nextAt) ?? null,
   };
+}
+
+function otherwiseOf(schedule: string): string {
+  if (schedule.startsWith('after ')) return 'after others';
+  return /(?:^|; )startup /.test(schedule) ? 'at start' : 'never';
 }
 
 function history({ id, lastRun, recent }: ToldJob): [JobId, JobHistory][] {

@@ -79,6 +79,7 @@ const skipWords: Record<SkipReason, (answer: Answer) => string> = {
   excluded: (answer) => `it did not run: calendars exclude its day${refusedBy(answer)}`,
   removed: () => 'it did not run: the job left the job file, or was changed, while it waited for its turn',
   claimed_elsewhere: () => 'it did not run again: it had been claimed before',
+  dependency: () => 'it did not run: the jobs it follows or needs did not end as it wants',
 };
 
 const skipAdvice: Record<SkipReason, string> = {
@@ -92,6 +93,7 @@ const skipAdvice: Record<SkipReason, string> = {
   excluded: 'to move such slots to another day: roll: previous or roll: next',
   removed: 'the slots of its new definition count from the moment it was loaded',
   claimed_elsewhere: 'the clock was set back, perhaps: no slot runs twice',
+  dependency: 'when one of them is repeated and ends otherwise, it runs after all: tsched retry',
 };
 
 /** Which calendar, and by what entry. */

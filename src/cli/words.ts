@@ -1,6 +1,7 @@
 /** Schedules in words. The only file that knows cronstrue. */
 import type Cronstrue from 'cronstrue';
 import type { DayRule } from '../calendar.ts';
+import type { AfterTrigger } from '../chain.ts';
 import type { Instant, JobId, Schedule, TriggerDefinition } from '../model.ts';
 import { readCron, usesHash } from '../schedule/cron.ts';
 import type { CronFields } from '../schedule/cron-fields.ts';
@@ -34,6 +35,7 @@ export function scheduleAsWritten(schedule: Schedule, time: (instant: Instant) =
       if (trigger.kind === 'cron') return trigger.expressions;
       if (trigger.kind === 'every') return [`every ${formatDuration(trigger.period)}`];
       if (trigger.kind === 'at') return trigger.instants.map((instant) => `at ${time(instant)}`);
+      if (trigger.kind === 'after') return [afterAsWritten(trigger)];
       return [`startup ${trigger.when}`];
     })
     .join('; ');
@@ -53,7 +55,22 @@ function triggerInWords(
       return `Once, at ${trigger.instants.map(time).join(' and ')}`;
     case 'startup':
       return trigger.when === 'boot' ? 'Once after each boot' : 'At each start of tsched';
+    case 'after':
+      return afterInWords(trigger);
   }
+}
+
+function afterAsWritten({ jobs, on, when }: AfterTrigger): string {
+  const kind = on === 'success' ? '' : ` (${on})`;
+  return `after ${when === 'any' && jobs.length > 1 ? 'any of ' : ''}${jobs.join(', ')}${kind}`;
+}
+
+function afterInWords({ jobs, on, when }: AfterTrigger): string {
+  const [first = '', ...others] = jobs;
+  const ends = { success: 'succeeded', failure: 'failed', finish: 'ended' }[on];
+  if (others.length === 0) return `After ${first} has ${ends}`;
+  const names = jobs.join(', ');
+  return when === 'all' ? `After ${names} have all ${ends}` : `After the first of ${names} has ${ends}`;
 }
 
 /** A cron expression in words; the expression itself where there are none for it. */

@@ -22,16 +22,17 @@ export async function loadDocuments(
   options: LoadOptions,
 ): Promise<LoadedDocuments> {
   const jobs: JobDefinition[] = [];
+  const known = [...(options.jobs ?? []), ...added.keys()];
   const refused: { jobId: JobId; error: Diagnostic }[] = [];
   for (const [directory, list] of Map.groupBy(added, ([, job]) => job.directory)) {
     for (const text of joinDocuments(list.map(([, { document }]) => document))) {
-      const result = await loadText(text, directory, options);
+      const result = await loadText(text, directory, { ...options, jobs: known });
       if (result.ok) jobs.push(...result.file.jobs);
       else await oneByOne(text);
     }
     async function oneByOne(text: string): Promise<void> {
       for (const [jobId, document] of await splitDocuments(text)) {
-        const result = await loadText(document, directory, options);
+        const result = await loadText(document, directory, { ...options, jobs: known });
         if (result.ok) jobs.push(...result.file.jobs);
         else for (const error of result.errors.slice(0, 1)) refused.push({ jobId, error });
       }
@@ -67,6 +68,8 @@ export async function readAddition(
   };
 }
 
-function loadText(text: string, directory: string, options: LoadOptions): Promise<LoadResult> {
-  return loadJobFileApart(join(directory, ADDED_NAME), { ...options, text });
+function loadText(text: string, directory: string, { jobs, ...options }: LoadOptions): Promise<LoadResult> {
+  // A set may have 100,000 of them; who depends on none need not hear of them.
+  const others = jobs !== undefined && /after|needs/.test(text) ? { jobs } : {};
+  return loadJobFileApart(join(directory, ADDED_NAME), { ...options, ...others, text });
 }

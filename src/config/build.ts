@@ -13,7 +13,6 @@ import type {
   PingPolicy,
   Policy,
   ResourceLimits,
-  Retention,
   RetryCondition,
   RetryPolicy,
   Schedule,
@@ -25,14 +24,15 @@ import type {
 } from '../model.ts';
 import { parseInstant } from '../schedule/at.ts';
 import { isProblem, type Problem } from '../schedule/problem.ts';
-import { ALLOWED_INSTANCES, FILE_FIELDS, JOB_FIELDS } from './fields.ts';
+import { afterTrigger, chainErrors, needsPolicy, type ChainValues } from './chain.ts';
+import { ALLOWED_INSTANCES, JOB_FIELDS } from './fields.ts';
 import { NOBODY } from './notifiers.ts';
 import type { Values } from './read.ts';
 import { paramsOf, type ParamsValues } from './params.ts';
 import { defaultsOf } from './shape.ts';
 
 /** What the reader makes of JOB_FIELDS: the types their shapes promise. */
-interface JobValues extends ParamsValues {
+interface JobValues extends ParamsValues, ChainValues {
   cron?: readonly string[];
   every?: Duration;
   anchor?: string;
@@ -147,6 +147,7 @@ export class Builder {
       policy: this.#share('policy', policyOf(values)),
       output: this.#share('output', outputOf(values)),
       ...(telling === undefined ? {} : { telling: this.#share('telling', telling) }),
+      ...(values.needs === undefined ? {} : { needs: this.#share('needs', needsPolicy(values)) }),
     };
   }
 
@@ -209,6 +210,7 @@ function triggersOf(values: JobValues, moment: (key: string, text: string) => In
     triggers.push({ kind: 'at', instants });
   }
   if (values.startup !== undefined) triggers.push({ kind: 'startup', when: values.startup });
+  if (values.after !== undefined) triggers.push(afterTrigger(values.after));
   return triggers;
 }
 
@@ -299,14 +301,6 @@ function outputOf(values: JobValues): OutputPolicy {
   return { maxSize: max_size, keep, log };
 }
 
-const HISTORY = defaultsOf(FILE_FIELDS.history.shape.fields) as { keep: number; max_age: Duration };
-
-/** How much history is kept, of the values of `history:`; `none` is said by leaving the age out. */
-export function retentionOf(own: { keep?: number; max_age?: Duration | 'none' } = {}): Retention {
-  const { keep, max_age } = { ...HISTORY, ...own };
-  return max_age === 'none' ? { keep } : { keep, maxAge: max_age };
-}
-
 /** Undefined when nobody would hear of anything. */
 function tellingOf({ notify = {}, ping, expect = {} }: JobValues): Telling | undefined {
   const { to, after = DEFAULTS.notify.after } = notify;
@@ -333,7 +327,7 @@ function tellingOf({ notify = {}, ping, expect = {} }: JobValues): Telling | und
   };
 }
 
-const TRIGGERS = ['cron', 'every', 'at', 'startup'];
+const TRIGGERS = ['cron', 'every', 'at', 'startup', 'after'];
 const TASKS = ['run', 'command', 'module'];
 
 /** A job's own values over defaults: maps merge, all else replaces, an own trigger or task replaces the default one. */
@@ -364,8 +358,12 @@ export function contradictions(
   const errors: [string, Problem][] = [];
   const warnings: [string, Problem][] = [];
   if (!TRIGGERS.some((key) => key in values)) {
-    errors.push(['', { message: 'nothing says when it runs', hint: 'add cron:, every:, at: or startup:' }]);
+    errors.push([
+      '',
+      { message: 'nothing says when it runs', hint: 'add cron:, every:, at:, startup: or after:' },
+    ]);
   }
+  errors.push(...chainErrors(values));
   const [task, ...more] = TASKS.filter((key) => values[key] !== undefined);
   if (!TASKS.some((key) => key in values)) {
     errors.push(['', { message: 'nothing says what to run', hint: 'add run:, command: or module:' }]);
@@ -379,6 +377,7 @@ export function contradictions(
       warnings.push([key, { message: `has no effect without "${needs}"` }]);
   };
   idle('anchor', 'every');
+  for (const key of ['needs_timeout', 'needs_failed']) idle(key, 'needs');
   for (const key of ['with', 'export', 'isolation']) idle(key, 'module');
   idle('shell', 'run');
   idle('dst', 'cron');

@@ -1,5 +1,6 @@
 /** Every key of the job file: the one table behind validation, defaults, `tsched schema` and the reference page. */
 import { calendars, DAY_FIELDS } from './calendar-fields.ts';
+import { CHAIN_FIELDS } from './chain-fields.ts';
 import { expect, NOTIFIER, NOTIFIER_FIELDS, notify, ping } from './notify-fields.ts';
 import { params } from './params.ts';
 import * as is from './scalars.ts';
@@ -158,6 +159,7 @@ export const JOB_FIELDS = {
     shape: is.choice('daemon', 'boot'),
     about: 'Run once at each start of the daemon, or once for each boot of the host.',
   },
+  ...CHAIN_FIELDS,
   timezone: {
     group: 'when',
     shape: is.zone,

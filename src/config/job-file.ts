@@ -6,14 +6,16 @@ import { globSync } from 'node:fs';
 import { dirname, isAbsolute, join as joinPath, resolve } from 'node:path';
 import type { Instant, JobDefinition, Notifiers, Retention } from '../model.ts';
 import type { Problem } from '../schedule/problem.ts';
-import { Builder, contradictions, retentionOf, withDefaults } from './build.ts';
+import { Builder, contradictions, withDefaults } from './build.ts';
 import { CalendarBook } from './calendars.ts';
+import { Chain } from './chain.ts';
 import { distinct, inLineOrder, type Diagnostic } from './diagnostic.ts';
 import { EnvFiles, type Variables } from './env-file.ts';
 import { hashOf, once } from './hash.ts';
 import { whyNoPattern } from './include.ts';
 import type { Environment } from './interpolate.ts';
 import { NotifierBook } from './notifiers.ts';
+import { retentionOf } from './retention.ts';
 import { Outline, type OutlinedJob } from './outline.ts';
 import { parsePlainYaml } from './plain-yaml.ts';
 import type { Values } from './read.ts';
@@ -51,6 +53,8 @@ export interface LoadOptions {
   readonly tests?: boolean;
   /** Names of the notifiers that another file has for these jobs; then this one may have none. */
   readonly notifiers?: readonly string[];
+  /** Ids of the jobs that another file has, which these may follow or need. */
+  readonly jobs?: readonly string[];
 }
 
 export interface LoadedFile {
@@ -113,6 +117,7 @@ class Loading {
   readonly #loose: Diagnostic[] = [];
   readonly #jobs: JobDefinition[] = [];
   readonly #first = new Map<string, { outline: Outline; job: OutlinedJob }>();
+  readonly #chain = new Chain();
   readonly #builder = new Builder();
   readonly #book: NotifierBook;
   readonly #envFiles: EnvFiles;
@@ -152,6 +157,7 @@ class Loading {
         runTests(outline, { jobs: this.#jobs, calendars: this.#calendars, now: this.#options.now });
     }
     this.#calendars.warn();
+    this.#chain.check(this.#options.jobs);
     return this.#conclude(scope.timezone, main.settings);
   }
 
@@ -331,6 +337,7 @@ class Loading {
       },
       complain,
     );
+    this.#chain.add({ outline, job, values, enabled: definition.enabled });
     this.#warnOfPast(outline, job, definition);
     return definition;
   }

@@ -87,6 +87,15 @@ export class Outline {
     return entries.find((entry) => entry.key === key);
   }
 
+  /** Where a key of a job stands; its id, where the key comes of `defaults`. */
+  spanOfKey(job: OutlinedJob, key: string): Span {
+    return this.#entryIn(job, key) ?? job.entry;
+  }
+
+  #entryIn({ entry: { value } }: OutlinedJob, key: string): Entry | undefined {
+    return key !== '' && value.kind === 'map' ? value.entries.find((one) => one.key === key) : undefined;
+  }
+
   /** Reports at a key of a job, or at its id. */
   say(
     severity: 'error' | 'warning',
@@ -94,9 +103,7 @@ export class Outline {
     at: { key: string; message: string; hint?: string },
   ): void {
     const { key, ...problem } = at;
-    const { value } = job.entry;
-    const entry =
-      key !== '' && value.kind === 'map' ? value.entries.find((one) => one.key === key) : undefined;
+    const entry = this.#entryIn(job, key);
     const path = join(join('jobs', job.id), entry === undefined ? '' : key).replace(/\.$/, '');
     if (severity === 'error') this.reader.problem(entry ?? job.entry, path, problem);
     else this.reader.warning(entry ?? job.entry, path, problem);

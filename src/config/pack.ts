@@ -2,6 +2,7 @@
  * A load result on its way between two processes: lines of JSON, small enough that reading one never holds up a loop.
  * What jobs share crosses once and is shared again on the other side.
  */
+import type { NeedsPolicy } from '../chain.ts';
 import type { JobDefinition, Schedule, Policy, OutputPolicy, Surroundings, Task, Telling } from '../model.ts';
 import type { Parameters } from '../parameter.ts';
 import type { LoadedFile, LoadResult } from './job-file.ts';
@@ -9,7 +10,7 @@ import type { LoadedFile, LoadResult } from './job-file.ts';
 /** Jobs on one line: about 50 kB, half a millisecond of reading. */
 const ROWS = 250;
 
-/** `[id, file, line, enabled, tags, schedule, task, surroundings, policy, output, description, telling, params]`; numbers are parts. */
+/** `[id, file, line, enabled, tags, schedule, task, surroundings, policy, output, description, telling, params, needs]`; numbers are parts. */
 type Row = readonly [
   id: string,
   file: number,
@@ -24,6 +25,7 @@ type Row = readonly [
   description: string | null,
   telling: number | null,
   params: number | null,
+  needs: number | null,
 ];
 
 /** A shell line with its shell as a part; any other task as it is. */
@@ -66,8 +68,20 @@ function line(value: Line): string {
 }
 
 function rowOf(job: JobDefinition, part: (value: unknown) => number): Row {
-  const { id, source, enabled, tags, schedule, task, surroundings, policy, output, description, telling } =
-    job;
+  const {
+    id,
+    source,
+    enabled,
+    tags,
+    schedule,
+    task,
+    surroundings,
+    policy,
+    output,
+    description,
+    telling,
+    needs,
+  } = job;
   return [
     id,
     part(source.file),
@@ -82,6 +96,7 @@ function rowOf(job: JobDefinition, part: (value: unknown) => number): Row {
     description ?? null,
     telling === undefined ? null : part(telling),
     job.params === undefined ? null : part(job.params),
+    needs === undefined ? null : part(needs),
   ];
 }
 
@@ -122,6 +137,7 @@ export class Unpacker {
       description,
       telling,
       params,
+      needs,
     ] = row;
     return {
       id,
@@ -136,6 +152,7 @@ export class Unpacker {
       output: this.#parts[output] as OutputPolicy,
       ...(telling === null ? {} : { telling: this.#parts[telling] as Telling }),
       ...(params === null ? {} : { params: this.#parts[params] as Parameters }),
+      ...(needs === null ? {} : { needs: this.#parts[needs] as NeedsPolicy }),
     };
   }
 

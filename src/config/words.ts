@@ -8,6 +8,7 @@ const FOREIGN_WORDS = {
   every: 'interval period each repeat',
   at: 'date run_at once',
   startup: 'on_startup run_on_start on_boot reboot',
+  after: 'depends_on depends dependencies follows upstream run_after triggered_by',
   run: 'cmd script exec shell_command bash sh',
   command: 'args argv arguments',
   module: 'task import handler function file',
@@ -61,11 +62,13 @@ const ADVICE = new Map([
   ['id', 'the key under jobs: is the id'],
   ['retries', 'write retry: 3, or retry: { limit: 3, delay: 10s }'],
   ['history', 'history: { keep: 1000, max_age: 90d } stands at the top of the file, for all jobs'],
+  ['dependson', 'write after: to start when others end, or needs: to wait for them at its own times'],
+  ['depends', 'write after: to start when others end, or needs: to wait for them at its own times'],
   ['shelltrue', 'run: is always a shell line'],
 ]);
 
 /** Keys of later versions. */
-const LATER = 'pool after http needs dependson depends pools';
+const LATER = 'pool http pools';
 
 export interface KeyProblem {
   readonly message: string;

@@ -1,12 +1,25 @@
-import type { Arguments, Cause, Instant, JobId, RunId, RunRecord, SkipReason, SkipRecord } from '../model.ts';
+import type {
+  Cause,
+  Instant,
+  JobDefinition,
+  JobId,
+  Outcome,
+  RunId,
+  RunRecord,
+  SkipReason,
+  SkipRecord,
+} from '../model.ts';
 import { admit } from '../schedule/admit.ts';
 import { DueQueue } from '../schedule/due-queue.ts';
 import type { TriggerFault } from '../schedule/plan.ts';
 import type { Stretch } from '../schedule/trigger.ts';
 import { Alarm } from './alarm.ts';
+import { causeOf, claimAgain, claimOf, isBacklog } from './claim.ts';
 import { Cohorts } from './cohort.ts';
-import type { ArmedJob, InLine, SlotDesk, TurnOf } from './job.ts';
+import { Followers, type FollowerDesk } from './followers.ts';
+import type { ArmedJob, ByHand, InLine, TurnOf } from './job.ts';
 import type { AttemptReport, Clock, EngineEvent, Executor, Observer, Store, Supervisor } from './ports.ts';
+import { Needs, type NeedDesk } from './needs.ts';
 import { RunList } from './run-list.ts';
 import { ActiveRun, type RunSurroundings } from './run.ts';
 
@@ -23,15 +36,13 @@ export interface EnginePorts {
   readonly supervisor?: Supervisor | undefined;
 }
 
-const NONE: readonly never[] = [];
-
 type Run = ActiveRun<TurnOf>;
 
 /**
  * Decides what becomes of each slot whose turn has come: starts it, lets it wait, or skips it with a reason. All claims
  * and skips of one tick reach the store in one call. Holds the bound on runs of the whole daemon.
  */
-export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
+export class Desk implements FollowerDesk, NeedDesk, RunSurroundings<TurnOf> {
   readonly clock: Clock;
   readonly alarm: Alarm;
   readonly cohorts: Cohorts;
@@ -40,6 +51,10 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
   readonly random: () => number;
   /** Every run that is claimed and not finished. */
   readonly runs = new RunList<Run>();
+  /** All that are known, loaded or with a run that is not over; the engine's. */
+  jobs: ReadonlyMap<JobId, ArmedJob> = new Map();
+  readonly followers = new Followers(this);
+  readonly needs = new Needs(this);
   /** Set once: from then on nothing new starts. */
   closing = false;
   /** The clock was set by this much more than time passed; the engine re-arms what needs it. */
@@ -67,7 +82,7 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
     this.alarm = new Alarm(ports.clock, {
       stepped: (by) => this.onStep(by),
       rung: () => {
-        this.#commit();
+        this.commit();
         ports.supervisor?.rung();
       },
       every: ports.supervisor?.every,
@@ -87,19 +102,18 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
   offer(turn: TurnOf): void {
     const { job } = turn;
     if (this.closing) return this.#skip(turn, 'shutdown');
-    const { active, waiting, inLine } = job;
     const paused = job.isPaused(this.clock.now());
-    if (!paused && !job.isBusy) return this.#begin(turn);
-    const occupancy = { active: active.length + inLine.length, waiting: waiting.length, paused };
+    if (!paused && !job.isBusy) return this.begin(turn);
+    const occupancy = { active: job.begun, waiting: job.waiting.length, paused };
     const admission = admit(job.definition.policy, occupancy);
     // Slots caught up together do not crowd each other out: they wait for their turn.
     if (isBacklog(turn) && admission.kind !== 'start' && !paused) {
-      job.waiting = [...waiting, turn];
+      job.waiting = [...job.waiting, turn];
       return;
     }
     switch (admission.kind) {
       case 'start':
-        return this.#begin(turn);
+        return this.begin(turn);
       case 'wait':
         return this.#wait(turn);
       case 'replace':
@@ -131,26 +145,20 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
     this.emit({ kind: 'job_disabled', jobId: job.definition.id, message: fault.message });
   }
 
+  skip(job: ArmedJob, stretch: Pick<SkipRecord, 'scheduledAt' | 'through' | 'count' | 'reason'>): void {
+    this.#record(job, { jobId: job.definition.id, ...stretch, at: this.now() });
+  }
+
   /** Starts a run that no slot asked for. It passes by overlap and limits: somebody wants it now. */
-  runNow(job: ArmedJob, given: Arguments | undefined): Run {
+  runNow(job: ArmedJob, { scheduledAt, ...given }: ByHand): Run {
     const now = this.clock.now();
-    const turn = { job, slot: now, dueAt: now, caughtUp: false };
-    return this.#claim(given === undefined ? turn : { ...turn, with: given }, 'manual');
+    return this.#claim({ job, slot: scheduledAt ?? now, dueAt: now, caughtUp: false, ...given }, 'manual');
   }
 
   /** Takes up a run that an earlier daemon left. It passes by overlap and limits, but counts for them. */
   takeUp(job: ArmedJob, record: RunRecord): Promise<void> {
-    const { id, jobId, scheduledAt, cause, claimedAt, with: given } = record;
-    const claim: RunRecord = {
-      id,
-      jobId,
-      scheduledAt,
-      cause,
-      claimedAt,
-      state: 'claimed',
-      attempts: NONE,
-      ...(given !== undefined && { with: given }),
-    };
+    const { scheduledAt, cause, claimedAt } = record;
+    const claim = claimAgain(record);
     const turn = { job, slot: scheduledAt, dueAt: claimedAt, caughtUp: cause === 'catch_up' };
     const run = new ActiveRun<TurnOf>(this, { turn, definition: job.definition, claim });
     this.runs.add(run);
@@ -160,10 +168,11 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
 
   /** Gives up every slot of the job that waits for its turn. */
   forget(job: ArmedJob, reason: SkipReason): void {
-    const { waiting, inLine } = job;
+    const { waiting, inLine, held } = job;
     job.waiting = [];
-    for (const turn of waiting) this.#skip(turn, reason);
+    for (const turn of waiting) this.#giveUp(turn, reason);
     for (const place of inLine) this.#leaveLine(place, reason);
+    for (const turn of held) if (this.needs.release(turn)) this.#giveUp(turn, reason);
   }
 
   reported(run: Run, attempt: number, report: AttemptReport): void {
@@ -178,18 +187,42 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
     const { job } = run.turn;
     this.runs.delete(run);
     job.active = job.active.filter((other) => other !== run);
+    this.#passOn(run);
     this.#promote(job);
     this.#fill();
     this.onReleased();
+  }
+
+  /** A set of jobs is about to change. */
+  loading(definitions: readonly JobDefinition[]): Promise<void> {
+    this.followers.loading();
+    return this.needs.learn(definitions);
+  }
+
+  /** All jobs of a set have their places: what others wait for can be told. */
+  loaded(): void {
+    this.needs.stirAll();
+    this.followers.loaded();
   }
 
   left(): void {
     this.onReleased();
   }
 
-  #begin(turn: TurnOf): void {
+  /** Its end was recorded just now; what follows from it is to be in the same batch, whatever becomes of this daemon. */
+  #passOn(run: Run): void {
+    const { jobId } = run.claim;
+    if (!this.followers.isFollowed(jobId) && !this.needs.isNeeded(jobId)) return;
+    this.needs.ended(run.record);
+    this.followers.ended(run.record);
+    this.commit();
+  }
+
+  /** A slot that its job's policies let begin: unless it must wait for jobs it needs, or for a place, it is claimed. */
+  begin(turn: TurnOf): void {
+    if (this.needs.holds(turn)) return;
     if (this.runs.size < this.#maxRuns && this.#line.size === 0) {
-      this.#claim(turn, turn.caughtUp ? 'catch_up' : 'schedule');
+      this.#claim(turn, causeOf(turn));
       return;
     }
     const { job, slot, dueAt } = turn;
@@ -211,6 +244,7 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
     const { job } = turn;
     this.#wait(turn);
     for (const place of job.inLine) this.#leaveLine(place, 'overlap');
+    for (const held of job.held) if (this.needs.release(held)) this.#skip(held, 'overlap');
     for (const run of job.active) run.cancel('replaced');
     this.#promote(job);
   }
@@ -219,10 +253,10 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
   #promote(job: ArmedJob): void {
     const { overlap, maxInstances } = job.definition.policy;
     const room = overlap === 'allow' ? maxInstances : 1;
-    while (job.waiting.length > 0 && job.active.length + job.inLine.length < room) {
+    while (job.waiting.length > 0 && job.begun < room) {
       const [turn, ...rest] = job.waiting;
       job.waiting = rest;
-      if (turn !== undefined) this.#begin(turn);
+      if (turn !== undefined) this.begin(turn);
     }
   }
 
@@ -236,34 +270,37 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
       if (grace !== undefined && this.clock.now() - turn.dueAt > grace) {
         this.#skip(turn, 'misfire');
         this.#promote(turn.job);
-      } else this.#claim(turn, turn.caughtUp ? 'catch_up' : 'schedule');
+      } else this.#claim(turn, causeOf(turn));
     }
   }
 
   #leaveLine({ turn, place }: InLine, reason: SkipReason): void {
     this.#line.remove(place);
     turn.job.inLine = turn.job.inLine.filter((entry) => entry.turn !== turn);
-    this.#skip(turn, reason);
+    this.#giveUp(turn, reason);
   }
 
-  #claim(turn: TurnOf, cause: Cause): Run {
-    const { job, slot } = turn;
+  /** What follows others is known to the next daemon, though nothing is claimed. */
+  #giveUp(turn: TurnOf, reason: SkipReason): void {
+    const isLeft = reason === 'shutdown' && turn.upstream !== undefined && this.store.durable;
+    if (!isLeft) this.#skip(turn, reason);
+  }
+
+  unmet(turn: TurnOf, failed: Outcome | undefined): void {
+    if (failed === undefined) this.#skip(turn, 'dependency');
+    else this.#claim(turn, causeOf(turn), failed);
+    this.#promote(turn.job);
+  }
+
+  /** `refusal`: the end of a run that never begins. */
+  #claim(turn: TurnOf, cause: Cause, refusal?: Outcome): Run {
+    const { job } = turn;
     const { definition } = job;
     const now = this.now();
-    const claim: RunRecord = {
-      id: this.#ports.newRunId(now),
-      jobId: definition.id,
-      scheduledAt: slot,
-      cause,
-      claimedAt: now,
-      state: 'claimed',
-      attempts: NONE,
-    };
-    const run = new ActiveRun<TurnOf>(this, {
-      turn,
-      definition,
-      claim: turn.with === undefined ? claim : { ...claim, with: turn.with },
-    });
+    const upstream = turn.upstream ?? turn.needed ?? (definition.needs && this.needs.met(turn));
+    const claim = claimOf(turn, { id: this.#ports.newRunId(now), cause, now, upstream, refusal });
+    const run = new ActiveRun<TurnOf>(this, { turn, definition, claim, refusal });
+    if (cause === 'dependency') this.followers.settled(turn);
     this.runs.add(run);
     job.active = job.active.length === 0 ? [run] : [...job.active, run];
     this.#claims.push(run);
@@ -271,7 +308,8 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
     return run;
   }
 
-  #skip({ job, slot }: Pick<TurnOf, 'job' | 'slot'>, reason: SkipReason): void {
+  #skip({ job, slot, upstream }: Pick<TurnOf, 'job' | 'slot' | 'upstream'>, reason: SkipReason): void {
+    if (upstream !== undefined) this.followers.settled({ job, slot });
     this.#record(job, {
       jobId: job.definition.id,
       scheduledAt: slot,
@@ -286,20 +324,26 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
     this.#skips.push({ job, skip });
     this.emit({ kind: 'slots_skipped', skip });
     this.#commitSoon();
+    this.needs.stir(skip.jobId);
+    this.followers.skipped(skip);
   }
 
   /** Outside a tick (a run ended, an operator asked) the decisions of one turn of the loop still go together. */
   #commitSoon(): void {
     if (this.#committing) return;
     this.#committing = true;
-    queueMicrotask(() => this.#commit());
+    queueMicrotask(() => this.commit());
   }
 
-  #commit(): void {
+  /** Hands all decisions of this turn of the loop to the store. */
+  commit(): void {
+    this.needs.settle();
     this.#committing = false;
     this.#decidedAt = undefined;
     const claims = this.#claims;
     const skips = this.#skips;
+    const joins = this.followers.takeChanges();
+    if (joins.length > 0) this.store.join(joins).catch((error: unknown) => this.storeFailed(error));
     if (claims.length + skips.length === 0) return;
     this.#claims = [];
     this.#skips = [];
@@ -330,7 +374,8 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
     }
     runs.forEach((run, index) => {
       if (!won(index)) {
-        this.#skip(run.turn, 'claimed_elsewhere');
+        // A follower's slot comes again when what it follows is repeated.
+        if (run.claim.cause !== 'dependency') this.#skip(run.turn, 'claimed_elsewhere');
         run.withdraw();
         return;
       }
@@ -351,9 +396,4 @@ export class Desk implements SlotDesk, RunSurroundings<TurnOf> {
       for (const { run, attempt, report } of reports) run.take(attempt, report);
     }
   }
-}
-
-/** One of several missed slots that `misfire: all` catches up. */
-function isBacklog(turn: TurnOf): boolean {
-  return turn.caughtUp && turn.job.definition.policy.misfire.run === 'all';
 }

@@ -1,5 +1,4 @@
 import type {
-  Arguments,
   CancelledBy,
   Duration,
   Instant,
@@ -15,8 +14,9 @@ import { isAllowed } from '../schedule/calendar.ts';
 import { fingerprint } from '../schedule/fingerprint.ts';
 import { Desk, type EnginePorts } from './desk.ts';
 import { censusOf, type Census } from './census.ts';
-import { ArmedJob, soonest, type NextSlot } from './job.ts';
+import { ArmedJob, soonest, type ByHand, type NextSlot } from './job.ts';
 import { statusOf, type JobStatus } from './job-status.ts';
+import { sliced } from './slices.ts';
 import { orphan } from './orphan.ts';
 import { believed, Placing, REANCHOR } from './placing.ts';
 import type { ActiveRun } from './run.ts';
@@ -39,10 +39,6 @@ export interface ApplySummary {
   readonly unchanged: number;
 }
 
-/** How long, and over how many jobs, to work before the loop has its turn: a reload of 100,000 jobs delays no start. */
-const SLICE: Duration = 5;
-const MOST_IN_SLICE = 500;
-
 /**
  * The part that moves in time. One alarm wakes it; pure functions of schedule/ decide; the desk acts. `start`, `apply`
  * and `stop` may be called at any moment; they take effect one after another.
@@ -59,6 +55,7 @@ export class Engine {
   constructor(ports: EnginePorts, settings: EngineSettings) {
     this.#desk = new Desk(ports, settings.maxConcurrentRuns);
     this.#settings = settings;
+    this.#desk.jobs = this.#jobs;
     this.#desk.onStep = (by) => this.#clockStepped(by);
   }
 
@@ -70,15 +67,19 @@ export class Engine {
     return this.#inTurn(async () => {
       const { clock, store } = this.#desk;
       const startedAt = clock.now();
-      const [places, pauses, unfinished] = await Promise.all([
+      const [places, pauses, unfinished, joins] = await Promise.all([
         store.places(),
         store.pauses(),
         store.unfinished(),
+        store.joins(),
       ]);
-      await this.#sliced(definitions, (definition) => {
+      this.#desk.followers.load(joins);
+      await this.#desk.needs.learn(definitions);
+      await sliced(this.#desk, definitions, (definition) => {
         const job = new ArmedJob(definition, this.#desk);
         job.pause = pauses.get(definition.id);
         this.#jobs.set(definition.id, job);
+        this.#desk.followers.set(definition);
       });
       if (this.#desk.closing) return;
       // Before anything is due: whether a job is busy decides what becomes of its slots.
@@ -86,12 +87,13 @@ export class Engine {
       await this.#takingUp;
       const placement = new Placing();
       for (const id of places.keys()) placement.gone.add(id);
-      await this.#sliced(definitions, ({ id }) => {
+      await sliced(this.#desk, definitions, ({ id }) => {
         const job = this.#jobs.get(id);
         if (job !== undefined) this.#arm(job, { startedAt, known: places.get(id), placement });
       });
       // Not all were looked at: those that were not have gone nowhere.
       if (this.#desk.closing) placement.gone.clear();
+      else this.#desk.loaded();
       await this.#place(placement);
       if (!this.#desk.closing) this.#desk.emit({ kind: 'engine_started', jobs: definitions.length });
     });
@@ -106,15 +108,17 @@ export class Engine {
       const summary = { added: [] as JobId[], changed: [] as JobId[], removed: [] as JobId[], unchanged: 0 };
       const stay = new Set<JobId>();
       const placement = new Placing();
-      await this.#sliced(definitions, (definition) => {
+      await this.#desk.loading(definitions);
+      await sliced(this.#desk, definitions, (definition) => {
         stay.add(definition.id);
         this.#change(definition, summary, placement);
       });
-      await this.#sliced([...this.#jobs.keys()], (id) => {
+      await sliced(this.#desk, [...this.#jobs.keys()], (id) => {
         if (stay.has(id) || !this.#remove(id)) return;
         summary.removed.push(id);
         placement.gone.add(id);
       });
+      if (!this.#desk.closing) this.#desk.loaded();
       await this.#place(placement);
       if (!this.#desk.closing) this.#desk.emit({ kind: 'jobs_applied', ...summary });
       return summary;
@@ -132,7 +136,7 @@ export class Engine {
   }
 
   /** Runs a job once, now, beside its schedule. Undefined: no such job, or the engine is stopping. */
-  runNow(jobId: JobId, given?: Arguments): RunRecord | undefined {
+  runNow(jobId: JobId, given: ByHand = {}): RunRecord | undefined {
     const job = this.#jobs.get(jobId);
     if (job === undefined || !job.loaded || this.#desk.closing) return undefined;
     return this.#desk.runNow(job, given).record;
@@ -316,6 +320,7 @@ export class Engine {
     job.definition = definition;
     job.loaded = true;
     this.#jobs.set(definition.id, job);
+    this.#desk.followers.set(definition);
     if (kind === 'added' || kind === 'rescheduled') job.arm(now);
     else if (kind === 'changed') job.requeue();
     if (!definition.enabled) this.#desk.forget(job, 'removed');
@@ -331,6 +336,7 @@ export class Engine {
       job.loaded = false;
       job.disarm();
       this.#desk.forget(job, 'removed');
+      this.#desk.followers.delete(id);
     }
     if (!job.isBusy) this.#jobs.delete(id);
     return loaded;
@@ -363,29 +369,6 @@ export class Engine {
       if (job.definition.enabled) placement.add(job.definition, clock.now());
     }
     void this.#place(placement);
-  }
-
-  /** Works through a list without holding the loop: between slices, what is due is started. Ends when the engine stops. */
-  async #sliced<T>(items: readonly T[], action: (item: T) => void): Promise<void> {
-    const { alarm, clock } = this.#desk;
-    if (this.#desk.closing) return;
-    let begun = clock.monotonic();
-    alarm.ring();
-    for (const [index, item] of items.entries()) {
-      if (index % MOST_IN_SLICE === MOST_IN_SLICE - 1 || clock.monotonic() - begun > SLICE) {
-        await this.#breathe();
-        if (this.#desk.closing) return;
-        begun = clock.monotonic();
-        alarm.ring();
-      }
-      action(item);
-    }
-  }
-
-  #breathe(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#desk.clock.after(0, resolve);
-    });
   }
 
   #inTurn<T>(action: () => Promise<T>): Promise<T> {

@@ -24,7 +24,7 @@ export function statusOf(job: ArmedJob, now: Instant): JobStatus {
     pause: job.isPaused(now) ? job.pause : undefined,
     fault,
     active: job.active.map(({ record }) => record),
-    waiting: job.waiting.length + job.inLine.length,
+    waiting: job.waiting.length + job.inLine.length + job.held.length,
   };
 }
 

@@ -1,4 +1,4 @@
-import type { Arguments, Duration, Instant, JobDefinition, JobId, Pause, Place } from '../model.ts';
+import type { Arguments, Duration, Instant, JobDefinition, JobId, Pause, Place, Upstream } from '../model.ts';
 import type { Due } from '../schedule/due-queue.ts';
 import { jitterOf } from '../schedule/jitter.ts';
 import { MOMENT, plan, slotAfter, TriggerFault, type Plan } from '../schedule/plan.ts';
@@ -19,6 +19,15 @@ export interface TurnOf {
   readonly caughtUp: boolean;
   /** Of a run by hand. */
   readonly with?: Arguments;
+  /** Of a job that follows others: how they ended. */
+  readonly upstream?: readonly Upstream[];
+  /** Of a job that needs others, once it waits for them no more: how they stood. */
+  readonly needed?: readonly Upstream[];
+}
+
+/** What a run by hand is given along, and, of one that repeats another, what that one had. */
+export interface ByHand extends Pick<TurnOf, 'with' | 'upstream'> {
+  readonly scheduledAt?: Instant;
 }
 
 /** A slot that waits for a place among all runs of the daemon. */
@@ -62,6 +71,8 @@ export class ArmedJob implements Member {
   /** Slots that wait for an active run of this job to end, oldest first. */
   waiting: readonly TurnOf[] = NONE;
   inLine: readonly InLine[] = NONE;
+  /** Slots that wait for jobs that this one needs. */
+  held: readonly TurnOf[] = NONE;
   readonly #desk: SlotDesk;
   place = -1;
   #trigger: Trigger | undefined;
@@ -76,19 +87,45 @@ export class ArmedJob implements Member {
   }
 
   get isBusy(): boolean {
-    return this.active.length + this.waiting.length + this.inLine.length > 0;
+    return this.begun + this.waiting.length > 0;
   }
 
   /** The oldest slot that has come and is not decided: it waits for its turn, or for its jitter to pass. */
   get undecided(): Instant | undefined {
-    const { waiting, inLine } = this;
-    if (waiting.length + inLine.length === 0 && this.#jittered === undefined) return undefined;
+    const { waiting, inLine, held } = this;
+    if (this.#waiting === 0 && this.#jittered === undefined) return undefined;
     const slots = [
-      ...waiting.map(({ slot }) => slot),
+      ...[...waiting, ...held].map(({ slot }) => slot),
       ...inLine.map(({ turn }) => turn.slot),
       ...(this.#jittered?.keys() ?? []),
     ];
     return slots.length === 0 ? undefined : Math.min(...slots);
+  }
+
+  /** Slots that its policies let begin: their runs, and those that still wait for a place or for other jobs. */
+  get begun(): number {
+    return this.active.length + this.inLine.length + this.held.length;
+  }
+
+  get #waiting(): number {
+    return this.waiting.length + this.inLine.length + this.held.length;
+  }
+
+  /** Whether a run that its trigger asked for by then is not over, or still to come. */
+  isDueBy(slot: Instant): boolean {
+    const { nextSlot = Number.POSITIVE_INFINITY, undecided = Number.POSITIVE_INFINITY } = this;
+    if (Math.min(nextSlot, undecided) <= slot) return true;
+    return this.active.some(({ claim }) => claim.cause !== 'manual' && claim.scheduledAt <= slot);
+  }
+
+  /** Whether it has a run for that slot that is not over, or will decide over it. */
+  awaits(slot: Instant): boolean {
+    if (this.active.some(({ claim }) => claim.scheduledAt === slot)) return true;
+    if ([...this.waiting, ...this.held].some((turn) => turn.slot === slot)) return true;
+    if (this.inLine.some(({ turn }) => turn.slot === slot)) return true;
+    if (this.#jittered?.has(slot) === true) return true;
+    const { nextSlot } = this;
+    return nextSlot !== undefined && nextSlot <= slot && this.#trigger?.next(slot - 1) === slot;
   }
 
   isPaused(now: Instant): boolean {

@@ -2,6 +2,7 @@
  * What the engine needs from the world, declared by the engine. Adapters (tasks/, store/, observe/) implement these
  * and know nothing else of the engine; app.ts puts them together.
  */
+import type { Join } from '../join.ts';
 import type { Message, Told } from '../message.ts';
 import type {
   AddedJob,
@@ -163,6 +164,10 @@ export interface Store {
   request(key: string, now: Instant): KeyedRequest | undefined;
   /** Is known at once, and recorded together with the next claim, or not at all: that of the run it was begun for. */
   keepRequest(request: KeyedRequest): void;
+  /** What is known of slots of jobs that follow others. Asked once, at the start. */
+  joins(): Promise<readonly Join[]>;
+  /** Records together, or not at all, with what was saved and claimed in the same turn of the loop. Those that are over go. */
+  join(joins: readonly Join[]): Promise<void>;
   /** Messages that nobody has settled, oldest first. Asked once, at the start. */
   messages(): Promise<readonly Message[]>;
   /** Asked once, at the start. */
@@ -173,6 +178,8 @@ export interface Store {
   settle(ids: readonly string[]): Promise<void>;
   /** Newest first: of one job by scheduled time, of all by the moment of decision. */
   history(query: HistoryQuery): Promise<readonly HistoryRow[]>;
+  /** Of each of these jobs the newest run that is over; of runs by hand only those that succeeded. */
+  latest(jobIds: readonly JobId[]): Promise<readonly RunRecord[]>;
   /** Scheduled time of the job's newest run that succeeded. */
   previousSuccess(jobId: JobId): Instant | undefined;
   /** Resolves when all that was asked for is recorded, or cannot be. */
@@ -198,7 +205,9 @@ export type EngineEvent =
       readonly kind: 'run_waiting';
       readonly jobId: JobId;
       readonly scheduledAt: Instant;
-      readonly reason: 'overlap' | 'limit';
+      readonly reason: 'overlap' | 'limit' | 'dependency';
+      /** Of `dependency`: the jobs that it needs and waits for. */
+      readonly jobs?: readonly JobId[];
     }
   | {
       readonly kind: 'attempt_started';

@@ -73,15 +73,18 @@ export class ActiveRun<Turn = unknown> {
   #retryTicket: Ticket | undefined;
   #attemptBegan: Duration = 0;
   #cancelled: CancelledBy | undefined;
+  /** The end that it was claimed with: it never begins. */
+  readonly #refusal: Outcome | undefined;
 
   constructor(
     around: RunSurroundings<Turn>,
-    run: { turn: Turn; definition: JobDefinition; claim: RunRecord },
+    run: { turn: Turn; definition: JobDefinition; claim: RunRecord; refusal?: Outcome | undefined },
   ) {
     this.#around = around;
     this.turn = run.turn;
     this.definition = run.definition;
     this.claim = run.claim;
+    this.#refusal = run.refusal;
   }
 
   get state(): RunState {
@@ -96,14 +99,14 @@ export class ActiveRun<Turn = unknown> {
 
   /** Begins the first attempt, unless it was cancelled meanwhile. Call once, after the slot's claim is recorded. */
   start(): void {
-    if (this.#cancelled === undefined) this.#attempt();
+    if (this.#cancelled === undefined && this.#refusal === undefined) this.#attempt();
   }
 
-  /** Ends a run that was cancelled while its claim was under way: after the starts of its tick, before their reports. */
+  /** Ends a run that is not to begin, or was cancelled while its claim was under way: after the starts of its tick, before their reports. */
   settleClaim(): void {
-    if (this.#state === 'claimed' && this.#cancelled !== undefined) {
-      this.#finish({ kind: 'cancelled', by: this.#cancelled });
-    }
+    if (this.#state !== 'claimed') return;
+    if (this.#refusal !== undefined) this.#finish(this.#refusal);
+    else if (this.#cancelled !== undefined) this.#finish({ kind: 'cancelled', by: this.#cancelled });
   }
 
   /** Lets go of a slot that turned out to be claimed by another: this run never was. */

@@ -37,6 +37,15 @@ function ofRun(event: RunEvent): object {
   }
 }
 
+function waitingShape({
+  jobId,
+  scheduledAt,
+  reason,
+  jobs = [],
+}: Extract<DaemonEvent, { kind: 'run_waiting' }>) {
+  return { jobId, scheduledAt: iso(scheduledAt), reason, jobs };
+}
+
 function ofOthers(event: Exclude<DaemonEvent, RunEvent>): object {
   switch (event.kind) {
     case 'engine_started':
@@ -52,7 +61,7 @@ function ofOthers(event: Exclude<DaemonEvent, RunEvent>): object {
     case 'slots_skipped':
       return { skip: skipShape(event.skip) };
     case 'run_waiting':
-      return { jobId: event.jobId, scheduledAt: iso(event.scheduledAt), reason: event.reason };
+      return waitingShape(event);
     case 'job_disabled':
       return { jobId: event.jobId, message: event.message };
     case 'job_paused':

@@ -41,6 +41,7 @@ const SKIPS = [
   'excluded',
   'removed',
   'claimed_elsewhere',
+  'dependency',
 ];
 
 const outcome: Schema = {

@@ -43,6 +43,7 @@ const skipWords: Record<SkipReason, string> = {
   excluded: 'calendars exclude the day',
   removed: 'the job was removed or changed',
   claimed_elsewhere: 'the slot had been claimed before',
+  dependency: 'the jobs it follows or needs did not end as it wants',
 };
 
 const recoveredWords = {
@@ -105,12 +106,17 @@ export function eventLine(event: EngineEvent, telling: Telling): LogLine {
     case 'message_dropped':
       return deliveryLine(event);
     case 'run_waiting':
-      return line('info', `waits for ${event.reason === 'overlap' ? 'the run before it' : 'a free place'}`, {
+      return line('info', `waits for ${waitedFor(event)}`, {
         event: event.kind,
         job: event.jobId,
         slot: iso(event.scheduledAt),
       });
   }
+}
+
+function waitedFor({ reason, jobs = [] }: Extract<EngineEvent, { kind: 'run_waiting' }>): string {
+  if (reason === 'dependency') return `${jobs.join(', ')} to succeed`;
+  return reason === 'overlap' ? 'the run before it' : 'a free place';
 }
 
 function degraded({ kind, message, hint }: Extract<EngineEvent, { kind: 'store_degraded' }>): LogLine {

@@ -50,6 +50,7 @@ const REASONS = [
   'excluded',
   'removed',
   'claimed_elsewhere',
+  'dependency',
 ] as const satisfies readonly SkipReason[];
 
 /** A part of a scrape, in characters, after which the loop has its turn. */

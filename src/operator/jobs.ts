@@ -9,8 +9,8 @@ import type { Wording } from './wording.ts';
 
 export function stateOf({ state, nextSlot, definition }: JobStatus): JobState {
   if (state !== 'enabled') return state;
-  const atStart = definition.schedule.triggers.some(({ kind }) => kind === 'startup');
-  return nextSlot !== undefined || atStart ? 'scheduled' : 'ended';
+  const comesUnseen = definition.schedule.triggers.some(({ kind }) => kind === 'startup' || kind === 'after');
+  return nextSlot !== undefined || comesUnseen ? 'scheduled' : 'ended';
 }
 
 /** What else is known of a job. */

@@ -16,7 +16,7 @@ type Values = Readonly<Record<string, unknown>>;
 
 /** What a definition says, under the names that the job file has for it. */
 function valuesOf(definition: JobDefinition): Values {
-  const { task, surroundings, policy, output, telling, description, tags, enabled } = definition;
+  const { task, surroundings, policy, output, telling, needs, description, tags, enabled } = definition;
   const { cwd, env, inheritEnv, user, group, umask, nice, limits, stdin } = surroundings;
   return {
     ...valuesOfSchedule(definition.schedule),
@@ -46,13 +46,16 @@ function valuesOf(definition: JobDefinition): Values {
     notify: telling?.notify,
     ping: telling?.ping,
     expect: telling?.expect,
+    needs: needs?.jobs,
+    needs_timeout: needs?.timeout,
+    needs_failed: needs?.failed,
     description,
     tags,
   };
 }
 
 function valuesOfSchedule({ triggers, timezone, dst, start, end, days, jitter }: Schedule): Values {
-  const values: Record<string, unknown> = { cron: [], every: [], anchor: [], at: [], startup: [] };
+  const values: Record<string, unknown> = { cron: [], every: [], anchor: [], at: [], startup: [], after: [] };
   const add = (key: string, value: unknown): void => void (values[key] as unknown[]).push(value);
   for (const trigger of triggers) {
     switch (trigger.kind) {
@@ -68,6 +71,9 @@ function valuesOfSchedule({ triggers, timezone, dst, start, end, days, jitter }:
         break;
       case 'startup':
         add('startup', trigger.when);
+        break;
+      case 'after':
+        add('after', trigger);
         break;
     }
   }

@@ -28,6 +28,7 @@ const PARTS = [
   'description',
   'tags',
   'telling',
+  'needs',
 ] as const;
 
 /** Structural equality of plain data. The order of keys and where the text stands in the file do not matter. */

@@ -20,7 +20,7 @@ const compiled = new WeakMap<Schedule, Trigger>();
 const NEVER: Trigger = { next: () => undefined };
 
 /**
- * All triggers of a schedule but `startup`, merged, between `start` and `end`; without jitter. The same expressions in the
+ * All triggers of a schedule that go by the clock, merged, between `start` and `end`; without jitter. The same expressions in the
  * same zone give the same trigger object, whatever the job (its id matters only where H is used).
  *
  * @throws ScheduleProblem on a definition that validation refuses
@@ -54,6 +54,7 @@ function compileDefinition(definition: TriggerDefinition, schedule: Schedule, jo
     case 'at':
       return [instantsTrigger(definition.instants)];
     case 'startup':
+    case 'after':
       return [];
   }
 }

@@ -1,5 +1,6 @@
 /** What is to be recorded together: the decisions of a tick, and what became of runs meanwhile. */
 import type { Placement, Posting } from '../engine/ports.ts';
+import { joinKey, type Join } from '../join.ts';
 import type { Message, Told } from '../message.ts';
 import type {
   AddedJob,
@@ -29,6 +30,7 @@ export interface BatchData {
   /** null: removed */
   readonly added: readonly (readonly [JobId, AddedJob | null])[];
   readonly requests: readonly KeyedRequest[];
+  readonly joins: readonly Join[];
   readonly messages: readonly Message[];
   readonly settled: readonly string[];
   /** null: forgotten */
@@ -50,6 +52,7 @@ export class Batch {
   readonly #pauses = new Map<JobId, Pause | null>();
   readonly #added = new Map<JobId, AddedJob | null>();
   readonly #requests = new Map<string, KeyedRequest>();
+  readonly #joins = new Map<string, Join>();
   readonly #messages = new Map<string, Message>();
   readonly #settled = new Set<string>();
   readonly #told = new Map<JobId, Told | null>();
@@ -57,7 +60,7 @@ export class Batch {
 
   get isEmpty(): boolean {
     const kept = [this.#placed, this.#gone, this.#pauses, this.#added];
-    const rest = [...kept, this.#requests, this.#messages, this.#settled, this.#told];
+    const rest = [...kept, this.#requests, this.#joins, this.#messages, this.#settled, this.#told];
     return this.size === 0 && rest.every(({ size }) => size === 0);
   }
 
@@ -115,6 +118,10 @@ export class Batch {
     this.#requests.set(request.key, request);
   }
 
+  join(joins: readonly Join[]): void {
+    for (const join of joins) this.#joins.set(joinKey(join), join);
+  }
+
   post({ messages, told }: Posting): void {
     for (const message of messages) this.#messages.set(message.id, message);
     for (const [jobId, known] of told) this.#told.set(jobId, known);
@@ -137,6 +144,7 @@ export class Batch {
     for (const [jobId, pause] of later.#pauses) this.#pauses.set(jobId, pause);
     for (const [jobId, job] of later.#added) this.setAdded(jobId, job ?? undefined);
     for (const request of later.#requests.values()) this.keepRequest(request);
+    this.join([...later.#joins.values()]);
     this.post({ messages: [...later.#messages.values()], told: later.#told });
     this.settle([...later.#settled]);
   }
@@ -165,6 +173,7 @@ export class Batch {
       pauses: [...this.#pauses],
       added: [...this.#added],
       requests: [...this.#requests.values()],
+      joins: [...this.#joins.values()],
       messages: [...this.#messages.values()],
       settled: [...this.#settled],
       told: [...this.#told],
@@ -183,6 +192,7 @@ const LISTS = [
   'pauses',
   'added',
   'requests',
+  'joins',
   'messages',
   'settled',
   'told',

@@ -1,4 +1,5 @@
 import type { HistoryQuery, HistoryRow, Placement, Posting, Store } from '../engine/ports.ts';
+import type { Join } from '../join.ts';
 import type { Message, Told } from '../message.ts';
 import type {
   AddedJob,
@@ -11,6 +12,7 @@ import type {
   RunRecord,
   SkipRecord,
 } from '../model.ts';
+import { Joins } from './joins.ts';
 import { Outbox } from './outbox.ts';
 import { Places } from './places.ts';
 import { Requests } from './requests.ts';
@@ -28,6 +30,9 @@ export class MemoryStore implements Store {
   readonly #pauses = new Map<JobId, Pause>();
   readonly #added = new Map<JobId, AddedJob>();
   readonly #requests = new Requests();
+  readonly #joins = new Joins();
+  /** Slots of followers that have a run: these come in any order, so that a place cannot tell. */
+  readonly #followed = new Set<string>();
   readonly #outbox = new Outbox();
   readonly #successes = new Map<JobId, Instant>();
   #skips: SkipRecord[] = [];
@@ -45,7 +50,10 @@ export class MemoryStore implements Store {
     let taken: Set<string> | undefined;
     const won = runs.map((run) => {
       // A slot newer than all before cannot have been claimed; only a clock set far back asks for older ones.
-      if (run.cause !== 'manual' && this.#places.isDecided(run.jobId, run.scheduledAt)) {
+      if (run.cause === 'dependency') {
+        if (this.#followed.has(keyOf(run))) return false;
+        this.#followed.add(keyOf(run));
+      } else if (run.cause !== 'manual' && this.#places.isDecided(run.jobId, run.scheduledAt)) {
         taken ??= new Set([...this.#all().values()].filter(({ cause }) => cause !== 'manual').map(keyOf));
         if (taken.has(keyOf(run))) return false;
       }
@@ -112,6 +120,14 @@ export class MemoryStore implements Store {
     this.#requests.remember(request);
   }
 
+  async joins(): Promise<readonly Join[]> {
+    return this.#joins.all();
+  }
+
+  async join(joins: readonly Join[]): Promise<void> {
+    this.#joins.change(joins);
+  }
+
   async messages(): Promise<readonly Message[]> {
     return this.#outbox.messages();
   }
@@ -139,6 +155,18 @@ export class MemoryStore implements Store {
       .slice(0, limit);
   }
 
+  async latest(jobIds: readonly JobId[]): Promise<readonly RunRecord[]> {
+    const wanted = new Set(jobIds);
+    const found = new Map<JobId, RunRecord>();
+    for (const run of this.#all().values()) {
+      const counts = run.cause === 'manual' ? run.outcome?.kind === 'succeeded' : run.state === 'finished';
+      if (!counts || !wanted.has(run.jobId)) continue;
+      const known = found.get(run.jobId);
+      if (known === undefined || run.scheduledAt >= known.scheduledAt) found.set(run.jobId, run);
+    }
+    return [...found.values()];
+  }
+
   previousSuccess(jobId: JobId): Instant | undefined {
     return this.#successes.get(jobId);
   }
@@ -162,6 +190,7 @@ export class MemoryStore implements Store {
       if (this.#runs.size <= this.#rows) return;
       if (run.state !== 'finished') continue;
       this.#runs.delete(run.id);
+      this.#followed.delete(keyOf(run));
     }
   }
 }

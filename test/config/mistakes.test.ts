@@ -140,7 +140,7 @@ const MISTAKES: readonly [name: string, content: string | Buffer, ...said: strin
   [
     'no trigger',
     job('run: x'),
-    '2:3 error jobs.j: nothing says when it runs | add cron:, every:, at: or startup:',
+    '2:3 error jobs.j: nothing says when it runs | add cron:, every:, at:, startup: or after:',
   ],
   ['no value', cron(''), '3:9 error jobs.j.cron: expected a cron expression or a list, got nothing'],
   ['unknown zone', wrong('timezone: Mars/Base'), '5:15 error jobs.j.timezone: unknown time zone "Mars/Base"'],

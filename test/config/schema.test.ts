@@ -46,16 +46,16 @@ describe('the JSON schema', () => {
       .filter(({ key, group }) => group !== 'file' && !key.includes('.'))
       .flatMap(({ key, examples }) => examples.map((example) => [key, example] as const)),
   )('and the loader accept the example of %s: %s', async (key, example) => {
-    const trigger = ['cron', 'every', 'at', 'startup'].includes(key) ? '' : '    every: 1h\n';
+    const trigger = ['cron', 'every', 'at', 'startup', 'after'].includes(key) ? '' : '    every: 1h\n';
     const task = ['run', 'command', 'module'].includes(key) ? '' : '    run: x\n';
     const optional = example.replace('".env"', '"?.env"').replace('"secrets/', '"?secrets/');
     const notifiers = key === 'notify' ? 'notifiers: { ops: { mail: a@b }, chat: { mail: a@b } }\n' : '';
     const calendars = ['only', 'exclude'].includes(key)
       ? 'calendars: { workdays: { weekdays: mon-fri }, holidays: { weekdays: sat }, weekend: { weekdays: sun } }\n'
       : '';
-    const verdict = await verdicts(
-      `${calendars}${notifiers}jobs:\n  j:\n${trigger}${task}    ${key}: ${optional}\n`,
-    );
+    const others = ['extract', 'check'].map((id) => `  ${id}: { every: 1h, run: x }\n`).join('');
+    const text = `${calendars}${notifiers}jobs:\n${others}  j:\n${trigger}${task}    ${key}: ${optional}\n`;
+    const verdict = await verdicts(text);
     expect(verdict, verdict.said).toMatchObject({ schema: true, load: true });
   });
 

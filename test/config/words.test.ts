@@ -41,13 +41,14 @@ describe("other tools' words are errors that say ours:", () => {
   it.each([
     ['utc: true', 'write timezone: UTC'],
     ['suspend: true', 'write enabled: false'],
+    ['depends_on: x', 'write after: to start when others end, or needs: to wait for them at its own times'],
     ['retries: 3', 'write retry: 3, or retry: { limit: 3, delay: 10s }'],
   ])('%s', async (key, hint) => {
     using files = new Files();
     expect(lines(await files.load(wrong(key)))[0]).toContain(` | ${hint}`);
   });
 
-  it.each(['pool', 'after', 'depends_on'])('%s is for later', async (key) => {
+  it.each(['pool', 'pools'])('%s is for later', async (key) => {
     using files = new Files();
     expect(lines(await files.load(wrong(`${key}: x`)))).toEqual([
       `5:5 error jobs.j.${key}: "${key}" is not supported yet`,

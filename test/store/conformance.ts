@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Store } from '../../src/engine/ports.ts';
+import type { Join } from '../../src/join.ts';
 import type { Message, Told } from '../../src/message.ts';
 import type { RunRecord, SkipRecord } from '../../src/model.ts';
 
@@ -212,6 +213,68 @@ export function conformance(name: string, { open, again }: Driver): void {
       expect(next.request('c', 5 + day)).toEqual(request('c', 8));
       expect(next.request('b', 6 + day)).toBeUndefined();
       expect(next.request('d', 5)).toBeUndefined();
+      await next.close();
+    });
+
+    it('lets each slot of a follower have one run, in whatever order they come, and keeps what it followed', async () => {
+      const store = await open();
+      await store.place({ placed: new Map([['a', { schedule: 's', from: 500 }]]), gone: [] });
+      const upstream = [{ jobId: 'x', runId: '0', outcome: 'succeeded', result: [1] }] as const;
+      const follower = { cause: 'dependency', upstream } as const;
+      const claim = (id: string, slot: number) => store.claim([runOf(id, slot, follower)], []);
+      expect(await claim('1', 600)).toEqual([true]);
+      expect(await claim('2', 100)).toEqual([true]);
+      expect(await claim('3', 600)).toEqual([false]);
+      expect(await claim('4', 100)).toEqual([false]);
+      const next = await again(store);
+      expect(await next.unfinished()).toEqual([runOf('1', 600, follower), runOf('2', 100, follower)]);
+      expect(await next.claim([runOf('5', 100, follower)], [])).toEqual([false]);
+      await next.close();
+    });
+
+    it('knows how jobs ended last; of runs by hand, if they succeeded', async () => {
+      const store = await open();
+      const end = (kind: 'succeeded' | 'lost') =>
+        ({
+          state: 'finished',
+          finishedAt: 500,
+          outcome: kind === 'lost' ? { kind, message: 'x' } : { kind },
+        }) as const;
+      const byHand = { cause: 'manual' } as const;
+      const all = [
+        runOf('1', 100, end('succeeded')),
+        runOf('2', 200, end('lost')),
+        runOf('3', 300),
+        runOf('4', 250, { ...byHand, ...end('lost') }),
+        runOf('5', 100, { jobId: 'b', ...end('lost') }),
+        runOf('6', 100, { jobId: 'b', ...byHand, ...end('succeeded') }),
+        runOf('7', 100, { jobId: 'c', ...end('lost') }),
+      ];
+      await store.claim(
+        all.map(({ id, jobId, scheduledAt, cause }) => runOf(id, scheduledAt, { jobId, cause })),
+        [],
+      );
+      for (const run of all) await store.save(run);
+      const latest = await store.latest(['a', 'b', 'unknown']);
+      expect(latest.map(({ id }) => id).toSorted()).toEqual(['2', '6']);
+      await store.close();
+    });
+
+    it('keeps what is known of slots of followers until it is over', async () => {
+      const store = await open();
+      const join = (jobId: string, scheduledAt: number, state: Join['state']): Join => ({
+        jobId,
+        scheduledAt,
+        state,
+        upstream: [{ jobId: 'x', outcome: 'skipped' }],
+        at: 7,
+      });
+      await store.join([join('a', 1, 'open'), join('a', 2, 'open'), join('b', 1, 'due')]);
+      await store.join([join('a', 2, 'skipped'), join('b', 1, 'over'), join('c', 1, 'over')]);
+      const known = [join('a', 1, 'open'), join('a', 2, 'skipped')];
+      expect(await store.joins()).toEqual(known);
+      const next = await again(store);
+      expect(await next.joins()).toEqual(known);
       await next.close();
     });
 

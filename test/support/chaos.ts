@@ -1,15 +1,16 @@
 /** Households in which daemons are killed again and again, and the account of what became of every slot. */
 import { spawn } from 'node:child_process';
-import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { build } from 'esbuild';
 import { loadJobFile } from '../../src/config/load.ts';
 import type { JobDefinition, RunRecord, SkipRecord } from '../../src/model.ts';
-import { compileSchedule } from '../../src/schedule/trigger.ts';
+import { afterOf } from '../../src/schedule/follow.ts';
 import { Reader } from '../../src/store/sqlite/reader.ts';
 import { openToRead } from '../../src/store/sqlite/open.ts';
 import type { Life } from '../fixtures/programs/chaos-daemon.ts';
+import { Audit, executionsIn, linesOf } from './audit.ts';
 import { until } from './daemon.ts';
 import type { Random } from './cron-oracle.ts';
 
@@ -29,6 +30,8 @@ export const STEPS = [
   'saved finished',
   'save retrying',
   'saved retrying',
+  'join',
+  'joined',
   'save intent',
   'saved intent',
   'unfinished',
@@ -68,7 +71,7 @@ export async function bundle(directory: string): Promise<string> {
 }
 
 /** What jobs do: a line when they begin and one when they end, each in one write. */
-function shellTask(account: string, middle: string, code = '0'): string {
+export function shellTask(account: string, middle: string, code = '0'): string {
   const line = (what: string): string =>
     `echo "$TSCHED_JOB_ID $TSCHED_SCHEDULED_AT $TSCHED_RUN_ID $TSCHED_ATTEMPT ${what}" >> '${account}'`;
   return `${line('begin')}; ${middle}; code=${code}; ${line('end $code')}; exit $code`;
@@ -104,19 +107,31 @@ function jobsOf(account: string, begin: number): Record<string, object> {
     backlog: { every: '1s', misfire: { run: 'all', max: 4 }, run: shellTask(account, 'sleep 0.3') },
     jitter: { every: '1s', jitter: '3s', overlap: 'allow', max_instances: 9, run: shellTask(account, ':') },
     leave: { every: '3s', on_shutdown: 'leave', run: shellTask(account, 'sleep 0.8') },
+    ...chainOf(account),
     process: { every: '4s', ...module },
     thread: { every: '3s', ...module, isolation: 'thread' },
     ...Object.fromEntries([1, 3, 6, 10, 15, 25, 40].map((at) => [`once-${at}`, once(at)])),
   };
 }
 
-interface Execution {
-  readonly jobId: string;
-  readonly slot: number;
-  readonly run: string;
-  readonly attempt: number;
-  /** Exit code, once it has ended. */
-  ended?: number;
+/** Two ways from one job, one of which fails at every other slot, and jobs that join them. */
+function chainOf(account: string): Record<string, object> {
+  const ok = shellTask(account, ':');
+  const odd = shellTask(account, ':', '$(($(date -d "$TSCHED_SCHEDULED_AT" +%s) / 2 % 2))');
+  const many = { overlap: 'allow', max_instances: 99 };
+  return {
+    head: { every: '2s', run: ok },
+    needy: { every: '2s', needs: 'right', needs_timeout: '3s', run: ok, ...many },
+    left: { after: 'head', run: shellTask(account, 'sleep 0.3'), ...many },
+    right: { after: 'head', run: odd, ...many },
+    all: { after: ['left', 'right'], run: ok, ...many },
+    any: { after: { jobs: ['left', 'right'], on: 'failure', when: 'any' }, run: ok, ...many },
+    end: {
+      after: { jobs: ['head', 'all'], on: 'finish' },
+      run: shellTask(account, 'sleep 0.4'),
+      overlap: 'queue',
+    },
+  };
 }
 
 /** One state directory, and the daemons that live and die in it, one after another. */
@@ -128,13 +143,17 @@ export class Household {
   #pid: number | undefined;
   #words = '';
 
-  constructor(directory: string, program: string) {
+  constructor(
+    directory: string,
+    program: string,
+    jobs: (account: string, begin: number) => Record<string, object> = jobsOf,
+  ) {
     this.directory = directory;
     this.#program = program;
     this.#account = join(directory, 'account');
     mkdirSync(directory, { recursive: true });
     writeFileSync(join(directory, 'task.mjs'), MODULE);
-    this.#jobs = jobsOf(this.#account, Date.now());
+    this.#jobs = jobs(this.#account, Date.now());
     this.#write(this.#jobs);
   }
 
@@ -184,33 +203,50 @@ export class Household {
     this.stop();
     await last;
     const places = this.#reading((reader) => reader.places());
-    const rest = Object.entries(this.#jobs).map(([id, job]) => [id, { ...job, enabled: false }] as const);
+    const rest = Object.entries(this.#jobs).map(
+      ([id, job]) => [id, { ...job, enabled: 'after' in job }] as const,
+    );
     this.#write(Object.fromEntries(rest));
     const over = this.live({});
-    await until('all runs to be over', () => this.#reading((reader) => reader.figures().active === 0), {
-      told: () => ` in ${this.directory}: ${this.#words}`,
-    });
+    await this.over();
     this.stop();
     await over;
     return places;
+  }
+
+  /** Resolves when nothing runs, and no follower waits for its turn. */
+  over(): Promise<unknown> {
+    const isOver = (reader: Reader): boolean =>
+      reader.figures().active === 0 &&
+      reader.joins().every(({ state }) => state === 'skipped' || state === 'decided');
+    const told = (): string => ` in ${this.directory}: ${this.#words}`;
+    return until('all runs to be over', () => this.#reading(isOver), { told });
+  }
+
+  /** Everything that became of slots. */
+  rows(): { runs: readonly RunRecord[]; skips: readonly SkipRecord[] } {
+    const rows = this.#reading((reader) => reader.rows({ limit: 1_000_000 }));
+    return {
+      runs: rows.flatMap((row) => ('run' in row ? [row.run] : [])),
+      skips: rows.flatMap((row) => ('skip' in row ? [row.skip] : [])),
+    };
   }
 
   /** Everything that is not as promised, each in a line that tells where. */
   async audit(places: ReturnType<Reader['places']>): Promise<string[]> {
     this.#write(this.#jobs);
     const definitions = await this.#definitions();
-    const { runs, skips } = this.#reading((reader) => {
-      const rows = reader.rows({ limit: 1_000_000 });
-      return {
-        runs: rows.flatMap((row) => ('run' in row ? [row.run] : [])),
-        skips: rows.flatMap((row) => ('skip' in row ? [row.skip] : [])),
-      };
-    });
+    const { runs, skips } = this.rows();
     const audit = new Audit(runs, skips, executionsIn(this.#account));
     const begun = new Map(
       linesOf(join(this.directory, 'places')).map((line) => line.split(' ') as [string, string]),
     );
     for (const definition of definitions) {
+      const after = afterOf(definition.schedule);
+      if (after !== undefined) {
+        audit.followed(definition.id, after);
+        continue;
+      }
       const place = places.get(definition.id);
       if (place === undefined) audit.say(`${definition.id} has no place`);
       else audit.slots(definition, { from: Number(begun.get(definition.id)), to: place.from });
@@ -245,123 +281,6 @@ export class Household {
       reader.close();
     }
   }
-}
-
-class Audit {
-  readonly findings: string[] = [];
-  readonly #runs: readonly RunRecord[];
-  readonly #skips: readonly SkipRecord[];
-  readonly #executions: readonly Execution[];
-
-  constructor(runs: readonly RunRecord[], skips: readonly SkipRecord[], executions: readonly Execution[]) {
-    this.#runs = runs;
-    this.#skips = skips;
-    this.#executions = executions;
-  }
-
-  say(finding: string): void {
-    this.findings.push(finding);
-  }
-
-  /** Every slot in (from, to] has one run or one skip. */
-  slots({ id, schedule }: JobDefinition, { from, to }: { from: number; to: number }): void {
-    const rows = new Map<number, string[]>();
-    const note = (slot: number, what: string): void => void rows.set(slot, [...(rows.get(slot) ?? []), what]);
-    const trigger = compileSchedule(schedule, id);
-    const due: number[] = [];
-    for (let slot = trigger.next(from); slot !== undefined && slot <= to; slot = trigger.next(slot))
-      due.push(slot);
-    for (const { jobId, scheduledAt, id: run } of this.#runs)
-      if (jobId === id) note(scheduledAt, `run ${run}`);
-    for (const { jobId, scheduledAt, through, reason, count = 0 } of this.#skips) {
-      if (jobId !== id) continue;
-      const slots = due.filter((slot) => scheduledAt <= slot && slot <= through);
-      for (const slot of slots) note(slot, `skip ${reason}`);
-      if (slots.length !== count && through <= to)
-        this.say(`${id} ${iso(scheduledAt)}–${iso(through)}: ${slots.length} slots, said to be ${count}`);
-    }
-    for (const slot of due) {
-      const found = rows.get(slot) ?? [];
-      if (found.length !== 1) this.say(`${id} ${iso(slot)}: ${found.join(', ') || 'nothing became of it'}`);
-    }
-  }
-
-  /** Every run has ended as its own account says, and was executed as often as its attempts say. */
-  runs(definitions: ReadonlyMap<string, JobDefinition>): void {
-    const known = new Map(this.#runs.map((run) => [run.id, run]));
-    const seen = new Set<string>();
-    for (const { run: id, attempt, jobId, slot } of this.#executions) {
-      const key = `${jobId} ${iso(slot)} ${id} attempt ${attempt}`;
-      if (seen.has(key)) this.say(`${key}: executed twice`);
-      seen.add(key);
-      const recorded = known.get(id)?.attempts.find(({ number }) => number === attempt);
-      if (recorded === undefined) this.say(`${key}: executed, but not in the history`);
-    }
-    for (const run of this.#runs) this.#run(run, definitions.get(run.jobId)?.policy.retry.limit ?? 0);
-  }
-
-  #run(run: RunRecord, limit: number): void {
-    const name = `${run.jobId} ${iso(run.scheduledAt)} ${run.id}`;
-    if (run.state !== 'finished' || run.outcome === undefined) return this.say(`${name}: ${run.state}`);
-    const last = run.attempts.at(-1)?.outcome;
-    if (run.outcome.kind !== 'cancelled' && last?.kind !== run.outcome.kind)
-      this.say(`${name}: ${run.outcome.kind}, its last attempt ${last?.kind}`);
-    const begun = run.attempts.filter(({ duration }) => duration !== undefined);
-    if (begun.length > limit + 1) this.say(`${name}: ${begun.length} attempts`);
-    for (const [index, { number, outcome }] of run.attempts.entries()) {
-      const execution = this.#executions.find((each) => each.run === run.id && each.attempt === number);
-      const what = `${name} attempt ${number}: ${JSON.stringify(outcome)}, by its own account ${JSON.stringify(execution)}`;
-      const isFair = agrees(outcome, execution) && (run.jobId === 'thread' || outcome?.kind !== 'lost');
-      if (!isFair) this.say(what);
-      if (outcome?.kind === 'succeeded' && index < run.attempts.length - 1)
-        this.say(`${what}, and tried again`);
-    }
-  }
-}
-
-function agrees(outcome: RunRecord['outcome'], execution: Execution | undefined): boolean {
-  switch (outcome?.kind) {
-    case 'succeeded':
-      return execution?.ended === 0;
-    case 'failed':
-      return execution?.ended === outcome.exitCode;
-    case 'not_started':
-      return execution === undefined;
-    case 'lost':
-    case 'cancelled':
-      return true;
-    // A process kept ready that died with its daemon, before it had begun.
-    case 'threw':
-      return execution === undefined;
-    case 'killed':
-    case 'timed_out':
-    case undefined:
-      return false;
-  }
-}
-
-function executionsIn(path: string): Execution[] {
-  const found = new Map<string, Execution>();
-  const twice: Execution[] = [];
-  for (const line of linesOf(path)) {
-    const [jobId = '', slot = '', run = '', attempt = '', what, code] = line.split(' ');
-    const key = `${run} ${attempt}`;
-    const known = found.get(key);
-    if (what === 'end' && known !== undefined) known.ended = Number(code);
-    const execution = { jobId, slot: Date.parse(slot), run, attempt: Number(attempt) };
-    if (what !== 'begin') continue;
-    if (known === undefined) found.set(key, execution);
-    else twice.push(execution);
-  }
-  return [...found.values(), ...twice];
-}
-
-function linesOf(path: string): string[] {
-  return existsSync(path) ? readFileSync(path, 'utf8').split('\n').slice(0, -1) : [];
-}
-
-function iso(at: number): string {
-  return new Date(at).toISOString().slice(11, 23);
 }
 
 /** Decides what each life comes to: the steps that were come to least, and now and then one from outside. */

@@ -1,4 +1,5 @@
-import type { JobDefinition, Policy, Schedule, Telling } from '../../src/model.ts';
+import type { AfterTrigger, NeedsPolicy } from '../../src/chain.ts';
+import type { JobDefinition, Outcome, Policy, Schedule, Telling } from '../../src/model.ts';
 
 /** What a test says of a job; everything else is as an empty job file would have it. */
 export interface JobSketch {
@@ -6,6 +7,8 @@ export interface JobSketch {
   readonly every?: number;
   readonly at?: string;
   readonly startup?: 'daemon' | 'boot';
+  readonly after?: readonly string[] | (Partial<AfterTrigger> & Pick<AfterTrigger, 'jobs'>);
+  readonly needs?: NeedsPolicy;
   readonly schedule?: Partial<Schedule>;
   readonly policy?: Partial<Policy>;
   readonly enabled?: boolean;
@@ -25,14 +28,20 @@ const POLICY: Policy = {
   priority: 0,
 };
 
+function afterOf(after: NonNullable<JobSketch['after']>): AfterTrigger {
+  const given = 'jobs' in after ? after : { jobs: after };
+  return { kind: 'after', on: 'success', when: 'all', ...given };
+}
+
 /** A job definition for the engine; its task is never run, only handed to an executor. */
 export function job(id: string, sketch: JobSketch): JobDefinition {
-  const { cron, every, at, startup } = sketch;
+  const { cron, every, at, startup, after } = sketch;
   const triggers: Schedule['triggers'] = [
     ...(cron === undefined ? [] : [{ kind: 'cron', expressions: [cron].flat() } as const]),
     ...(every === undefined ? [] : [{ kind: 'every', period: every, anchor: 0 } as const]),
     ...(at === undefined ? [] : [{ kind: 'at', instants: [Date.parse(at)] } as const]),
     ...(startup === undefined ? [] : [{ kind: 'startup', when: startup } as const]),
+    ...(after === undefined ? [] : [afterOf(after)]),
   ];
   return {
     id,
@@ -45,6 +54,20 @@ export function job(id: string, sketch: JobSketch): JobDefinition {
     surroundings: { cwd: '/', env: {}, inheritEnv: true, limits: {} },
     policy: { ...POLICY, ...sketch.policy },
     output: { maxSize: 1_000_000, keep: 10, log: 'failures' },
+    ...(sketch.needs === undefined ? {} : { needs: sketch.needs }),
     ...(sketch.telling === undefined ? {} : { telling: sketch.telling }),
   };
+}
+
+export const SUCCEEDED: Outcome = { kind: 'succeeded', exitCode: 0 };
+export const FAILED: Outcome = { kind: 'failed', exitCode: 1 };
+
+/** `a` at 01:00, then `b` and `c`, then `d`. */
+export function diamond(after: Partial<AfterTrigger> = {}): JobDefinition[] {
+  return [
+    job('d', { after: { jobs: ['b', 'c'], ...after } }),
+    job('c', { after: ['a'] }),
+    job('b', { after: ['a'] }),
+    job('a', { cron: '0 1 * * *' }),
+  ];
 }

@@ -1,7 +1,8 @@
 /** What is on its way to the disk, and who waits for it. */
 import type { Instant, JobId, RunRecord, SkipRecord } from '../../model.ts';
-import type { Batch } from '../batch.ts';
+import { halves, type Batch, type BatchData } from '../batch.ts';
 import type { Places } from '../places.ts';
+import { StoreTrouble } from './connection.ts';
 
 export type Undecided = ReadonlyMap<JobId, Instant>;
 
@@ -29,4 +30,34 @@ export function decide(places: Places, { runs, skips, undecided }: Claim): void 
   }
   for (const { jobId, scheduledAt: from, through } of skips)
     places.decide(jobId, { from, through, undecided: undecided?.get(jobId) });
+}
+/** Times in milliseconds. */
+export const LIMITS = {
+  /** Between two tries while the disk fails. */
+  retry: 2000,
+  /** A start does not wait longer than this for the disk. */
+  patience: 1000,
+  /** How long the end waits for what is still to be written. */
+  lastPatience: 10_000,
+  /** Rows kept in memory while the disk fails; some 100 MB. */
+  waiting: 100_000,
+} as const;
+
+interface Recording {
+  readonly ask: (data: BatchData) => Promise<readonly boolean[]>;
+  readonly onUnwritable: ((message: string) => void) | undefined;
+}
+
+/** A row that cannot be recorded, ever, would hold up all that come with it and after it: it alone is left out, and told. */
+export async function recordAll(data: BatchData, recording: Recording): Promise<readonly boolean[]> {
+  try {
+    return await recording.ask(data);
+  } catch (error) {
+    if (!(error instanceof StoreTrouble) || error.kind !== 'bug') throw error;
+    const parts = halves(data);
+    if (parts !== undefined)
+      return [...(await recordAll(parts[0], recording)), ...(await recordAll(parts[1], recording))];
+    recording.onUnwritable?.(error.message);
+    return data.claims.map(() => true);
+  }
 }

@@ -1,6 +1,7 @@
 /** What the daemon and the thread that holds its database say to each other. */
 import type { HistoryRow } from '../../engine/ports.ts';
 import type { RunPage, RunQuery } from '../../engine/ports-operator.ts';
+import type { Join } from '../../join.ts';
 import type { Message, Told } from '../../message.ts';
 import type { AddedJob, Instant, JobId, KeyedRequest, Pause, Place, RunId, RunRecord } from '../../model.ts';
 import type { JobHistory, RowQuery, SlotPast } from '../history.ts';
@@ -24,6 +25,7 @@ export type Request =
   | { readonly kind: 'jobs'; readonly ids: readonly JobId[]; readonly runs: number }
   | { readonly kind: 'slot'; readonly id: JobId; readonly at: Instant }
   | { readonly kind: 'newest_slot'; readonly id: JobId; readonly at: Instant }
+  | { readonly kind: 'latest'; readonly ids: readonly JobId[] }
   | { readonly kind: 'failing' }
   | { readonly kind: 'owners'; readonly runs: readonly RunId[] }
   | { readonly kind: 'close' };
@@ -36,6 +38,7 @@ export interface Contents {
   readonly added: ReadonlyMap<JobId, AddedJob>;
   readonly successes: ReadonlyMap<JobId, Instant>;
   readonly requests: readonly KeyedRequest[];
+  readonly joins: readonly Join[];
   readonly messages: readonly Message[];
   readonly told: ReadonlyMap<JobId, Told>;
 }
@@ -50,6 +53,7 @@ export interface Answers {
   readonly jobs: ReadonlyMap<JobId, JobHistory>;
   readonly slot: SlotPast;
   readonly newest_slot: Instant | undefined;
+  readonly latest: readonly RunRecord[];
   readonly failing: readonly JobId[];
   readonly owners: ReadonlyMap<RunId, RunOwner>;
   readonly close: null;

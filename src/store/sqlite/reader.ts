@@ -1,6 +1,7 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import type { HistoryRow } from '../../engine/ports.ts';
 import type { RunPage, RunQuery } from '../../engine/ports-operator.ts';
+import type { Join } from '../../join.ts';
 import type { Message, Told } from '../../message.ts';
 import type {
   AddedJob,
@@ -75,7 +76,17 @@ export class Reader implements HistoryReader {
     const job = this.#job(jobId);
     return job === undefined
       ? undefined
-      : this.#all('r.job = ? ORDER BY r.scheduled_at DESC LIMIT 1', job)[0];
+      : this.#all('r.job = ? ORDER BY r.scheduled_at DESC, r.manual DESC LIMIT 1', job)[0];
+  }
+
+  /** Of each job the newest run that is over; of runs by hand only those that succeeded. */
+  latest(ids: readonly JobId[]): RunRecord[] {
+    const counts = "r.state = 'finished' AND (r.manual = 0 OR r.outcome ->> 'kind' = 'succeeded')";
+    return ids.flatMap((id) => {
+      const job = this.#job(id);
+      const newest = `r.job = ? AND ${counts} ORDER BY r.scheduled_at DESC, r.manual DESC LIMIT 1`;
+      return job === undefined ? [] : this.#all(newest, job);
+    });
   }
 
   slot(jobId: JobId, at: Instant): HistoryRow | undefined {
@@ -230,6 +241,11 @@ export class Reader implements HistoryReader {
       runId: run as string,
       at: at as number,
     }));
+  }
+
+  joins(): Join[] {
+    const rows = this.#db.prepare('SELECT document FROM joins ORDER BY job_id, scheduled_at').all();
+    return rows.map(({ document }) => JSON.parse(document as string) as Join);
   }
 
   messages(): Message[] {

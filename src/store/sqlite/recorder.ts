@@ -1,5 +1,6 @@
 /** Writes batches: each whole, in one transaction, or not at all. Writing one again changes nothing. */
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import type { Join } from '../../join.ts';
 import type { JobId, Place, RunRecord, SkipRecord } from '../../model.ts';
 import type { BatchData } from '../batch.ts';
 import { MOST_REQUESTS, REQUEST_MEMORY } from '../requests.ts';
@@ -47,7 +48,7 @@ export class Recorder {
   }
 
   #write(batch: BatchData): boolean[] {
-    const { claims, saves, skips, undecided, placed, gone, pauses, added } = batch;
+    const { claims, saves, skips, undecided, placed, gone, pauses, added, joins } = batch;
     const decided = new Map<JobId, number>();
     const succeeded = new Map<JobId, number>();
     const waiting = new Map(undecided);
@@ -81,6 +82,7 @@ export class Recorder {
       else this.#run(ADDED, id, job.document, job.directory, job.addedAt);
     }
     this.#remember(batch.requests);
+    for (const join of joins) this.#join(join);
     this.#tell(batch);
     return won;
   }
@@ -91,6 +93,13 @@ export class Recorder {
     for (const { key, what, runId, at } of requests) this.#run(REQUEST, key, what, runId, at);
     this.#run('DELETE FROM requests WHERE at < ?', last.at - REQUEST_MEMORY);
     this.#run('DELETE FROM requests WHERE number <= (SELECT max(number) FROM requests) - ?', MOST_REQUESTS);
+  }
+
+  #join(join: Join): void {
+    const { jobId, scheduledAt } = join;
+    if (join.state === 'over')
+      this.#run('DELETE FROM joins WHERE job_id = ? AND scheduled_at = ?', jobId, scheduledAt);
+    else this.#run('INSERT OR REPLACE INTO joins VALUES (?, ?, ?)', jobId, scheduledAt, JSON.stringify(join));
   }
 
   #tell({ messages, settled, told }: BatchData): void {
@@ -126,8 +135,11 @@ export class Recorder {
 
   #insert(run: RunRecord, job: number, manual: number): boolean {
     const { id, scheduledAt, cause, claimedAt } = run;
-    const given = run.with === undefined ? null : JSON.stringify(run.with);
-    return this.#run(INSERT, id, job, scheduledAt, manual, cause, given, claimedAt, ...changing(run)) > 0;
+    const documents = [run.with, run.upstream].map((each) =>
+      each === undefined ? null : JSON.stringify(each),
+    );
+    const fixed = [id, job, scheduledAt, manual, cause, claimedAt, ...documents];
+    return this.#run(INSERT, ...fixed, ...changing(run)) > 0;
   }
 
   #save(run: RunRecord): void {
@@ -170,8 +182,8 @@ export class Recorder {
 }
 
 const INSERT = `INSERT OR IGNORE INTO runs
-  (id, job, scheduled_at, manual, cause, arguments, claimed_at, state, attempts, retry_at, finished_at, outcome)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+  (id, job, scheduled_at, manual, cause, claimed_at, arguments, upstream, state, attempts, retry_at, finished_at, outcome)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 const UPDATE =
   'UPDATE runs SET state = ?, attempts = ?, retry_at = ?, finished_at = ?, outcome = ? WHERE id = ?';
 /** Forward only, and nothing is written where nothing moves. NULL says nothing; a job without a place does not get one. */

@@ -11,24 +11,26 @@ import type {
   RunState,
   SkipReason,
   SkipRecord,
+  Upstream,
 } from '../../model.ts';
 
 export type Row = Readonly<Record<string, SQLOutputValue>>;
 
 /** What `runOf` needs of a run, where `j` is its job. */
 export const RUN_COLUMNS =
-  'r.id, j.id AS job_id, r.scheduled_at, r.cause, r.arguments, r.claimed_at, r.state, r.attempts, r.retry_at, r.finished_at, r.outcome';
+  'r.id, j.id AS job_id, r.scheduled_at, r.cause, r.arguments, r.upstream, r.claimed_at, r.state, r.attempts, r.retry_at, r.finished_at, r.outcome';
 
 export const SKIP_COLUMNS = 'j.id AS job_id, s.scheduled_at, s.through, s.count, s.reason, s.at';
 
 export function runOf(row: Row): RunRecord {
-  const { arguments: given, retry_at, finished_at, outcome } = row;
+  const { arguments: given, upstream, retry_at, finished_at, outcome } = row;
   return {
     id: row['id'] as string,
     jobId: row['job_id'] as string,
     scheduledAt: row['scheduled_at'] as number,
     cause: row['cause'] as Cause,
     ...(given === null ? {} : { with: JSON.parse(given as string) as Arguments }),
+    ...(upstream === null ? {} : { upstream: JSON.parse(upstream as string) as readonly Upstream[] }),
     claimedAt: row['claimed_at'] as number,
     state: row['state'] as RunState,
     attempts: JSON.parse(row['attempts'] as string) as readonly AttemptRecord[],

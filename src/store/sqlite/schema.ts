@@ -8,9 +8,10 @@ export const APPLICATION_ID = 0x74_73_63_68;
  * One step each, never changed once released. Instants are epoch milliseconds.
  *
  * jobs      `decided_to`: every slot up to there is decided; `schedule`: of which schedule, NULL while the job is not loaded
- * runs      a row for each run, which is a document that only grows: `attempts`, `outcome` and `arguments` are JSON, as model.ts has them.
+ * runs      a row for each run, which is a document that only grows: `attempts`, `outcome`, `arguments` and `upstream` are JSON, as model.ts has them.
  *           UNIQUE is the claim: one run for (job, scheduled_at). `manual` is 0 for slots, and counts runs by hand of one instant.
  *           Rows are too long for WITHOUT ROWID: they would stand in the tree's inner pages too, and the key of every index be the id
+ * joins     what is known of slots of jobs that follow others, JSON documents, as join.ts has them
  * messages  what is still to be told, and `told` what is known of jobs by what was: JSON documents, as model.ts has them
  * requests  what was asked for by a key, and the run that was begun for it, for a day
  * skips     stretches of slots that did not become runs
@@ -80,6 +81,15 @@ const MIGRATIONS: readonly string[] = [
     at           INTEGER NOT NULL
   ) STRICT;
   CREATE INDEX requests_at ON requests (at);
+  `,
+  `
+  ALTER TABLE runs ADD COLUMN upstream TEXT;
+  CREATE TABLE joins (
+    job_id       TEXT NOT NULL,
+    scheduled_at INTEGER NOT NULL,
+    document     TEXT NOT NULL,
+    PRIMARY KEY (job_id, scheduled_at)
+  ) STRICT, WITHOUT ROWID;
   `,
 ];
 

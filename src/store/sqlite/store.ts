@@ -7,10 +7,10 @@
  * lock.ts), so memory knows every slot that was claimed.
  */
 import type { HistoryQuery, HistoryRow, Placement, Posting, Store } from '../../engine/ports.ts';
+import type { Join } from '../../join.ts';
 import type { Message, Told } from '../../message.ts';
 import type {
   AddedJob,
-  Duration,
   Instant,
   JobId,
   KeyedRequest,
@@ -21,7 +21,8 @@ import type {
   RunRecord,
   SkipRecord,
 } from '../../model.ts';
-import { Batch, halves, type BatchData } from '../batch.ts';
+import { Batch, type BatchData } from '../batch.ts';
+import { Joins } from '../joins.ts';
 import { Outbox } from '../outbox.ts';
 import { Places } from '../places.ts';
 import { Requests } from '../requests.ts';
@@ -29,19 +30,10 @@ import { Connection, StoreTrouble } from './connection.ts';
 import type { RunOwner } from './owners.ts';
 import type { Contents } from './protocol.ts';
 import { Pruner } from './pruner.ts';
-import { decide, type Claim, type Flight, type Undecided } from './flight.ts';
+import { decide, LIMITS, recordAll, type Claim, type Flight, type Undecided } from './flight.ts';
 import type { SqliteStoreOptions } from './store-options.ts';
 
 export type { SqliteStoreOptions, StoreHealth } from './store-options.ts';
-
-/** Between two tries while the disk fails. Milliseconds. */
-const RETRY: Duration = 2000;
-/** A start does not wait longer than this for the disk. Milliseconds. */
-const PATIENCE: Duration = 1000;
-/** How long the end waits for what is still to be written. Milliseconds. */
-const LAST_PATIENCE: Duration = 10_000;
-/** Rows kept in memory while the disk fails; some 100 MB. */
-const MOST_WAITING = 100_000;
 
 /**
  * Opens the store, and makes it if need be.
@@ -68,6 +60,7 @@ export class SqliteStore implements Store {
   readonly #pauses: Map<JobId, Pause>;
   readonly #added: Map<JobId, AddedJob>;
   readonly #successes: Map<JobId, Instant>;
+  readonly #joins: Joins;
   readonly #outbox: Outbox;
   readonly #requests: Requests;
   #asked: KeyedRequest[] = [];
@@ -95,6 +88,7 @@ export class SqliteStore implements Store {
     this.#successes = new Map(contents.successes);
     this.#unfinished = contents.unfinished;
     this.#requests = new Requests(contents.requests);
+    this.#joins = new Joins(contents.joins);
     this.#outbox = new Outbox(contents.messages, contents.told);
     this.#pruner = new Pruner({
       clock: options.clock,
@@ -177,6 +171,16 @@ export class SqliteStore implements Store {
     this.#asked.push(request);
   }
 
+  async joins(): Promise<readonly Join[]> {
+    return this.#joins.all();
+  }
+
+  join(joins: readonly Join[]): Promise<void> {
+    this.#joins.change(joins);
+    this.#batch.join(joins);
+    return this.#written();
+  }
+
   async messages(): Promise<readonly Message[]> {
     return this.#outbox.messages();
   }
@@ -205,6 +209,11 @@ export class SqliteStore implements Store {
     });
   }
 
+  async latest(ids: readonly JobId[]): Promise<readonly RunRecord[]> {
+    await this.#idle();
+    return this.#connection.ask({ kind: 'latest', ids });
+  }
+
   previousSuccess(jobId: JobId): Instant | undefined {
     return this.#successes.get(jobId);
   }
@@ -223,7 +232,7 @@ export class SqliteStore implements Store {
     this.#pruner.close();
     this.#callOffRetry?.();
     const late = Promise.withResolvers<void>();
-    const callOff = this.#options.clock.after(LAST_PATIENCE, late.resolve);
+    const callOff = this.#options.clock.after(LIMITS.lastPatience, late.resolve);
     this.#flush();
     await Promise.race([
       this.#idle().then(() => this.#connection.ask({ kind: 'close' })),
@@ -246,7 +255,8 @@ export class SqliteStore implements Store {
     for (const claim of claims) {
       if (claim.settled) continue;
       const won = claim.runs.map((run) => {
-        if (run.cause === 'manual') return true;
+        // Slots of followers come in any order; the engine knows which it has claimed.
+        if (run.cause === 'manual' || run.cause === 'dependency') return true;
         const isNew = !this.#places.isDecided(run.jobId, run.scheduledAt);
         if (!isNew) batch.withdraw(run);
         return isNew;
@@ -273,8 +283,9 @@ export class SqliteStore implements Store {
     this.#batch = new Batch();
     this.#claims = [];
     this.#saved = Promise.withResolvers<void>();
-    const callOff = this.#options.clock.after(PATIENCE, () => this.#overdue(flight));
-    this.#record(flight.batch.data).then(
+    const callOff = this.#options.clock.after(LIMITS.patience, () => this.#overdue(flight));
+    const ask = (data: BatchData) => this.#connection.ask({ kind: 'record', batch: JSON.stringify(data) });
+    recordAll(flight.batch.data, { ask, onUnwritable: this.#options.onUnwritable }).then(
       (won) => {
         callOff();
         this.#recorded(flight, won);
@@ -302,19 +313,6 @@ export class SqliteStore implements Store {
     if (this.#flight === undefined) this.#landed();
   }
 
-  /** A row that cannot be recorded, ever, would hold up all that come with it and after it: it alone is left out, and told. */
-  async #record(data: BatchData): Promise<readonly boolean[]> {
-    try {
-      return await this.#connection.ask({ kind: 'record', batch: JSON.stringify(data) });
-    } catch (error) {
-      if (!(error instanceof StoreTrouble) || error.kind !== 'bug') throw error;
-      const parts = halves(data);
-      if (parts !== undefined) return [...(await this.#record(parts[0])), ...(await this.#record(parts[1]))];
-      this.#options.onUnwritable?.(error.message);
-      return data.claims.map(() => true);
-    }
-  }
-
   #failed({ batch, claims, saved }: Flight, error: StoreTrouble): void {
     this.#flight = undefined;
     this.#degrade(error);
@@ -325,11 +323,11 @@ export class SqliteStore implements Store {
     this.#saved.resolve();
     batch.append(this.#batch);
     this.#batch = batch;
-    this.#dropped += batch.shed(MOST_WAITING);
+    this.#dropped += batch.shed(LIMITS.waiting);
     this.#landed();
     if (this.#closed) return;
     this.#callOffRetry?.();
-    this.#callOffRetry = this.#options.clock.after(RETRY, () => this.#retry());
+    this.#callOffRetry = this.#options.clock.after(LIMITS.retry, () => this.#retry());
   }
 
   /** The disk does not even answer. Starts go on; the answer, whenever it comes, is taken as any other. */
@@ -349,7 +347,7 @@ export class SqliteStore implements Store {
       this.#flush();
     } catch (error) {
       this.#degrade(new StoreTrouble({ kind: 'gone', message: (error as Error).message }));
-      this.#callOffRetry = this.#options.clock.after(RETRY, () => this.#retry());
+      this.#callOffRetry = this.#options.clock.after(LIMITS.retry, () => this.#retry());
     }
   }
 
@@ -362,6 +360,7 @@ export class SqliteStore implements Store {
     for (const [jobId, pause] of this.#pauses) this.#batch.pause(jobId, pause);
     for (const [jobId, job] of this.#added) this.#batch.setAdded(jobId, job);
     for (const request of this.#requests.all()) this.#batch.keepRequest(request);
+    this.#batch.join(this.#joins.all());
     this.#batch.post({ messages: this.#outbox.messages(), told: this.#outbox.told() });
   }
 

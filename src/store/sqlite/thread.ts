@@ -71,6 +71,8 @@ class Holder {
       }
       case 'newest_slot':
         return this.#reader.newestSlot(request.id, request.at);
+      case 'latest':
+        return this.#reader.latest(request.ids);
       case 'failing':
         return this.#reader.failing();
       case 'owners':
@@ -116,6 +118,7 @@ class Holder {
       added: reader.added(),
       successes: reader.successes(),
       requests: reader.requests(),
+      joins: reader.joins(),
       messages: reader.messages(),
       told: reader.told(),
     };
