@@ -61,7 +61,7 @@ async function measure(rig: Rig, name: string, { rate, seconds }: { rate: number
   const answers = rate === 0 ? await wait(seconds * 1000).then(() => 0) : await load(rig, rate, until);
   const took = (performance.now() - begun) / 1000;
   const used = cpuOf(rig) - cpu;
-  const late = latenessOf(await runsSince(rig, since));
+  const late = latenessOf(rig, await runsSince(rig, since));
   return {
     name,
     'reads/s': Math.round(answers / took),

@@ -1,6 +1,6 @@
 /** A daemon of its own and the way to ask it, shared by the benchmarks of the API. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -56,9 +56,10 @@ export async function stop({ child, directory }: Rig): Promise<void> {
 }
 
 export interface Run {
+  /** A skipped slot has none. */
+  readonly id?: string;
   readonly jobId: string;
   readonly scheduledAt: string;
-  readonly startedAt: string | null;
   readonly cause: string;
 }
 
@@ -74,13 +75,26 @@ export async function runsSince(rig: Rig, since: number): Promise<readonly Run[]
   }
 }
 
-/** From slot to the start of the process, in ms, least first. */
-export function latenessOf(runs: readonly Run[]): readonly number[] {
+/**
+ * From slot to process, in ms, least first: not as the daemon says, which knows when it asked for the start, but by the birth of the record
+ * that the supervisor makes right before it forks.
+ */
+export function latenessOf({ directory }: Rig, runs: readonly Run[]): readonly number[] {
   return runs
-    .flatMap(({ scheduledAt, startedAt }) =>
-      startedAt === null ? [] : [Date.parse(startedAt) - Date.parse(scheduledAt)],
-    )
+    .flatMap(({ id, scheduledAt }) => {
+      const born = id === undefined ? undefined : birthOf(join(directory, 'state/runs', id));
+      return born === undefined ? [] : [born - Date.parse(scheduledAt)];
+    })
     .toSorted((a, b) => a - b);
+}
+
+/** Of the first attempt's record; undefined when it has not begun, or is gone. */
+function birthOf(directory: string): number | undefined {
+  try {
+    return Math.floor(statSync(join(directory, 'attempt-1.exit')).birthtimeMs);
+  } catch {
+    return undefined;
+  }
 }
 
 export function at(share: number, sorted: readonly number[]): number {

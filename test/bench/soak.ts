@@ -188,7 +188,10 @@ export async function run({ smoke }: { smoke: boolean }): Promise<void> {
       await wait(size.window * 1000);
       const took = (Date.now() - before.at) / 1000;
       const used = cpuOf(rig) - before.cpu;
-      const late = latenessOf((await runsSince(rig, before.at)).filter(({ cause }) => cause !== 'manual'));
+      const late = latenessOf(
+        rig,
+        (await runsSince(rig, before.at)).filter(({ cause }) => cause !== 'manual'),
+      );
       rows.push({
         second: Math.round((window + 1) * size.window),
         'reads/s': Math.round((load.answers - before.answers) / took),
