@@ -116,8 +116,8 @@ function View({ job, known: { detail, times, rows } }: { job: Job; known: Known 
   );
 }
 
-function sourceOf({ source, origin }: Job): string {
-  if (origin === 'added') return 'added while the daemon runs';
+function sourceOf({ source }: Job): string {
+  if (source === null) return 'added while the daemon runs';
   return `${source.file.split('/').at(-1) ?? ''}:${source.line}`;
 }
 
@@ -213,7 +213,7 @@ function Terms({
       </Fact>
       {job.tags.length === 0 ? undefined : <Fact name="tags">{job.tags.join(', ')}</Fact>}
       <Fact name="defined in">
-        {job.source.file}:{job.source.line}
+        {job.source === null ? sourceOf(job) : `${job.source.file}:${job.source.line}`}
       </Fact>
     </dl>
   );

@@ -83,7 +83,8 @@ export interface Job {
   readonly task: string;
   readonly tags: readonly string[];
   readonly origin: 'file' | 'added';
-  readonly source: { readonly file: string; readonly line: number };
+  /** Null for a job that was added. */
+  readonly source: { readonly file: string; readonly line: number } | null;
   readonly active: readonly Run[];
   readonly waiting: number;
   readonly lastRun: Run | null;

@@ -104,6 +104,8 @@ function asJson({ jobs, past }: Listing, fixed: string | undefined): string {
     task: job.task,
     tags: job.tags,
     params: job.params,
+    origin: job.source === null ? 'added' : 'file',
+    source: job.source,
     lastRun: lastRun(past.jobs.get(job.id)),
     recent: past.jobs.get(job.id)?.outcomes ?? [],
   }));
@@ -131,6 +133,7 @@ function asTable(
   const zoned = fixed === undefined && jobs.some(({ schedule }) => schedule.timezone !== timezone);
   const described = jobs.some(({ description }) => description !== null);
   const hasRun = past.jobs.size > 0;
+  const scattered = jobs.some(({ source }) => source?.file !== path);
   const heading = [
     'ID',
     'SCHEDULE',
@@ -138,6 +141,7 @@ function asTable(
     'NEXT',
     '',
     ...(hasRun ? ['LAST', '', 'RESULT', '', 'RECENT'] : []),
+    ...(scattered ? ['FROM'] : []),
     ...(described ? ['DESCRIPTION'] : []),
   ];
   const cells = jobs.map((job): Cell[] => [
@@ -146,12 +150,18 @@ function asTable(
     ...(zoned ? [{ text: job.schedule.timezone, style: 'dim' as const }] : []),
     ...nextCells(job, fixed ?? job.schedule.timezone, session.now),
     ...(hasRun ? pastCells(past.jobs.get(job.id), fixed ?? job.schedule.timezone, session.now) : []),
+    ...(scattered ? [{ text: whence(job), style: 'dim' as const }] : []),
     ...(described ? [{ text: printable(job.description ?? ''), style: 'dim' as const }] : []),
   ]);
   const times = zoned ? "each job's zone" : (fixed ?? timezone);
   const paint = session.painter('out');
   const footer = `\n${summary(jobs, past)} in ${shownPath(path)}. Times in ${times}.  ${past.daemon}\n`;
   return `${table(heading, cells, paint)}${paint('dim', footer)}`;
+}
+
+/** Told where not all jobs are of the one file that the last line names. */
+function whence({ source }: ListedJob): string {
+  return source === null ? 'added' : `${shownPath(source.file)}:${source.line}`;
 }
 
 function nextCells({ nextAt, state, otherwise }: ListedJob, timezone: string, now: number): Cell[] {
@@ -193,6 +203,7 @@ function summary(jobs: readonly ListedJob[], past: ListPast): string {
     [failing, 'failing'],
     [jobs.filter(({ state }) => state === 'paused').length, 'paused'],
     [jobs.filter(({ state }) => state === 'disabled').length, 'disabled'],
+    [jobs.filter(({ source }) => source === null).length, 'added'],
   ].flatMap(([count, word]) => (count === 0 ? [] : [`, ${count} ${word}`]));
   return `${jobs.length} job${jobs.length === 1 ? '' : 's'}${counts.join('')}`;
 }

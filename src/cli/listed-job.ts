@@ -19,6 +19,8 @@ export interface ListedJob {
   readonly task: string;
   /** JSON Schema of what its runs can be given. */
   readonly params: object | null;
+  /** Where it is written; null for a job that was added while the daemon ran. */
+  readonly source: { readonly file: string; readonly line: number } | null;
   readonly schedule: Pick<Schedule, 'timezone'>;
   readonly asWritten: string;
   readonly inWords: string;
@@ -36,7 +38,7 @@ export interface ListedAt {
 }
 
 export function listedJob(job: JobDefinition, { now, timezone, isPaused }: ListedAt): ListedJob {
-  const { id, description, tags, enabled, schedule, params } = job;
+  const { id, description, tags, enabled, schedule, params, source } = job;
   const zone = timezone ?? schedule.timezone;
   const otherwise = otherwiseOf(schedule);
   const nextAt = enabled ? (compileSchedule(schedule, id).next(now) ?? null) : null;
@@ -47,6 +49,7 @@ export function listedJob(job: JobDefinition, { now, timezone, isPaused }: Liste
     enabled,
     task: job.task.kind,
     params: params === undefined ? null : paramsSchema(params),
+    source: { file: source.file, line: source.line },
     schedule,
     asWritten: scheduleAsWritten(schedule, rfc3339),
     inWords: scheduleInWords(schedule, id, (instant) => localIso(instant, zone).replace('T', ' ')),

@@ -60,8 +60,8 @@ interface JobPage {
 }
 
 function listed(job: ToldJob): ListedJob {
-  const { id, description, tags, enabled, task, params, schedule, scheduleInWords, state, timezone, nextAt } =
-    job;
+  const { id, description, tags, enabled, task, params, source } = job;
+  const { schedule, scheduleInWords, state, timezone, nextAt } = job;
   return {
     id,
     description,
@@ -69,6 +69,7 @@ function listed(job: ToldJob): ListedJob {
     enabled,
     task,
     params,
+    source,
     schedule: { timezone },
     asWritten: schedule,
     inWords: scheduleInWords,

@@ -54,6 +54,8 @@ export interface ToldJob {
   readonly tags: readonly string[];
   /** JSON Schema of what its runs can be given. */
   readonly params: ParamsSchema | null;
+  readonly origin: 'file' | 'added';
+  readonly source: { readonly file: string; readonly line: number } | null;
   readonly active: readonly ToldRun[];
   readonly waiting: number;
   readonly lastRun: ToldRun | null;

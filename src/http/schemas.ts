@@ -74,7 +74,7 @@ const job = {
   tags: list(string),
   params: orNull({ type: 'object' }),
   origin: one('file', 'added'),
-  source: all({ file: string, line: whole }),
+  source: orNull(all({ file: string, line: whole })),
   active: list(ref('Run')),
   waiting: whole,
   lastRun: orNull(ref('Run')),

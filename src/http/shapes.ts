@@ -109,7 +109,7 @@ export function jobShape(job: JobView): object {
     tags,
     params: params === undefined ? null : paramsSchema(params),
     origin: job.origin,
-    source: { file: source.file, line: source.line },
+    source: job.origin === 'added' ? null : { file: source.file, line: source.line },
     active: job.active.map(runShape),
     waiting: job.waiting,
     lastRun: last === undefined ? null : runShape(last),

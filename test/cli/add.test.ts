@@ -22,6 +22,12 @@ describe('tsched add and remove', () => {
     expect(add()).toMatchObject({ code: 0, out: 'nothing has changed: these jobs are there already\n' });
     await daemon.until('it to fire', () => book.executions('extra')[0]);
     expect(book.executions('extra')[0]?.more).toBe(where);
+    const listed = tsched(['list', ...at], { cwd: where }).out;
+    expect(listed).toMatch(
+      /^ID .* FROM\nextra .* added\nfiled .* jobs\.yaml:1\n\n2 jobs, 1 added in jobs\.yaml\. /,
+    );
+    const [extra] = JSON.parse(tsched(['list', '--json', ...at], { cwd: where }).out).jobs;
+    expect(extra).toMatchObject({ id: 'extra', origin: 'added', source: null });
 
     const other = 'jobs: { extra: { every: 2s, run: "true" } }';
     expect(tsched(['add', '-', ...at], { cwd: where, input: other })).toMatchObject({

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startDaemon } from '../support/daemon.ts';
 import { going, ran, stateWith } from './past.ts';
@@ -81,8 +81,20 @@ describe('tsched list', () => {
     expect(job?.nextLocal).toMatch(/-01-01T09:00:00\+09:00$/);
   });
 
+  it('tells where jobs come from, where that is not one file', () => {
+    const main = 'include: [jobs.d/*.yaml]\njobs:\n  a: { every: 1h, run: "true" }\n';
+    const cwd = project(main);
+    expect(tsched(['list'], { cwd, at }).out).not.toContain('FROM');
+    mkdirSync(join(cwd, 'jobs.d'));
+    writeFileSync(join(cwd, 'jobs.d/more.yaml'), 'jobs:\n  b: { every: 1h, run: "true" }\n');
+    expect(tsched(['list'], { cwd, at }).out).toMatch(
+      /^ID .* FROM\na .* jobs\.yaml:3\nb .* jobs\.d\/more\.yaml:2\n/,
+    );
+  });
+
   it('has a stable shape for programs', () => {
-    const { out } = tsched(['list', '--json'], { cwd: project(jobs), at });
+    const cwd = realpathSync(project(jobs));
+    const { out } = tsched(['list', '--json'], { cwd, at });
     const listed = JSON.parse(out) as { jobs: Record<string, unknown>[] };
     expect(listed.jobs[0]).toEqual({
       id: 'backup',
@@ -96,6 +108,9 @@ describe('tsched list', () => {
       enabled: true,
       task: 'run',
       tags: ['db'],
+      params: null,
+      origin: 'file',
+      source: { file: join(cwd, 'jobs.yaml'), line: expect.any(Number) },
       lastRun: null,
       recent: [],
     });
