@@ -158,18 +158,20 @@ function parentOf(pid: string): number {
   }
 }
 
-/** Of the slots between two instants: how many had no run, and how many two. */
-function judge(runs: readonly Run[], size: Size, [from, to]: readonly [number, number]): string {
+/** Of the slots between two instants: how many had a run, were skipped, or still wait for their turn, and how many had two rows. */
+function judge(rows: readonly Run[], size: Size, [from, to]: readonly [number, number]): string {
   const seen = new Map<string, number>();
-  for (const { jobId, scheduledAt, cause } of runs) {
+  let skipped = 0;
+  for (const { id, jobId, scheduledAt, cause } of rows) {
     const slot = Date.parse(scheduledAt);
     if (cause === 'manual' || slot < from || slot >= to) continue;
     const key = `${jobId} ${slot}`;
     seen.set(key, (seen.get(key) ?? 0) + 1);
+    if (id === undefined) skipped += 1;
   }
   const due = ((to - from) / 1000) * size.starts;
   const twice = [...seen.values()].filter((count) => count > 1).length;
-  return `${due} slots were due, ${seen.size} had a run, ${twice} two`;
+  return `${due} slots were due: ${seen.size - skipped} had a run, ${skipped} were skipped, ${due - seen.size} wait; ${twice} had two`;
 }
 
 /** Prints the table; `smoke` only proves that it can be made. */
