@@ -17,6 +17,7 @@ import type {
   ExplainQuestion,
   Explanation,
   FeedEntry,
+  JobDays,
   JobView,
   NextTime,
   OpenOutput,
@@ -39,10 +40,11 @@ import type { Clock, Store } from './engine/ports.ts';
 import type { Duration, Instant, JobDefinition, JobId, RunId, RunRecord } from './model.ts';
 import { addJobs, removeJob, type JobKeeper } from './operator/added-jobs.ts';
 import { refuseArguments } from './operator/arguments.ts';
+import { daysOf } from './operator/days.ts';
 import { nextTimesOf, stateOf, viewOf } from './operator/jobs.ts';
 import { Feed } from './operator/feed.ts';
 import { Runs, type RunsParts } from './operator/runs.ts';
-import { badFile, done, refuse, STOPPING } from './operator/answers.ts';
+import { badFile, done, refuse, STOPPING, validationOf } from './operator/answers.ts';
 import { before, doneOf, NOTHING, planOf } from './operator/reload-plan.ts';
 import type { ReloadResult } from './operator/reload-result.ts';
 import { once } from './operator/requests.ts';
@@ -192,6 +194,12 @@ export class DaemonOperator implements Operator {
     return job === undefined ? this.#unknownJob(jobId) : whyOf(job, at, { ...this.#parts, runs: this.#runs });
   }
 
+  async days(jobId: JobId, count: number): Promise<Answer<JobDays>> {
+    const job = this.#parts.engine.job(jobId);
+    if (job === undefined) return this.#unknownJob(jobId);
+    return daysOf(job, this.#runs, { now: this.#parts.clock.now(), count });
+  }
+
   runs(query: RunQuery): Promise<Answer<RunPage>> {
     return this.#runs.page(query);
   }
@@ -306,8 +314,7 @@ export class DaemonOperator implements Operator {
 
   async validate(text: string): Promise<Validation> {
     const result = await this.#parts.daemon.load(text);
-    if (result.ok) return { jobs: result.file.jobs.length, errors: [], warnings: result.file.warnings };
-    return { jobs: 0, errors: result.errors, warnings: result.warnings };
+    return validationOf(result);
   }
 
   explain(question: ExplainQuestion): Answer<Explanation> {

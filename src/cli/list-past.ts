@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { Instant, JobId, Pause } from '../model.ts';
 import { printable } from '../observe/text.ts';
 import type { DaemonInfo } from '../store/daemon-file.ts';
-import type { JobHistory } from '../store/history.ts';
+import type { LastRuns } from '../store/history.ts';
 import { exit, isFailure } from './exit.ts';
 import { shownPath } from './find-file.ts';
 import { runningDaemon, withHistory } from './past.ts';
@@ -11,7 +11,7 @@ import { pausesInForce } from './pauses.ts';
 import { roughly } from '../observe/when.ts';
 
 export interface ListPast {
-  readonly jobs: ReadonlyMap<JobId, JobHistory>;
+  readonly jobs: ReadonlyMap<JobId, LastRuns>;
   readonly pauses: ReadonlyMap<JobId, Pause>;
   /** What the footer says of the daemon. */
   readonly daemon: string;
@@ -35,7 +35,7 @@ export async function pastOf(listed: Listed): Promise<ListPast> {
   const daemon = daemonInWords(listed);
   try {
     return await withHistory(state, (history) => ({
-      jobs: history?.jobs(ids, RECENT) ?? new Map<JobId, JobHistory>(),
+      jobs: history?.jobs(ids, RECENT) ?? new Map<JobId, LastRuns>(),
       pauses: pausesInForce(history?.pauses() ?? new Map<JobId, Pause>(), now),
       daemon,
     }));

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { JobId } from '../model.ts';
 import { elapsed, printable, printableJson } from '../observe/text.ts';
 import { daemonFileIn, readDaemonFile } from '../store/daemon-file.ts';
-import type { JobHistory } from '../store/history.ts';
+import type { LastRuns } from '../store/history.ts';
 import { fileIfAny, shownPath } from './find-file.ts';
 import { loadJobs } from './job-file.ts';
 import { fileOrLast, stateIfAny } from './last-file.ts';
@@ -112,7 +112,7 @@ function asJson({ jobs, past }: Listing, fixed: string | undefined): string {
   return `${printableJson({ jobs: shapes })}\n`;
 }
 
-function lastRun(history: JobHistory | undefined): object | null {
+function lastRun(history: LastRuns | undefined): object | null {
   if (history === undefined) return null;
   const { id, scheduledAt, attempts, finishedAt, outcome } = history.last;
   const startedAt = attempts[0]?.startedAt;
@@ -173,7 +173,7 @@ function nextCells({ nextAt, state, otherwise }: ListedJob, timezone: string, no
   return [{ text: otherwise, style: 'dim' }, { text: '' }];
 }
 
-function pastCells(history: JobHistory | undefined, timezone: string, now: number): Cell[] {
+function pastCells(history: LastRuns | undefined, timezone: string, now: number): Cell[] {
   if (history === undefined)
     return [{ text: 'never', style: 'dim' }, { text: '' }, { text: '' }, { text: '' }, { text: '' }];
   const { last, outcomes } = history;
@@ -189,7 +189,7 @@ function pastCells(history: JobHistory | undefined, timezone: string, now: numbe
 }
 
 /** Of a run's outcome; the newest stands last, as on a line of time. */
-function dot(outcome: JobHistory['outcomes'][number]): string {
+function dot(outcome: LastRuns['outcomes'][number]): string {
   if (outcome === 'succeeded') return '•';
   if (outcome === 'active') return '…';
   return outcome === 'cancelled' ? '-' : 'x';

@@ -1,6 +1,6 @@
 /** What `tsched list` shows where a daemon runs: its jobs as it has them. A file of its own in dist/, see build.ts. */
 import type { JobId } from '../model.ts';
-import type { JobHistory } from '../store/history.ts';
+import type { LastRuns } from '../store/history.ts';
 import { Client, type ClientOptions } from './client.ts';
 import { isFailure } from './exit.ts';
 import type { Listing } from './list.ts';
@@ -84,6 +84,6 @@ function otherwiseOf(schedule: string): string {
   return /(?:^|; )startup /.test(schedule) ? 'at start' : 'never';
 }
 
-function history({ id, lastRun, recent }: ToldJob): [JobId, JobHistory][] {
+function history({ id, lastRun, recent }: ToldJob): [JobId, LastRuns][] {
   return lastRun === null ? [] : [[id, { last: runOf(lastRun), outcomes: recent }]];
 }

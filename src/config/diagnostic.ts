@@ -49,13 +49,30 @@ export function formatDiagnostics(
   style: { color: boolean },
 ): string {
   const paint = style.color ? painted : unpainted;
+  const linesOf = linesIn(texts);
+  return list.map((diagnostic) => formatOne(diagnostic, linesOf, paint)).join('');
+}
+
+/** The lines of a file; each file is split once. */
+function linesIn(texts: ReadonlyMap<string, string>): (file: string) => readonly string[] {
   const lines = new Map<string, readonly string[]>();
-  const linesOf = (file: string): readonly string[] => {
+  return (file) => {
     const known = lines.get(file) ?? (texts.get(file) ?? '').split('\n');
     lines.set(file, known);
     return known;
   };
-  return list.map((diagnostic) => formatOne(diagnostic, linesOf, paint)).join('');
+}
+
+/** Each with its code frame as plain text; of the file as a whole there is none. */
+export function withFrames<One extends Diagnostic>(
+  list: readonly One[],
+  texts: ReadonlyMap<string, string>,
+): (One & { readonly frame?: string })[] {
+  const linesOf = linesIn(texts);
+  return list.map((one) => {
+    const lines = one.length === 0 ? [] : frame(one, linesOf(one.file), (text) => text);
+    return lines.length === 0 ? one : { ...one, frame: lines.join('\n') };
+  });
 }
 
 /** e.g. "4 errors and 1 warning in 2 files". */

@@ -65,6 +65,8 @@ export interface FileProblem {
   readonly path: string;
   readonly message: string;
   readonly hint?: string;
+  /** The lines it stands in, with a caret; secrets are hidden. */
+  readonly frame?: string;
   readonly related?: {
     readonly file: string;
     readonly line: number;
@@ -97,6 +99,30 @@ export interface JobView {
   readonly last: RunRecord | undefined;
   /** Of its newest runs, newest first. */
   readonly recent: readonly (Outcome['kind'] | 'active')[];
+  /** From the first start to the end, of those same runs; undefined of one that is not over, or never started. */
+  readonly recentDurations: readonly (Duration | undefined)[];
+}
+
+/** What became of a job's slots and runs on one day of the calendar, by scheduled time. */
+export interface JobDay {
+  /** e.g. `2027-03-28`, in the job's zone. */
+  readonly day: string;
+  readonly since: Instant;
+  /** Not included. */
+  readonly until: Instant;
+  readonly succeeded: number;
+  /** Every unsuccessful end but `cancelled`. */
+  readonly failed: number;
+  readonly cancelled: number;
+  readonly active: number;
+  /** Slots; undefined: some, of which history does not say how many were on this day. */
+  readonly skipped: number | undefined;
+}
+
+export interface JobDays {
+  readonly timezone: string;
+  /** Those on which anything was, oldest first. */
+  readonly days: readonly JobDay[];
 }
 
 /** A coming time. */
@@ -331,6 +357,8 @@ export interface Operator {
   next(jobId: JobId, count: number): Answer<readonly NextTime[]>;
   /** Of the newest slot that has come, or of the one at that time. */
   why(jobId: JobId, at?: Instant): Promise<Answer<SlotAnswer>>;
+  /** The last `count` days of the job's zone, up to today. */
+  days(jobId: JobId, count: number): Promise<Answer<JobDays>>;
   runs(query: RunQuery): Promise<Answer<RunPage>>;
   /** Wherever a run is named, the beginning of its id will do if no other run begins so. */
   run(runId: RunId): Promise<Answer<RunRecord>>;

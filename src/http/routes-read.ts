@@ -5,6 +5,7 @@ import { instant, optional, someOf, text, whole } from './fields.ts';
 import { json, route, valueOf, type Reply, type Route } from './route.ts';
 import {
   explanationShape,
+  jobDaysShape,
   jobDetailShape,
   jobShape,
   jobTimeShape,
@@ -74,6 +75,17 @@ export const readRoutes: readonly Route[] = [
     problems: ['unknown_job', 'history_unavailable'],
     handle: async ({ path: { id = '' }, query: { time } }, { operator }) =>
       json(whyShape(valueOf(await operator.why(id, time)))),
+  }),
+  route({
+    method: 'GET',
+    path: '/api/v1/jobs/{id}/days',
+    scope: 'read',
+    summary: "How the job's runs ended, and how many of its slots were skipped, day by day in its zone",
+    query: { n: whole('How many days, up to today', { least: 1, most: 3660, otherwise: 366 }) },
+    answers: { 200: { about: 'The days on which anything was, oldest first', schema: 'JobDays' } },
+    problems: ['unknown_job', 'history_unavailable'],
+    handle: async ({ path: { id = '' }, query: { n } }, { operator }) =>
+      json(jobDaysShape(valueOf(await operator.days(id, n)))),
   }),
   route({
     method: 'GET',

@@ -79,6 +79,7 @@ const job = {
   waiting: whole,
   lastRun: orNull(ref('Run')),
   recent: list(one(...KINDS, 'active')),
+  recentDurationsMs: list(orNull(whole)),
 };
 
 const timed = { at: time, local: string, note: orNull(string) };
@@ -123,6 +124,21 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
       priority: whole,
       output: all({ maxSize: whole, keep: whole }),
     }),
+  }),
+  JobDays: all({
+    timezone: string,
+    days: list(
+      all({
+        day: { type: 'string', format: 'date' },
+        since: time,
+        until: time,
+        succeeded: whole,
+        failed: whole,
+        cancelled: whole,
+        active: whole,
+        skipped: orNull(whole),
+      }),
+    ),
   }),
   Times: all({ times: list(all({ jobId: string, ...timed })) }),
   Why: all({
@@ -186,6 +202,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     path: string,
     message: string,
     hint: orNull(string),
+    frame: orNull(string),
     related: orNull({ type: 'object' }),
   }),
   ReloadPlan: all({

@@ -3,6 +3,7 @@ import type {
   DaemonStatus,
   Explanation,
   FileProblem,
+  JobDays,
   JobView,
   NextTime,
   ReloadPlan,
@@ -14,6 +15,7 @@ import type {
   Duration,
   Instant,
   JobId,
+  Json,
   Outcome,
   Pause,
   RunRecord,
@@ -114,6 +116,7 @@ export function jobShape(job: JobView): object {
     waiting: job.waiting,
     lastRun: last === undefined ? null : runShape(last),
     recent: job.recent,
+    recentDurationsMs: job.recentDurations.map(milliseconds),
   };
 }
 
@@ -152,8 +155,28 @@ function taskShape(task: Task): object {
     case 'command':
       return { kind: task.kind, argv: task.argv };
     case 'module':
-      return { kind: task.kind, path: task.path, export: task.exportName, isolation: task.isolation };
+      return {
+        kind: task.kind,
+        path: task.path,
+        export: task.exportName,
+        isolation: task.isolation,
+        with: namesOf(task.with),
+      };
   }
+}
+
+function namesOf(given: Json): readonly string[] {
+  return typeof given === 'object' && given !== null ? Object.keys(given) : [];
+}
+
+export function jobDaysShape({ timezone, days }: JobDays): object {
+  const told = days.map(({ since, until, skipped = null, ...day }) => ({
+    ...day,
+    since: iso(since),
+    until: iso(until),
+    skipped,
+  }));
+  return { timezone, days: told };
 }
 
 export function pauseShape({ since, until, reason }: Pause): object {
@@ -203,7 +226,7 @@ export function planShape({ activeRuns, warnings, ...plan }: ReloadPlan): object
 }
 
 export function problemShape(problem: FileProblem): object {
-  const { severity, file, line, column, length, path, message, hint, related } = problem;
+  const { severity, file, line, column, length, path, message, hint, frame, related } = problem;
   return {
     severity,
     file,
@@ -213,6 +236,7 @@ export function problemShape(problem: FileProblem): object {
     path,
     message,
     hint: hint ?? null,
+    frame: frame ?? null,
     related: related ?? null,
   };
 }

@@ -1,5 +1,6 @@
+import { withFrames } from '../config/diagnostic.ts';
 import type { LoadResult } from '../config/load.ts';
-import type { Answer, Refusal } from '../engine/ports-operator.ts';
+import type { Answer, Refusal, Validation } from '../engine/ports-operator.ts';
 
 export function done<T>(value: T): Answer<T> {
   return { ok: true, value };
@@ -11,8 +12,21 @@ export function refuse(refusal: Refusal): Answer<never> {
 
 export const STOPPING: Refusal = { refused: 'stopping', message: 'tsched is stopping' };
 
+export function validationOf(result: LoadResult): Validation {
+  const { warnings, texts } = result.ok ? result.file : result;
+  return {
+    jobs: result.ok ? result.file.jobs.length : 0,
+    errors: result.ok ? [] : withFrames(result.errors, texts),
+    warnings: withFrames(warnings, texts),
+  };
+}
+
 /** A job file that was read and refused. */
 export function badFile(result: LoadResult & { readonly ok: false }): Refusal {
   const message = result.missing ? 'the job file is gone' : 'the job file has errors';
-  return { refused: 'bad_file', message, problems: [...result.errors, ...result.warnings] };
+  return {
+    refused: 'bad_file',
+    message,
+    problems: withFrames([...result.errors, ...result.warnings], result.texts),
+  };
 }

@@ -37,6 +37,7 @@ export function viewOf(job: JobStatus, wording: Wording, { known, fresh, isAdded
     waiting,
     last: last === undefined ? undefined : fresh(last),
     recent: known?.outcomes ?? [],
+    recentDurations: known?.durations ?? [],
   };
 }
 

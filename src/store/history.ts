@@ -44,10 +44,39 @@ export interface SlotPast {
 export const USUAL_KEEP = 1000;
 export const USUAL_MAX_AGE: Duration = 90 * 24 * 3_600_000;
 
-/** The last runs of one job, newest first. */
-export interface JobHistory {
+/** How the last runs of one job ended, newest first. */
+export interface LastRuns {
   readonly last: RunRecord;
   readonly outcomes: readonly (Outcome['kind'] | 'active')[];
+}
+
+export interface JobHistory extends LastRuns {
+  /** From the first start to the end, of those same runs; undefined of one that is not over, or never started. */
+  readonly durations: readonly (Duration | undefined)[];
+}
+
+/** A stretch of time, e.g. a day. */
+export interface Span {
+  readonly since: Instant;
+  /** Not included. */
+  readonly until: Instant;
+}
+
+/** What became of a job's slots and runs in a span, by scheduled time. */
+export interface SpanCount {
+  readonly succeeded: number;
+  readonly failed: number;
+  readonly cancelled: number;
+  readonly active: number;
+  /** Slots; undefined: some, of which history does not say how many were in this span. */
+  readonly skipped: number | undefined;
+}
+
+/** A job's rows, counted. */
+export interface CountedSpans {
+  /** Of runs that are over, and of skips; by span. */
+  readonly counts: readonly SpanCount[];
+  readonly unfinished: readonly RunRecord[];
 }
 
 /** Reads the history, whether or not a daemon is writing it. */
@@ -95,6 +124,8 @@ export interface HistorySource {
   newestSlot(jobId: JobId, at: Instant): Promise<Instant | undefined>;
   /** Loaded jobs whose newest run ended unsuccessfully. */
   failing(): Promise<readonly JobId[]>;
+  /** Spans in their order, which do not overlap. */
+  counts(jobId: JobId, spans: readonly Span[]): Promise<CountedSpans>;
   close(): Promise<void>;
 }
 

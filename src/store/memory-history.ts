@@ -1,14 +1,17 @@
 import type { HistoryRow, Store } from '../engine/ports.ts';
 import type { RunPage, RunQuery } from '../engine/ports-operator.ts';
-import type { Instant, JobId, RunId, RunRecord } from '../model.ts';
+import type { Duration, Instant, JobId, RunId, RunRecord } from '../model.ts';
 import {
   FAILED,
   newestSlotOf,
+  type CountedSpans,
   type HistorySource,
   type JobHistory,
   type Kept,
   type SlotPast,
+  type Span,
 } from './history.ts';
+import { SpanCounts } from './span-counts.ts';
 
 /** The history of a daemon that keeps it in memory. */
 export class MemoryHistory implements HistorySource {
@@ -43,7 +46,8 @@ export class MemoryHistory implements HistorySource {
         const runs = (byJob.get(id) ?? []).slice(0, count);
         const [last] = runs;
         if (last === undefined) return [];
-        return [[id, { last, outcomes: runs.map(({ outcome }) => outcome?.kind ?? 'active') }]];
+        const outcomes = runs.map(({ outcome }) => outcome?.kind ?? 'active');
+        return [[id, { last, outcomes, durations: runs.map(durationOf) }]];
       }),
     );
   }
@@ -67,6 +71,17 @@ export class MemoryHistory implements HistorySource {
     return newest.map(([id]) => id);
   }
 
+  async counts(jobId: JobId, spans: readonly Span[]): Promise<CountedSpans> {
+    const counted = new SpanCounts(spans);
+    const unfinished: RunRecord[] = [];
+    for (const row of await this.#store.history({ jobId })) {
+      if ('skip' in row) counted.skip(row.skip);
+      else if (row.run.state === 'finished') counted.run(row.run);
+      else unfinished.push(row.run);
+    }
+    return { counts: counted.counts, unfinished };
+  }
+
   async close(): Promise<void> {
     // Nothing is held.
   }
@@ -75,6 +90,10 @@ export class MemoryHistory implements HistorySource {
     const rows = await this.#store.history({});
     return rows.flatMap((row) => ('run' in row ? [row.run] : []));
   }
+}
+
+function durationOf({ attempts: [first], finishedAt }: RunRecord): Duration | undefined {
+  return first === undefined || finishedAt === undefined ? undefined : finishedAt - first.startedAt;
 }
 
 function matches(row: HistoryRow, { since, until, statuses }: RunQuery): boolean {

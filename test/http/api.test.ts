@@ -168,6 +168,7 @@ describe('questions', () => {
     expect(body.jobs).toBe(0);
     expect(body.errors[0]).toMatchObject({ file: daemon.file, line: 3, column: 5, path: 'jobs.a.evry' });
     expect(body.errors[0].hint).toContain('every');
+    expect(body.errors[0].frame).toMatch(/> 3 │ .*\n.*\^{4}/);
     const long = `jobs:\n${Array.from({ length: 2000 }, (_, n) => `  j${n}: { every: 1h, run: echo ${n} }\n`).join('')}`;
     expect((await post('/api/v1/validate', { text: long })).body).toMatchObject({ jobs: 2000, errors: [] });
   });
@@ -218,6 +219,17 @@ describe('a run by hand', () => {
     expect((await promised(`${output}?attempt=2`)).body.code).toBe('no_output');
     const { body } = await promised('/api/v1/jobs/hello');
     expect(body).toMatchObject({ lastRun: { id: run.id }, recent: ['succeeded'] });
+  });
+
+  it('is on the day it was', async () => {
+    const { body } = await promised('/api/v1/jobs/hello/days?n=2');
+    expect(body).toMatchObject({
+      timezone: 'Europe/Berlin',
+      days: [{ day: expect.stringMatching(/^\d{4}-\d\d-\d\d$/), succeeded: 1, failed: 0, skipped: 0 }],
+    });
+    expect((await promised('/api/v1/jobs/nobody/days')).body.code).toBe('unknown_job');
+    const job = await promised('/api/v1/jobs/hello');
+    expect(job.body.recentDurationsMs).toEqual([expect.any(Number)]);
   });
 
   it('can be retried when it is over, and cancelled while it is not', async () => {

@@ -139,6 +139,35 @@ describe.each(Object.entries(drivers))('history of %s', (_, open) => {
     expect(await pages(history, { jobId: 'nobody', limit: 5 })).toEqual([]);
   });
 
+  it('counts the rows of a job in spans, by how they ended', async () => {
+    const kept = await open();
+    const spans = [0, 100, 200, 300].map((since) => ({ since, until: since + 100 }));
+    expect((await kept.history.counts('a', spans)).unfinished).toEqual([]);
+    await fill(kept);
+    const attempts = [{ number: 1, startedAt: 205, outcome: { kind: 'succeeded' as const } }];
+    const ended = { ...runOf(id(50), 199), attempts, state: 'finished' as const, finishedAt: 209 };
+    await kept.store.claim(
+      [ended, runOf(id(51), 200)],
+      [skipOf(99, { count: 3 }), skipOf(250, { through: 300, count: 7 })],
+    );
+    await kept.store.save({ ...ended, outcome: { kind: 'succeeded' } });
+    await kept.store.save({
+      ...runOf(id(52), 299, { cause: 'manual' }),
+      state: 'finished',
+      outcome: { kind: 'cancelled', by: 'operator' },
+    });
+    const { counts, unfinished } = await kept.history.counts('a', spans);
+    const none = { succeeded: 0, failed: 0, cancelled: 0, active: 0, skipped: 0 };
+    expect(counts).toEqual([
+      { ...none, failed: 3, skipped: 4 }, // runs 3, 6, 9; skips at 55 and 99
+      { ...none, failed: 3, succeeded: 1, skipped: 2 },
+      { ...none, failed: 3, cancelled: 1, skipped: undefined },
+      { ...none, failed: 1, skipped: undefined },
+    ]);
+    expect(unfinished.map((run) => run.id)).toEqual([id(51)]);
+    expect((await kept.history.jobs(['a'], 20)).get('a')?.durations).toContain(4);
+  });
+
   it('refuses a cursor that is none of ours', async () => {
     const { history } = await open();
     const odd = ['x', '', 'bm9uZQ', Buffer.from('{"run":["1; DROP TABLE runs",1]}').toString('base64url')];
@@ -155,7 +184,11 @@ describe.each(Object.entries(drivers))('history of %s', (_, open) => {
     expect(await kept.history.run(id(7))).toMatchObject({ id: id(7), jobId: 'b' });
     expect(await kept.history.run(id(99))).toBeUndefined();
     const jobs = await kept.history.jobs(['a', 'b', 'none'], 3);
-    expect(jobs.get('a')).toMatchObject({ last: { id: id(30) }, outcomes: ['failed', 'failed', 'failed'] });
+    expect(jobs.get('a')).toMatchObject({
+      last: { id: id(30) },
+      outcomes: ['failed', 'failed', 'failed'],
+      durations: [undefined, undefined, undefined],
+    });
     expect(jobs.has('none')).toBe(false);
     expect(await kept.history.failing()).toEqual(['a']);
   });

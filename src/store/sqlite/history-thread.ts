@@ -1,6 +1,6 @@
 import type { RunPage, RunQuery } from '../../engine/ports-operator.ts';
 import type { Instant, JobId, RunId, RunRecord } from '../../model.ts';
-import type { HistorySource, JobHistory, SlotPast } from '../history.ts';
+import type { CountedSpans, HistorySource, JobHistory, SlotPast, Span } from '../history.ts';
 import { Connection, StoreTrouble } from './connection.ts';
 import type { Answers, Request } from './protocol.ts';
 
@@ -38,6 +38,10 @@ export class HistoryThread implements HistorySource {
 
   failing(): Promise<readonly JobId[]> {
     return this.#ask<'failing'>({ kind: 'failing' });
+  }
+
+  counts(jobId: JobId, spans: readonly Span[]): Promise<CountedSpans> {
+    return this.#ask<'counts'>({ kind: 'counts', jobId, spans });
   }
 
   async close(): Promise<void> {

@@ -4,7 +4,7 @@ import type { RunPage, RunQuery } from '../../engine/ports-operator.ts';
 import type { Join } from '../../join.ts';
 import type { Message, Told } from '../../message.ts';
 import type { AddedJob, Instant, JobId, KeyedRequest, Pause, Place, RunId, RunRecord } from '../../model.ts';
-import type { JobHistory, RowQuery, SlotPast } from '../history.ts';
+import type { CountedSpans, JobHistory, RowQuery, SlotPast, Span } from '../history.ts';
 import type { RunOwner } from './owners.ts';
 import type { PruneRequest, Pruned } from './retention.ts';
 
@@ -27,6 +27,7 @@ export type Request =
   | { readonly kind: 'newest_slot'; readonly id: JobId; readonly at: Instant }
   | { readonly kind: 'latest'; readonly ids: readonly JobId[] }
   | { readonly kind: 'failing' }
+  | { readonly kind: 'counts'; readonly jobId: JobId; readonly spans: readonly Span[] }
   | { readonly kind: 'owners'; readonly runs: readonly RunId[] }
   | { readonly kind: 'close' };
 
@@ -55,6 +56,7 @@ export interface Answers {
   readonly newest_slot: Instant | undefined;
   readonly latest: readonly RunRecord[];
   readonly failing: readonly JobId[];
+  readonly counts: CountedSpans;
   readonly owners: ReadonlyMap<RunId, RunOwner>;
   readonly close: null;
 }

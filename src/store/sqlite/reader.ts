@@ -18,14 +18,17 @@ import type {
 import {
   FAILED,
   newestSlotOf,
+  type CountedSpans,
   type HistoryReader,
   type JobHistory,
   type Kept,
   type RowQuery,
   type RunFigures,
+  type Span,
 } from '../history.ts';
 import { openToRead } from './open.ts';
 import { page } from './page.ts';
+import { countSpans } from './spans.ts';
 import { prepared } from './statements.ts';
 import { statusCondition } from './statuses.ts';
 import { firstIdAt, pauseOf, RUN_COLUMNS, runOf, SKIP_COLUMNS, skipOf } from './rows.ts';
@@ -114,16 +117,29 @@ export class Reader implements HistoryReader {
       this.#db,
       `SELECT ${RUN_COLUMNS} FROM runs r JOIN jobs j ON j.number = r.job ${newest}`,
     );
-    const kinds = prepared(this.#db, `SELECT r.outcome ->> 'kind' AS kind FROM runs r ${newest}`);
+    const ends = prepared(
+      this.#db,
+      `SELECT r.outcome ->> 'kind' AS kind, r.finished_at - (r.attempts ->> '$[0].startedAt') AS duration FROM runs r ${newest}`,
+    );
     const found = new Map<JobId, JobHistory>();
     for (const id of ids) {
       const job = this.#job(id);
       const row = job === undefined ? undefined : last.get(job, 1);
       if (job === undefined || row === undefined) continue;
-      const outcomes = kinds.all(job, runs).map(({ kind }) => (kind ?? 'active') as Outcome['kind']);
-      found.set(id, { last: runOf(row), outcomes });
+      const ended = ends.all(job, runs);
+      found.set(id, {
+        last: runOf(row),
+        outcomes: ended.map(({ kind }) => (kind ?? 'active') as Outcome['kind']),
+        durations: ended.map(({ duration }) => (duration === null ? undefined : Number(duration))),
+      });
     }
     return found;
+  }
+
+  /** Spans in their order, which do not overlap. */
+  counts(jobId: JobId, spans: readonly Span[]): CountedSpans {
+    const job = this.#job(jobId);
+    return job === undefined ? { counts: [], unfinished: [] } : countSpans(this.#db, job, spans);
   }
 
   jobIds(): JobId[] {

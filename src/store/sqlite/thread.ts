@@ -75,6 +75,8 @@ class Holder {
         return this.#reader.latest(request.ids);
       case 'failing':
         return this.#reader.failing();
+      case 'counts':
+        return this.#reader.counts(request.jobId, request.spans);
       case 'owners':
         return ownersOf(this.#db, request.runs);
       case 'close':

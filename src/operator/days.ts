@@ -1,0 +1,31 @@
+import type { JobStatus } from '../engine/engine.ts';
+import type { Answer, JobDays } from '../engine/ports-operator.ts';
+import type { Instant } from '../model.ts';
+import { lastDays } from '../schedule/days.ts';
+import { SpanCounts } from '../store/span-counts.ts';
+import { done } from './answers.ts';
+import type { Runs } from './runs.ts';
+
+/** What was on each day of the job's calendar. Runs that history has not seen end yet count as what became of them. */
+export async function daysOf(
+  { definition: { id, schedule } }: JobStatus,
+  runs: Runs,
+  { now, count }: { now: Instant; count: number },
+): Promise<Answer<JobDays>> {
+  const { timezone } = schedule;
+  const days = lastDays(timezone, { now, count });
+  const known = await runs.ask((history) => history.counts(id, days));
+  if (!known.ok) return known;
+  const { counts, unfinished } = known.value;
+  const all = new SpanCounts(days, counts);
+  for (const run of unfinished) all.run(runs.fresh(run));
+  const told = days.flatMap((day, index) => {
+    const counted = all.counts[index];
+    return counted === undefined || isNothing(counted) ? [] : [{ ...day, ...counted }];
+  });
+  return done({ timezone, days: told });
+}
+
+function isNothing(counts: Readonly<Record<string, number | undefined>>): boolean {
+  return Object.values(counts).every((count) => count === 0);
+}
