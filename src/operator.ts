@@ -48,6 +48,7 @@ import { badFile, done, refuse, STOPPING, validationOf } from './operator/answer
 import { before, doneOf, NOTHING, planOf } from './operator/reload-plan.ts';
 import type { ReloadResult } from './operator/reload-result.ts';
 import { once } from './operator/requests.ts';
+import { DaemonTimeline } from './operator/timeline.ts';
 import { whyOf } from './operator/why.ts';
 import type { Wording } from './operator/wording.ts';
 import { suggest } from './schedule/suggest.ts';
@@ -95,9 +96,12 @@ const CENSUS_EVENTS: ReadonlySet<DaemonEvent['kind']> = new Set([
 
 export class DaemonOperator implements Operator {
   readonly feed: Feed;
+  readonly timeline: DaemonTimeline;
   readonly #parts: OperatorParts;
   readonly #runs: Runs;
   readonly #reloads = { applied: 0, unchanged: 0, refused: 0 };
+  /** What the job file held last was not taken over. */
+  #isRefused = false;
   #failing: Promise<Set<JobId>> | undefined;
   #ids: readonly JobId[] | undefined;
   #census: (Census & { readonly at: number }) | undefined;
@@ -105,6 +109,7 @@ export class DaemonOperator implements Operator {
   constructor(parts: OperatorParts) {
     this.#parts = parts;
     this.#runs = new Runs(parts);
+    this.timeline = new DaemonTimeline({ ...parts, runs: this.#runs });
     this.feed = new Feed(parts.clock, parts.daemon.info.startedAt);
   }
 
@@ -125,6 +130,8 @@ export class DaemonOperator implements Operator {
   reloaded(cause: string, result: ReloadResult): void {
     this.#reloads[result.kind === 'kept' ? 'refused' : result.kind] += 1;
     if (result.kind === 'kept') this.observe({ kind: 'reload_refused', cause, reason: result.reason });
+    else if (result.kind === 'unchanged' && this.#isRefused) this.observe({ kind: 'file_mended', cause });
+    this.#isRefused = result.kind === 'kept';
   }
 
   async status(): Promise<DaemonStatus> {

@@ -14,6 +14,7 @@ import type {
   RunRecord,
 } from '../model.ts';
 import type { SlotReason } from '../schedule/why.ts';
+import type { Hours, Lane, LanesQuery, Load, Window } from './ports-timeline.ts';
 import type { EngineEvent, HistoryRow } from './ports.ts';
 
 /** Why something was not done. Text is for people; `refused` is for programs. */
@@ -284,7 +285,9 @@ export interface ExplainQuestion {
 export type DaemonEvent =
   | EngineEvent
   /** The job file was read again and not taken over. */
-  | { readonly kind: 'reload_refused'; readonly cause: string; readonly reason: string };
+  | { readonly kind: 'reload_refused'; readonly cause: string; readonly reason: string }
+  /** After such a refusal it holds again what runs. */
+  | { readonly kind: 'file_mended'; readonly cause: string };
 
 export interface FeedEntry {
   /** Tells this event from all others, those of earlier daemons too. */
@@ -331,7 +334,6 @@ export interface PauseRequest {
   readonly by: string;
 }
 
-/** What an API or a command may ask of a running daemon. */
 export interface AddJobsRequest {
   /** A job file. */
   readonly text: string;
@@ -348,7 +350,16 @@ export interface AddedJobs {
   readonly changed: readonly JobId[];
 }
 
+/** How runs lie in time, past ones and coming ones, of all jobs. */
+export interface Timeline {
+  hours(window: Window): Promise<Answer<Hours>>;
+  lanes(query: LanesQuery): Promise<Answer<readonly Lane[]>>;
+  load(window: Window): Promise<Answer<Load>>;
+}
+
+/** What an API or a command may ask of a running daemon. */
 export interface Operator {
+  readonly timeline: Timeline;
   status(): Promise<DaemonStatus>;
   readiness(): Readiness;
   /** By id, those after `after`. */

@@ -75,20 +75,28 @@ function ofOthers(event: Exclude<DaemonEvent, RunEvent>): object {
     case 'store_healed':
       return { caughtUp: event.caughtUp, dropped: event.dropped };
     case 'message_delivered':
-      return {
-        to: event.to,
-        jobId: event.jobId,
-        notice: event.notice,
-        afterMs: Math.round(event.after),
-        note: event.note ?? null,
-      };
     case 'delivery_failed':
-      return { to: event.to, message: event.message, againInMs: Math.round(event.again) };
     case 'message_dropped':
-      return { to: event.to, jobId: event.jobId, notice: event.notice, message: event.message };
+      return ofDelivery(event);
     case 'reload_refused':
       return { cause: event.cause, reason: event.reason };
+    case 'file_mended':
+      return { cause: event.cause };
   }
+}
+
+type Delivery = Extract<
+  DaemonEvent,
+  { readonly kind: 'message_delivered' | 'delivery_failed' | 'message_dropped' }
+>;
+
+function ofDelivery(event: Delivery): object {
+  const { to, kind } = event;
+  if (kind === 'delivery_failed') return { to, message: event.message, againInMs: Math.round(event.again) };
+  const { jobId, notice } = event;
+  return kind === 'message_dropped'
+    ? { to, jobId, notice, message: event.message }
+    : { to, jobId, notice, afterMs: Math.round(event.after), note: event.note ?? null };
 }
 
 function appliedShape({

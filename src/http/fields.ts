@@ -116,6 +116,23 @@ export function object(about: string): Field<object> {
   };
 }
 
+/** Texts without commas, with commas between. */
+export function listOf(
+  about: string,
+  { most, longest }: { most: number; longest: number },
+): Field<readonly string[]> {
+  return {
+    schema: { type: 'array', items: { type: 'string', maxLength: longest }, maxItems: most },
+    about,
+    required: true,
+    read(value, name) {
+      const found = typeof value === 'string' ? value.split(',').filter(Boolean) : [];
+      if (found.length <= most && found.every(({ length }) => length <= longest)) return found;
+      throw wrong(name, `at most ${most} texts of at most ${longest} characters, with commas between`);
+    },
+  };
+}
+
 /** Some of these words, with commas between. */
 export function someOf<Word extends string>(about: string, words: readonly Word[]): Field<readonly Word[]> {
   return {

@@ -9,13 +9,21 @@ import { pageRoutes } from './page.ts';
 import { actRoutes } from './routes-act.ts';
 import { jobRoutes } from './routes-jobs.ts';
 import { readRoutes } from './routes-read.ts';
+import { timelineRoutes } from './routes-timeline.ts';
 import { watchRoutes } from './routes-watch.ts';
 import { sessionRoutes } from './session.ts';
 import { createApiServer, type Limits } from './server.ts';
 import { TokenBook } from './tokens.ts';
 
 /** The API. */
-export const routes = [...readRoutes, ...jobRoutes, ...actRoutes, ...watchRoutes, ...sessionRoutes];
+export const routes = [
+  ...readRoutes,
+  ...timelineRoutes,
+  ...jobRoutes,
+  ...actRoutes,
+  ...watchRoutes,
+  ...sessionRoutes,
+];
 
 export interface HttpParts {
   readonly operator: Operator;

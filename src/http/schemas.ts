@@ -1,37 +1,13 @@
 /** The shapes of answers (shapes.ts) as JSON Schema, by the names the OpenAPI document gives them. */
 import { JOB_STATES } from '../engine/ports-operator.ts';
 import type { Schema } from './fields.ts';
-
-const string: Schema = { type: 'string' };
-const whole: Schema = { type: 'integer' };
-const bool: Schema = { type: 'boolean' };
-const none: Schema = { type: 'null' };
-const time: Schema = { type: 'string', format: 'date-time' };
-
-function orNull(schema: Schema): Schema {
-  return 'type' in schema
-    ? { ...schema, type: [schema['type'], 'null'] }
-    : { anyOf: [schema, { type: 'null' }] };
-}
-
-function list(items: Schema): Schema {
-  return { type: 'array', items };
-}
-
-function one(...words: readonly string[]): Schema {
-  return { type: 'string', enum: words };
-}
+import { all, bool, KINDS, list, none, one, orNull, string, time, whole } from './schema-words.ts';
+import { TIMELINE_SCHEMAS } from './shapes-timeline.ts';
 
 export function ref(name: string): Schema {
   return { $ref: `#/components/schemas/${name}` };
 }
 
-/** Every field is always there. */
-function all(properties: Readonly<Record<string, Schema>>, more: Schema = {}): Schema {
-  return { type: 'object', properties, required: Object.keys(properties), ...more };
-}
-
-const KINDS = ['succeeded', 'failed', 'killed', 'timed_out', 'threw', 'not_started', 'cancelled', 'lost'];
 const SKIPS = [
   'misfire',
   'overlap',
@@ -193,6 +169,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     attempts: { type: 'array', maxItems: 0 },
   }),
   RunPage: all({ runs: list({ anyOf: [ref('Run'), ref('Skip')] }), next: orNull(string) }),
+  ...TIMELINE_SCHEMAS,
   FileProblem: all({
     severity: one('error', 'warning'),
     file: string,

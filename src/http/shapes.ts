@@ -29,7 +29,7 @@ export function iso(instant: Instant): string {
   return new Date(instant).toISOString().replace('.000Z', 'Z');
 }
 
-function isoOrNull(instant: Instant | undefined): string | null {
+export function isoOrNull(instant: Instant | undefined): string | null {
   return instant === undefined ? null : iso(instant);
 }
 

@@ -44,7 +44,12 @@ export class Runs {
 
   /** Its newest state, which history may not have yet. */
   fresh(run: RunRecord): RunRecord {
-    return this.#parts.engine.run(run.id) ?? this.#recent.get(run.id) ?? run;
+    return this.known(run.id) ?? run;
+  }
+
+  /** A run that is active, or has just ended. */
+  known(id: RunId): RunRecord | undefined {
+    return this.#parts.engine.run(id) ?? this.#recent.get(id);
   }
 
   async page(query: RunQuery): Promise<Answer<RunPage>> {
@@ -60,7 +65,7 @@ export class Runs {
 
   /** By its id, or the beginning of it if only one begins so. */
   async find(idOrPrefix: string): Promise<Answer<RunRecord>> {
-    const here = this.#parts.engine.run(idOrPrefix) ?? this.#recent.get(idOrPrefix);
+    const here = this.known(idOrPrefix);
     if (here !== undefined) return done(here);
     if (!/^[0-9a-f][0-9a-f-]{3,35}$/i.test(idOrPrefix)) return refuse(UNKNOWN);
     // A run is in the history before it starts: what has begun is found there too.

@@ -2,6 +2,7 @@
 import type { Duration, Instant, JobId, Outcome, Pause, Place, RunRecord, RunId } from '../model.ts';
 import type { HistoryRow } from '../engine/ports.ts';
 import type { RunPage, RunQuery, Status } from '../engine/ports-operator.ts';
+import type { Hours, Lane, LanesQuery, Load, Window } from '../engine/ports-timeline.ts';
 
 export interface RowQuery {
   readonly jobId?: JobId;
@@ -110,6 +111,12 @@ export interface HistoryReader {
   close(): void;
 }
 
+/** What was, of a job's row of the timeline. */
+export type PastLane = Omit<Lane, 'planned'>;
+
+/** Runs that were active, by minute. */
+export type PastLoad = Pick<Load, 'active' | 'complete'>;
+
 /** What the API of a daemon asks of the history. Answers come from elsewhere than the loop that starts jobs. */
 export interface HistorySource {
   /** Newest first: of one job by scheduled time, of all by the moment of decision. Undefined: the cursor is not one of ours. */
@@ -126,6 +133,11 @@ export interface HistorySource {
   failing(): Promise<readonly JobId[]>;
   /** Spans in their order, which do not overlap. */
   counts(jobId: JobId, spans: readonly Span[]): Promise<CountedSpans>;
+  hours(window: Window): Promise<Hours>;
+  /** In the order of the ids asked for. */
+  lanes(query: LanesQuery): Promise<readonly PastLane[]>;
+  /** Of a window that is over. */
+  load(window: Window): Promise<PastLoad>;
   close(): Promise<void>;
 }
 

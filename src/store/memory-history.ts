@@ -1,5 +1,6 @@
 import type { HistoryRow, Store } from '../engine/ports.ts';
 import type { RunPage, RunQuery } from '../engine/ports-operator.ts';
+import type { Hours, LanesQuery, Window } from '../engine/ports-timeline.ts';
 import type { Duration, Instant, JobId, RunId, RunRecord } from '../model.ts';
 import {
   FAILED,
@@ -8,10 +9,13 @@ import {
   type HistorySource,
   type JobHistory,
   type Kept,
+  type PastLane,
+  type PastLoad,
   type SlotPast,
   type Span,
 } from './history.ts';
 import { SpanCounts } from './span-counts.ts';
+import { barsOf, HourCounts, MinuteCounts, placedOf } from './timeline.ts';
 
 /** The history of a daemon that keeps it in memory. */
 export class MemoryHistory implements HistorySource {
@@ -80,6 +84,30 @@ export class MemoryHistory implements HistorySource {
       else unfinished.push(row.run);
     }
     return { counts: counted.counts, unfinished };
+  }
+
+  async hours(window: Window): Promise<Hours> {
+    const counts = new HourCounts(window);
+    for (const row of await this.#store.history({})) {
+      if ('run' in row) counts.run(placedOf(row.run));
+      else counts.skip(row.skip);
+    }
+    return { hours: counts.hours, countedFrom: undefined };
+  }
+
+  async lanes({ jobIds, since, until, parts }: LanesQuery): Promise<readonly PastLane[]> {
+    const byJob = Map.groupBy(await this.#runs(), ({ jobId }) => jobId);
+    return jobIds.map((jobId) => {
+      const runs = (byJob.get(jobId) ?? []).filter(({ scheduledAt }) => scheduledAt < until);
+      runs.sort((one, other) => other.scheduledAt - one.scheduledAt);
+      return { jobId, ...barsOf(runs.map(placedOf), { since, part: (until - since) / parts }) };
+    });
+  }
+
+  async load(window: Window): Promise<PastLoad> {
+    const counts = new MinuteCounts(window);
+    for (const { claimedAt, finishedAt } of await this.#runs()) counts.run(claimedAt, finishedAt);
+    return { active: counts.active, complete: true };
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,15 @@
 import type { RunPage, RunQuery } from '../../engine/ports-operator.ts';
+import type { Hours, LanesQuery, Window } from '../../engine/ports-timeline.ts';
 import type { Instant, JobId, RunId, RunRecord } from '../../model.ts';
-import type { CountedSpans, HistorySource, JobHistory, SlotPast, Span } from '../history.ts';
+import type {
+  CountedSpans,
+  HistorySource,
+  JobHistory,
+  PastLane,
+  PastLoad,
+  SlotPast,
+  Span,
+} from '../history.ts';
 import { Connection, StoreTrouble } from './connection.ts';
 import type { Answers, Request } from './protocol.ts';
 
@@ -42,6 +51,18 @@ export class HistoryThread implements HistorySource {
 
   counts(jobId: JobId, spans: readonly Span[]): Promise<CountedSpans> {
     return this.#ask<'counts'>({ kind: 'counts', jobId, spans });
+  }
+
+  hours(window: Window): Promise<Hours> {
+    return this.#ask<'hours'>({ kind: 'hours', window });
+  }
+
+  lanes(query: LanesQuery): Promise<readonly PastLane[]> {
+    return this.#ask<'lanes'>({ kind: 'lanes', query });
+  }
+
+  load(window: Window): Promise<PastLoad> {
+    return this.#ask<'load'>({ kind: 'load', window });
   }
 
   async close(): Promise<void> {

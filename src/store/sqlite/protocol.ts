@@ -1,10 +1,11 @@
 /** What the daemon and the thread that holds its database say to each other. */
 import type { HistoryRow } from '../../engine/ports.ts';
 import type { RunPage, RunQuery } from '../../engine/ports-operator.ts';
+import type { Hours, LanesQuery, Window } from '../../engine/ports-timeline.ts';
 import type { Join } from '../../join.ts';
 import type { Message, Told } from '../../message.ts';
 import type { AddedJob, Instant, JobId, KeyedRequest, Pause, Place, RunId, RunRecord } from '../../model.ts';
-import type { CountedSpans, JobHistory, RowQuery, SlotPast, Span } from '../history.ts';
+import type { CountedSpans, JobHistory, PastLane, PastLoad, RowQuery, SlotPast, Span } from '../history.ts';
 import type { RunOwner } from './owners.ts';
 import type { PruneRequest, Pruned } from './retention.ts';
 
@@ -28,6 +29,9 @@ export type Request =
   | { readonly kind: 'latest'; readonly ids: readonly JobId[] }
   | { readonly kind: 'failing' }
   | { readonly kind: 'counts'; readonly jobId: JobId; readonly spans: readonly Span[] }
+  | { readonly kind: 'hours'; readonly window: Window }
+  | { readonly kind: 'lanes'; readonly query: LanesQuery }
+  | { readonly kind: 'load'; readonly window: Window }
   | { readonly kind: 'owners'; readonly runs: readonly RunId[] }
   | { readonly kind: 'close' };
 
@@ -57,6 +61,9 @@ export interface Answers {
   readonly latest: readonly RunRecord[];
   readonly failing: readonly JobId[];
   readonly counts: CountedSpans;
+  readonly hours: Hours;
+  readonly lanes: readonly PastLane[];
+  readonly load: PastLoad;
   readonly owners: ReadonlyMap<RunId, RunOwner>;
   readonly close: null;
 }

@@ -12,6 +12,7 @@ import type { Answers, Held, Notice, Reply, Request, Trouble } from './protocol.
 import { Reader } from './reader.ts';
 import { Recorder } from './recorder.ts';
 import { prune, type PruneRequest } from './retention.ts';
+import { hours, lanes, load } from './timeline.ts';
 
 /** The file that was opened is no longer the one of its name: it was removed, or its directory was. */
 class DatabaseGone extends Error {
@@ -77,6 +78,12 @@ class Holder {
         return this.#reader.failing();
       case 'counts':
         return this.#reader.counts(request.jobId, request.spans);
+      case 'hours':
+        return hours(this.#db, request.window);
+      case 'lanes':
+        return lanes(this.#db, request.query);
+      case 'load':
+        return load(this.#db, request.window);
       case 'owners':
         return ownersOf(this.#db, request.runs);
       case 'close':

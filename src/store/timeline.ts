@@ -1,0 +1,170 @@
+/** How runs lie in time: counted by the hour, as bars, and minute by minute. Pure; drivers bring the runs. */
+import type { Bar, Hour, Window } from '../engine/ports-timeline.ts';
+import type { Duration, Instant, Outcome, RunId, RunRecord, SkipRecord } from '../model.ts';
+import { FAILED } from './history.ts';
+
+export const HOUR: Duration = 3_600_000;
+export const MINUTE: Duration = 60_000;
+/** Runs read for one question at most; the newest are. */
+export const MOST_READ = 200_000;
+/** Of one job, for its bars. */
+export const MOST_OF_ONE = 2000;
+/** Bars of one answer. */
+export const MOST_BARS = 5000;
+/** Runs of a job scheduled before a window that may reach into it. */
+export const LOOKED_BACK = 8;
+/** A run that is over and began longer before a window than this is not counted among what was active in it. */
+export const LONG: Duration = 24 * HOUR;
+
+/** A run, as far as its place in time goes. */
+export interface Placed {
+  readonly id: RunId;
+  readonly scheduledAt: Instant;
+  readonly claimedAt: Instant;
+  readonly startedAt: Instant | undefined;
+  readonly finishedAt: Instant | undefined;
+  readonly kind: Outcome['kind'] | 'active';
+  readonly onSchedule: boolean;
+}
+
+export function placedOf({ attempts: [first], outcome, cause, ...run }: RunRecord): Placed {
+  const { id, scheduledAt, claimedAt, finishedAt } = run;
+  const kind = outcome?.kind ?? 'active';
+  return {
+    id,
+    scheduledAt,
+    claimedAt,
+    startedAt: first?.startedAt,
+    finishedAt,
+    kind,
+    onSchedule: cause === 'schedule',
+  };
+}
+
+type Counted = Exclude<keyof Hour, 'at' | 'delay'>;
+
+/** Runs and skips in any order, counted into the hours of a window. */
+export class HourCounts {
+  readonly #first: Instant;
+  readonly #hours: (Record<Counted, number> & { readonly delays: Duration[] })[];
+
+  constructor({ since, until }: Window) {
+    this.#first = Math.floor(since / HOUR) * HOUR;
+    this.#hours = Array.from({ length: Math.ceil((until - this.#first) / HOUR) }, () => ({
+      succeeded: 0,
+      failed: 0,
+      cancelled: 0,
+      active: 0,
+      skipped: 0,
+      delays: [],
+    }));
+  }
+
+  run({ scheduledAt, startedAt, kind, onSchedule }: Omit<Placed, 'id' | 'claimedAt' | 'finishedAt'>): void {
+    const hour = this.#hourOf(scheduledAt);
+    if (hour === undefined) return;
+    hour[FAILED.has(kind) ? 'failed' : (kind as Counted)] += 1;
+    if (onSchedule && startedAt !== undefined) hour.delays.push(Math.max(startedAt - scheduledAt, 0));
+  }
+
+  /** All its slots at its beginning; one of a stretch that was not counted. */
+  skip({ scheduledAt, count = 1 }: Pick<SkipRecord, 'scheduledAt' | 'count'>): void {
+    const hour = this.#hourOf(scheduledAt);
+    if (hour !== undefined) hour.skipped += count;
+  }
+
+  get hours(): readonly Hour[] {
+    return this.#hours.map(({ delays, ...counts }, index) => {
+      delays.sort((one, other) => one - other);
+      const at = (part: number): Duration => delays[Math.floor(delays.length * part)] ?? 0;
+      return {
+        at: this.#first + index * HOUR,
+        ...counts,
+        delay: delays.length === 0 ? undefined : { p50: at(0.5), p99: at(0.99) },
+      };
+    });
+  }
+
+  #hourOf(at: Instant) {
+    return this.#hours[Math.floor((at - this.#first) / HOUR)];
+  }
+}
+
+/**
+ * The runs of one job that reach into a window, as bars. Oldest first; short ones within the same part of the window become one bar.
+ * `runs` come newest first by scheduled time, and none scheduled after the window.
+ */
+export function barsOf(
+  runs: Iterable<Placed>,
+  { since, part }: { readonly since: Instant; readonly part: Duration },
+): { bars: Bar[]; complete: boolean } {
+  const found: Placed[] = [];
+  let before = 0;
+  let complete = true;
+  for (const run of runs) {
+    if (run.scheduledAt < since && (before += 1) > LOOKED_BACK) break;
+    complete = found.length < MOST_OF_ONE;
+    if (!complete) break;
+    if (run.finishedAt === undefined || run.finishedAt >= since) found.push(run);
+  }
+  found.sort((one, other) => beginOf(one) - beginOf(other));
+  const bars: Bar[] = [];
+  let place = Number.NaN;
+  for (const run of found) {
+    const isShort = run.finishedAt !== undefined && run.finishedAt - run.scheduledAt < part;
+    const here = isShort ? Math.floor((beginOf(run) - since) / part) : Number.NaN;
+    const last = bars.at(-1);
+    if (last !== undefined && here === place) bars[bars.length - 1] = joined(last, run);
+    else bars.push(barOf(run));
+    place = here;
+  }
+  return { bars, complete };
+}
+
+function beginOf({ startedAt, claimedAt }: Placed): Instant {
+  return startedAt ?? claimedAt;
+}
+
+function barOf({ id, scheduledAt, startedAt, finishedAt, kind }: Placed): Bar {
+  return { runId: id, scheduledAt, startedAt, finishedAt, kind, runs: 1, failed: FAILED.has(kind) ? 1 : 0 };
+}
+
+function joined(bar: Bar, run: Placed): Bar {
+  const failed = FAILED.has(run.kind);
+  const [finishedAt, end] = [bar.finishedAt ?? 0, run.finishedAt ?? 0];
+  return {
+    ...bar,
+    ...(failed || bar.failed === 0 ? { runId: run.id, kind: run.kind } : {}),
+    startedAt: bar.startedAt ?? run.startedAt,
+    finishedAt: Math.max(finishedAt, end),
+    runs: bar.runs + 1,
+    failed: bar.failed + (failed ? 1 : 0),
+  };
+}
+
+/** How many runs were active in each minute of a window. */
+export class MinuteCounts {
+  readonly #since: Instant;
+  readonly #changes: Int32Array;
+
+  constructor({ since, until }: Window) {
+    this.#since = Math.floor(since / MINUTE) * MINUTE;
+    this.#changes = new Int32Array(Math.ceil((until - this.#since) / MINUTE) + 1);
+  }
+
+  /** A run that was active from one moment to the other; `until` undefined: it still is. */
+  run(from: Instant, until: Instant | undefined): void {
+    const last = this.#changes.length - 2;
+    const begin = Math.max(Math.floor((from - this.#since) / MINUTE), 0);
+    const end = until === undefined ? last : Math.min(Math.floor((until - this.#since) / MINUTE), last);
+    if (begin > end) return;
+    this.#changes[begin] = (this.#changes[begin] ?? 0) + 1;
+    this.#changes[end + 1] = (this.#changes[end + 1] ?? 0) - 1;
+  }
+
+  /** By minute, from the one that `since` is in. */
+  get active(): number[] {
+    let sum = 0;
+    return Array.from(this.#changes.subarray(0, -1), (change) => (sum += change));
+  }
+}
