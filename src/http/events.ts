@@ -57,7 +57,8 @@ function streamOn(response: ServerResponse, signal: AbortSignal): EventStream {
     send({ name, id, data }) {
       if (response.destroyed) return;
       // Our names and ids hold no line breaks, and JSON escapes those of the data.
-      response.write(`event: ${name}\nid: ${id}\ndata: ${jsonText(data)}\n\n`);
+      const named = id === undefined ? '' : `id: ${id}\n`;
+      response.write(`event: ${name}\n${named}data: ${jsonText(data)}\n\n`);
       if (response.writableLength > MOST_WAITING) response.destroy();
     },
     drained: () => (response.writableNeedDrain ? drained(response) : Promise.resolve()),

@@ -35,7 +35,8 @@ export interface Asked<Q, B> {
 
 /** A stream of server-sent events. */
 export interface EventStream {
-  send(event: { readonly name: string; readonly id: string; readonly data: unknown }): void;
+  /** Without an id: whoever comes back goes on after the last event that had one. */
+  send(event: { readonly name: string; readonly id?: string; readonly data: unknown }): void;
   /** Resolves when more may be sent. */
   drained(): Promise<void>;
   readonly signal: AbortSignal;

@@ -1,5 +1,5 @@
 /** Streams of what happens, and what monitors ask. */
-import type { FeedEntry, OutputPlace } from '../engine/ports-operator.ts';
+import type { FeedEntry, Operator, OutputPiece, OutputPlace } from '../engine/ports-operator.ts';
 import { optional, text, whole } from './fields.ts';
 import { HttpProblem } from './problem.ts';
 import { json, route, valueOf, type EventStream, type Reply, type Route } from './route.ts';
@@ -14,30 +14,43 @@ export const watchRoutes: readonly Route[] = [
     method: 'GET',
     path: '/api/v1/events',
     scope: 'read',
-    summary: 'Everything that happens, as server-sent events',
-    query: { job: optional(text('Of this job only', 128)) },
+    summary: 'Everything that happens, as server-sent events; if asked for, also what a run prints',
+    query: {
+      job: optional(text('Events of this job only', 128)),
+      after: optional(text('As last-event-id, for those who cannot set a header', 100)),
+      run: optional(text('What this run prints is told between the events, as by its output stream', 36)),
+      from: optional(text('Where its output goes on: attempt:offset', 24)),
+    },
     headers: lastEventId(
       'Goes on after this event; when that is no longer known, a "reset" comes first: ask for all anew',
     ),
-    answers: { 200: { about: 'Events by their kind; data is JSON', type: 'text/event-stream' } },
+    answers: {
+      200: {
+        about: 'Events by their kind; "output" and its "end", which have no id; data is JSON',
+        type: 'text/event-stream',
+      },
+    },
     problems: ['busy'],
-    handle: ({ query, header }, { operator }): Reply => ({
-      kind: 'events',
-      run: (stream) =>
-        new Promise((resolve) => {
-          const early: FeedEntry[] = [];
-          let tell = (entry: FeedEntry): void => void early.push(entry);
-          const { missed, last, close } = operator.subscribe((entry) => tell(entry), header('last-event-id'));
-          if (missed) stream.send({ name: 'reset', id: last, data: {} });
-          else if (early.length === 0) stream.send({ name: 'hello', id: last, data: {} });
-          tell = (entry) => sendEntry(stream, entry, query.job);
-          early.forEach(tell);
-          stream.signal.addEventListener('abort', () => {
+    async handle({ query: { job, after, run, from }, header, signal }, { operator }): Promise<Reply> {
+      const output = run === undefined ? undefined : await operator.followOutput(run, placeOf(from), signal);
+      return {
+        kind: 'events',
+        async run(stream) {
+          const close = tellEvents(stream, operator, { job, after: header('last-event-id') ?? after });
+          try {
+            if (output?.ok === true) await tellOutput(stream, output.value, { withIds: false });
+            // Not refused: events go on without it.
+            else if (output !== undefined) stream.send({ name: 'end', data: {} });
+            await new Promise<void>((resolve) => {
+              stream.signal.addEventListener('abort', () => resolve());
+              if (stream.signal.aborted) resolve();
+            });
+          } finally {
             close();
-            resolve();
-          });
-        }),
-    }),
+          }
+        },
+      };
+    },
   }),
   route({
     method: 'GET',
@@ -56,15 +69,7 @@ export const watchRoutes: readonly Route[] = [
       const pieces = valueOf(await operator.followOutput(id, from, signal));
       return {
         kind: 'events',
-        async run(stream) {
-          let last = '';
-          for await (const piece of pieces) {
-            last = `${piece.attempt}:${piece.offset}`;
-            stream.send({ name: 'output', id: last, data: piece });
-            await stream.drained();
-          }
-          if (!stream.signal.aborted) stream.send({ name: 'end', id: last, data: {} });
-        },
+        run: (stream) => tellOutput(stream, pieces, { withIds: true }),
       };
     },
   }),
@@ -111,6 +116,37 @@ export const watchRoutes: readonly Route[] = [
     handle: (_, api) => json(api.document()),
   }),
 ];
+
+/** Tells what happens from now on. Gives what ends that. */
+function tellEvents(
+  stream: EventStream,
+  operator: Operator,
+  { job, after }: { readonly job: string | undefined; readonly after: string | undefined },
+): () => void {
+  const early: FeedEntry[] = [];
+  let tell = (entry: FeedEntry): void => void early.push(entry);
+  const { missed, last, close } = operator.subscribe((entry) => tell(entry), after);
+  if (missed) stream.send({ name: 'reset', id: last, data: {} });
+  else if (early.length === 0) stream.send({ name: 'hello', id: last, data: {} });
+  tell = (entry) => sendEntry(stream, entry, job);
+  early.forEach(tell);
+  return close;
+}
+
+/** As fast as the asker reads. */
+async function tellOutput(
+  stream: EventStream,
+  pieces: AsyncIterable<OutputPiece>,
+  { withIds }: { readonly withIds: boolean },
+): Promise<void> {
+  let id: { readonly id?: string } = withIds ? { id: '' } : {};
+  for await (const piece of pieces) {
+    if (withIds) id = { id: `${piece.attempt}:${piece.offset}` };
+    stream.send({ name: 'output', ...id, data: piece });
+    await stream.drained();
+  }
+  if (!stream.signal.aborted) stream.send({ name: 'end', ...id, data: {} });
+}
 
 function sendEntry(stream: EventStream, entry: FeedEntry, jobId: string | undefined): void {
   const { event, id } = entry;

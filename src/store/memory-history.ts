@@ -90,7 +90,7 @@ export class MemoryHistory implements HistorySource {
     const counts = new HourCounts(window);
     for (const row of await this.#store.history({})) {
       if ('run' in row) counts.run(placedOf(row.run));
-      else counts.skip(row.skip);
+      else counts.skip(row.skip.scheduledAt, row.skip.count);
     }
     return { hours: counts.hours, countedFrom: undefined };
   }

@@ -1,6 +1,6 @@
 /** How runs lie in time: counted by the hour, as bars, and minute by minute. Pure; drivers bring the runs. */
 import type { Bar, Hour, Window } from '../engine/ports-timeline.ts';
-import type { Duration, Instant, Outcome, RunId, RunRecord, SkipRecord } from '../model.ts';
+import type { Duration, Instant, Outcome, RunId, RunRecord } from '../model.ts';
 import { FAILED } from './history.ts';
 
 export const HOUR: Duration = 3_600_000;
@@ -67,8 +67,8 @@ export class HourCounts {
     if (onSchedule && startedAt !== undefined) hour.delays.push(Math.max(startedAt - scheduledAt, 0));
   }
 
-  /** All its slots at its beginning; one of a stretch that was not counted. */
-  skip({ scheduledAt, count = 1 }: Pick<SkipRecord, 'scheduledAt' | 'count'>): void {
+  /** A stretch of slots, all at its beginning; one that was not counted is one. */
+  skip(scheduledAt: Instant, count = 1): void {
     const hour = this.#hourOf(scheduledAt);
     if (hour !== undefined) hour.skipped += count;
   }

@@ -1,4 +1,5 @@
 /** What happens, as a stream that can be taken up again. */
+import { writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { ask, Events, socketOf, startAsked, type Event } from './support.ts';
 
@@ -60,6 +61,40 @@ describe('the stream of events', () => {
       stream.close();
       expect(stream.all[0]?.name, id).toBe('reset');
     }
+  });
+
+  it('tells what a run prints between the events, and goes on with both', async () => {
+    const daemon = await startAsked({
+      jobs: `${jobs}  waits: { every: 1d, run: "echo begun; while [ ! -e go ]; do sleep 0.05; done; echo done" }\n`,
+    });
+    const place = socketOf(daemon);
+    const { body } = await ask(place, '/api/v1/jobs/waits/runs', { method: 'POST' });
+    const first = new Events(place, `/api/v1/events?run=${body.id}`);
+    const printed = (stream: Events): string =>
+      stream.all.map(({ name, data }) => (name === 'output' ? data.text : '')).join('');
+    await daemon.until('output and events', () => printed(first) !== '' && first.all.length > 4);
+    first.close();
+    const last = first.all.findLast(({ id }) => id !== '')?.id ?? '';
+    writeFileSync(`${daemon.directory}/go`, '');
+    const second = new Events(place, `/api/v1/events?run=${body.id}&after=${last}&from=1:3`);
+    const isEnded = ({ name, data }: Event): boolean => name === 'run_finished' && data.run.jobId === 'waits';
+    await daemon.until(
+      'both ends',
+      () => second.all.some(isEnded) && second.all.some(({ name }) => name === 'end'),
+    );
+    const seen = second.all.length;
+    await daemon.until('events after it', () => second.all.length > seen);
+    second.close();
+    expect(printed(first)).toBe('begun\n');
+    expect(printed(second)).toBe('un\ndone\n');
+    const numbers = [...first.all, ...second.all]
+      .filter(({ name, id }) => id !== '' && name !== 'hello')
+      .map(numberOf);
+    expect(numbers).toEqual(numbers.map((_, n) => (numbers[0] ?? 0) + n));
+    const unknown = new Events(place, '/api/v1/events?run=00000000-0000-7000-8000-000000000000');
+    await daemon.until('the events of one who asks for a run that is gone', () => unknown.all.length > 3);
+    unknown.close();
+    expect(unknown.all.slice(0, 2).map(({ name }) => name)).toEqual(['hello', 'end']);
   });
 
   it('goes on after a retry, and ends with the daemon', async () => {

@@ -1,7 +1,7 @@
 /** How runs lie in time, out of the tables. */
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite';
 import type { Hours, LanesQuery, Window } from '../../engine/ports-timeline.ts';
-import type { Instant } from '../../model.ts';
+import type { Instant, JobId } from '../../model.ts';
 import type { PastLane, PastLoad } from '../history.ts';
 import {
   barsOf,
@@ -13,92 +13,104 @@ import {
   MOST_READ,
   type Placed,
 } from '../timeline.ts';
-import { firstIdAt, type Row } from './rows.ts';
+import { firstIdAt } from './rows.ts';
 import { prepared } from './statements.ts';
 
-const STARTED = "r.attempts ->> '$[0].startedAt' AS started_at";
-const KIND = "coalesce(r.outcome ->> 'kind', 'active') AS kind";
+const STARTED = "r.attempts ->> '$[0].startedAt'";
+const KIND = "coalesce(r.outcome ->> 'kind', 'active')";
 
+/** How many runs of each hour ended how, and how late they started. */
 export function hours(db: DatabaseSync, window: Window): Hours {
   const { since, until } = window;
   const counts = new HourCounts(window);
   // No slot is claimed before its time, and ids begin with the time of the claim.
-  const rows = prepared(
+  const runs = select(
     db,
-    `SELECT r.scheduled_at, r.claimed_at, r.cause = 'schedule' AS on_schedule, ${STARTED}, ${KIND} FROM runs r
+    `SELECT r.scheduled_at, ${STARTED}, ${KIND}, r.cause = 'schedule', r.claimed_at FROM runs r
      WHERE r.id >= ? AND r.scheduled_at >= ? AND r.scheduled_at < ? ORDER BY r.id DESC LIMIT ?`,
-  ).iterate(firstIdAt(since), since, until, MOST_READ);
+    [firstIdAt(since), since, until, MOST_READ],
+  );
   let read = 0;
-  let oldest: Instant | undefined;
-  for (const row of rows) {
+  let countedFrom: Instant | undefined;
+  for (const [scheduledAt, startedAt, kind, onSchedule, claimedAt] of runs) {
     counts.run({
-      scheduledAt: row['scheduled_at'] as number,
-      startedAt: (row['started_at'] ?? undefined) as number | undefined,
-      kind: row['kind'] as Placed['kind'],
-      onSchedule: row['on_schedule'] === 1,
+      scheduledAt: scheduledAt as number,
+      startedAt: orUndefined(startedAt),
+      kind: kind as Placed['kind'],
+      onSchedule: onSchedule === 1,
     });
     read += 1;
-    if (read === MOST_READ) oldest = row['claimed_at'] as number;
+    if (read === MOST_READ) countedFrom = claimedAt as number;
   }
-  const skips = prepared(
+  const skips = select(
     db,
     'SELECT scheduled_at, count FROM skips WHERE scheduled_at >= ? AND scheduled_at < ? ORDER BY number DESC LIMIT ?',
-  ).iterate(since, until, MOST_READ);
-  for (const { scheduled_at, count } of skips)
-    counts.skip({
-      scheduledAt: scheduled_at as number,
-      ...(count === null ? {} : { count: count as number }),
-    });
-  return { hours: counts.hours, countedFrom: oldest };
+    [since, until, MOST_READ],
+  );
+  for (const [at, count] of skips) counts.skip(at as number, orUndefined(count));
+  return { hours: counts.hours, countedFrom };
 }
 
+/** The bars of some jobs, in the order of the ids. */
 export function lanes(db: DatabaseSync, { jobIds, since, until, parts }: LanesQuery): PastLane[] {
   const part = (until - since) / parts;
-  const runs = prepared(
-    db,
-    `SELECT r.id, r.scheduled_at, r.claimed_at, r.finished_at, ${STARTED}, ${KIND} FROM runs r
-     WHERE r.job = (SELECT number FROM jobs WHERE id = ?) AND r.scheduled_at < ? ORDER BY r.scheduled_at DESC LIMIT ?`,
-  );
   let left = MOST_BARS;
   return jobIds.map((jobId) => {
     if (left === 0) return { jobId, bars: [], complete: false };
-    const { bars, complete } = barsOf(placed(runs.iterate(jobId, until, MOST_OF_ONE + 1)), { since, part });
+    const { bars, complete } = barsOf(runsOf(db, jobId, until), { since, part });
     const told = bars.slice(Math.max(bars.length - left, 0));
     left -= told.length;
     return { jobId, bars: told, complete: complete && told.length === bars.length };
   });
 }
 
-function* placed(rows: Iterable<Row>): Generator<Placed> {
-  for (const row of rows) {
+/** Newest first, those scheduled before a moment. */
+function* runsOf(db: DatabaseSync, jobId: JobId, before: Instant): Generator<Placed> {
+  const rows = select(
+    db,
+    `SELECT r.id, r.scheduled_at, r.claimed_at, r.finished_at, ${STARTED}, ${KIND} FROM runs r
+     WHERE r.job = (SELECT number FROM jobs WHERE id = ?) AND r.scheduled_at < ? ORDER BY r.scheduled_at DESC LIMIT ?`,
+    [jobId, before, MOST_OF_ONE + 1],
+  );
+  for (const [id, scheduledAt, claimedAt, finishedAt, startedAt, kind] of rows) {
     yield {
-      id: row['id'] as string,
-      scheduledAt: row['scheduled_at'] as number,
-      claimedAt: row['claimed_at'] as number,
-      startedAt: (row['started_at'] ?? undefined) as number | undefined,
-      finishedAt: (row['finished_at'] ?? undefined) as number | undefined,
-      kind: row['kind'] as Placed['kind'],
+      id: id as string,
+      scheduledAt: scheduledAt as number,
+      claimedAt: claimedAt as number,
+      startedAt: orUndefined(startedAt),
+      finishedAt: orUndefined(finishedAt),
+      kind: kind as Placed['kind'],
       onSchedule: true,
     };
   }
 }
 
+/** How many runs were active in each minute. */
 export function load(db: DatabaseSync, window: Window): PastLoad {
-  const { since, until } = window;
   const counts = new MinuteCounts(window);
-  const begun = prepared(
-    db,
-    'SELECT claimed_at, finished_at FROM runs WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT ?',
-  ).iterate(firstIdAt(since - LONG), firstIdAt(until), MOST_READ);
+  const first = firstIdAt(window.since - LONG);
   let read = 0;
-  for (const { claimed_at, finished_at } of begun) {
-    counts.run(claimed_at as number, (finished_at ?? undefined) as number | undefined);
+  const begun = 'SELECT claimed_at, finished_at FROM runs WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT ?';
+  for (const [from, until] of select(db, begun, [first, firstIdAt(window.until), MOST_READ])) {
+    counts.run(from as number, orUndefined(until));
     read += 1;
   }
-  const older = prepared(
-    db,
-    "SELECT claimed_at FROM runs WHERE state <> 'finished' AND id < ? ORDER BY id",
-  ).iterate(firstIdAt(since - LONG));
-  for (const { claimed_at } of older) counts.run(claimed_at as number, undefined);
+  const older = "SELECT claimed_at FROM runs WHERE state <> 'finished' AND id < ? ORDER BY id";
+  for (const [from] of select(db, older, [first])) counts.run(from as number, undefined);
   return { active: counts.active, complete: read < MOST_READ };
+}
+
+/** As arrays, which take half the time of objects. */
+function select(
+  db: DatabaseSync,
+  sql: string,
+  values: readonly SQLInputValue[],
+): Iterable<readonly SQLOutputValue[]> {
+  const statement = prepared(db, sql);
+  statement.setReturnArrays(true);
+  return statement.iterate(...values) as Iterable<unknown> as Iterable<readonly SQLOutputValue[]>;
+}
+
+function orUndefined(value: SQLOutputValue | undefined): number | undefined {
+  return value === null ? undefined : (value as number);
 }
