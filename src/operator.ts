@@ -41,7 +41,7 @@ import type { Duration, Instant, JobDefinition, JobId, RunId, RunRecord } from '
 import { addJobs, removeJob, type JobKeeper } from './operator/added-jobs.ts';
 import { refuseArguments } from './operator/arguments.ts';
 import { daysOf } from './operator/days.ts';
-import { nextTimesOf, stateOf, viewOf } from './operator/jobs.ts';
+import { nextTimesOf, standingOf, viewOf } from './operator/jobs.ts';
 import { Feed } from './operator/feed.ts';
 import { Runs, type RunsParts } from './operator/runs.ts';
 import { badFile, done, refuse, STOPPING, validationOf } from './operator/answers.ts';
@@ -328,18 +328,8 @@ export class DaemonOperator implements Operator {
     return this.#parts.wording.explain(question, this.#parts.clock.now());
   }
 
-  *standing(): Generator<Standing> {
-    for (const job of this.#parts.engine.jobs()) {
-      const { id } = job.definition;
-      yield {
-        jobId: id,
-        state: stateOf(job),
-        nextAt: job.nextSlot,
-        active: job.active.length,
-        waiting: job.waiting,
-        lastSuccessAt: this.#parts.store.previousSuccess(id),
-      };
-    }
+  standing(): Iterable<Standing> {
+    return standingOf(this.#parts.engine.jobs(), this.#parts.store);
   }
 
   figures(): DaemonFigures {

@@ -1,6 +1,7 @@
 /** Jobs as they are told to those who ask. */
 import type { JobStatus } from '../engine/engine.ts';
-import type { JobState, JobView, NextTime } from '../engine/ports-operator.ts';
+import type { JobState, JobView, NextTime, Standing } from '../engine/ports-operator.ts';
+import type { Store } from '../engine/ports.ts';
 import type { Instant, RunRecord } from '../model.ts';
 import { slotNote } from '../schedule/notes.ts';
 import { compileSchedule } from '../schedule/trigger.ts';
@@ -64,4 +65,22 @@ export function nextTimesOf(
     });
   }
   return times;
+}
+
+/** Every job as it stands, without its history. */
+export function* standingOf(
+  all: Iterable<JobStatus>,
+  store: Pick<Store, 'previousSuccess'>,
+): Generator<Standing> {
+  for (const job of all) {
+    const { id } = job.definition;
+    yield {
+      jobId: id,
+      state: stateOf(job),
+      nextAt: job.nextSlot,
+      active: job.active.length,
+      waiting: job.waiting,
+      lastSuccessAt: store.previousSuccess(id),
+    };
+  }
 }
