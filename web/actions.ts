@@ -47,13 +47,13 @@ export function retry(run: Run): Promise<void> {
 }
 
 function begun(run: Run): Omit<Notice, 'isBad'> {
-  take([{ run }]);
+  take([run]);
   return { text: `${run.jobId} was begun.`, link: { to: href('runs', run.id), text: 'Watch it' } };
 }
 
 export function cancel(run: Run): Promise<void> {
   return attempt('Cancel', async () => {
-    take([{ run: await ask<Run>(`runs/${run.id}/cancel`, { method: 'POST' }) }]);
+    take([await ask<Run>(`runs/${run.id}/cancel`, { method: 'POST' })]);
     return { text: `${run.jobId} was asked to end.` };
   });
 }

@@ -1,4 +1,4 @@
-import { isBad, isRun, lengthOf, type Job } from './model.ts';
+import { isBad, isLate, isRun, lengthOf, type Job } from './model.ts';
 import { Ago, Countdown, Dots, JobButtons, JobLink, RowWords, RunLink, StateWord } from './parts.tsx';
 import { filter, place } from './route.ts';
 import { isLoaded, jobs, now } from './state.ts';
@@ -11,6 +11,7 @@ const PAGE = 100;
 const STATES: Readonly<Record<string, (job: Job) => boolean>> = {
   active: ({ active }) => active.length > 0,
   failing: ({ recent }) => isBad(recent.find((kind) => kind !== 'active')),
+  late: (job) => isLate(job, now.value),
   paused: ({ state }) => state === 'paused',
   scheduled: ({ state }) => state === 'scheduled',
   other: ({ state }) => state !== 'scheduled' && state !== 'paused',
@@ -46,7 +47,8 @@ export function Jobs() {
   );
 }
 
-function select(all: readonly Job[], query: URLSearchParams): Job[] {
+/** Those that the filters of the address leave, in its order. */
+export function select(all: readonly Job[], query: URLSearchParams): Job[] {
   const words = (query.get('q') ?? '').toLowerCase().split(/\s+/).filter(Boolean);
   const isSo = STATES[query.get('state') ?? ''] ?? (() => true);
   const tag = query.get('tag');
@@ -65,20 +67,26 @@ function compare(one: number | string, other: number | string): number {
   return one < other ? -1 : one > other ? 1 : 0;
 }
 
+export function Search() {
+  return (
+    <input
+      id="search"
+      type="search"
+      placeholder="Search jobs"
+      aria-label="Search jobs"
+      aria-keyshortcuts="/"
+      value={place.value.query.get('q') ?? ''}
+      onInput={({ currentTarget }) => filter({ q: currentTarget.value, rows: '' })}
+    />
+  );
+}
+
 function Filters({ found }: { found: number }) {
   const { query } = place.value;
   const tags = [...new Set([...jobs.value.values()].flatMap((job) => job.tags))].sort().slice(0, 20);
   return (
     <div class="filters">
-      <input
-        id="search"
-        type="search"
-        placeholder="Search jobs"
-        aria-label="Search jobs"
-        aria-keyshortcuts="/"
-        value={query.get('q') ?? ''}
-        onInput={({ currentTarget }) => filter({ q: currentTarget.value, rows: '' })}
-      />
+      <Search />
       <select
         aria-label="State"
         value={query.get('state') ?? ''}
@@ -87,6 +95,7 @@ function Filters({ found }: { found: number }) {
         <option value="">all states</option>
         <option value="active">running</option>
         <option value="failing">failing</option>
+        <option value="late">late</option>
         <option value="scheduled">scheduled</option>
         <option value="paused">paused</option>
         <option value="other">disabled, ended, faulted</option>

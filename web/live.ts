@@ -2,7 +2,7 @@
 import { effect, signal } from '@preact/signals';
 import { ApiProblem, ask, lookForSession, segment, session } from './api.ts';
 import type { Job, Run, Skip } from './model.ts';
-import { drop, isLoaded, jobs, load, loadJobs, loadStatus, put, status, take } from './state.ts';
+import { drop, isLoaded, jobs, load, loadJobs, loadStatus, put, take } from './state.ts';
 
 /** Whether what is shown is what is. `since`: when the stream was lost. */
 export const link = signal<
@@ -24,6 +24,7 @@ const KINDS_OF_JOBS = ['slots_skipped', 'run_waiting', 'job_disabled', 'job_paus
 const KINDS_OF_ALL = [
   'jobs_applied',
   'reload_refused',
+  'file_mended',
   'store_failed',
   'store_degraded',
   'store_healed',
@@ -42,25 +43,43 @@ interface Change {
   readonly skip?: Skip;
 }
 
+/** The output of a run, which the stream tells beside events. */
+export interface Following {
+  readonly runId: string;
+  /** Where it goes on: attempt:offset. */
+  place: string;
+  take(piece: { readonly attempt: number; readonly offset: number; readonly text: string }): void;
+  end(): void;
+}
+
 let source: EventSource | undefined;
+/** The newest event that came. */
+let last = '';
+let following: Following | undefined;
 let waiting: Change[] = [];
 const changed = new Set<string>();
 let isAll = false;
 
-/** Follows the session: nobody's page has no stream. */
+/** Follows the session: nobody's page has no stream, nor has one that nobody sees: a browser opens six connections for all its tabs. */
 export function keepLive(): void {
-  effect(() => {
-    const isIn = session.value !== null && session.value !== undefined;
-    if (isIn && source === undefined) open();
-    if (!isIn) close();
-  });
-  setInterval(lookAtFile, 2000);
+  const keep = (): void => {
+    const isWanted = session.value !== null && session.value !== undefined && !document.hidden;
+    if (!isWanted) close();
+    else if (source === undefined) open();
+  };
+  effect(keep);
+  document.addEventListener('visibilitychange', keep);
 }
 
-/** That a broken file is again what runs already changes nothing, so no event tells it. */
-function lookAtFile(): void {
-  if (link.value.kind !== 'live' || !status.value?.fileProblem) return;
-  loadStatus().catch(lost);
+/** Until the one who asked calls what is given back. */
+export function follow(wanted: Following): () => void {
+  following = wanted;
+  if (source !== undefined) open();
+  return () => {
+    if (following !== wanted) return;
+    following = undefined;
+    if (source !== undefined) open();
+  };
 }
 
 function close(): void {
@@ -69,21 +88,41 @@ function close(): void {
 }
 
 function open(): void {
-  const stream = new EventSource('/api/v1/events');
+  close();
+  const output = following;
+  const query = new URLSearchParams({
+    ...(last === '' ? {} : { after: last }),
+    ...(output === undefined ? {} : { run: output.runId, from: output.place }),
+  });
+  const stream = new EventSource(`/api/v1/events?${query.toString()}`);
   source = stream;
-  // Also after a break: what happened meanwhile may no longer be known there.
-  stream.addEventListener('open', () => void refresh());
-  stream.addEventListener('reset', () => void refresh());
+  const on = (kind: string, take: (data: string) => void): void =>
+    stream.addEventListener(kind, ({ data, lastEventId }: MessageEvent<string>) => {
+      last = lastEventId || last;
+      take(data);
+    });
+  // Whoever has the newest event misses nothing.
+  if (last === '') on('hello', () => void refresh());
+  else stream.addEventListener('open', () => (link.value = { kind: 'live' }));
+  on('reset', () => void refresh());
   for (const kind of [...KINDS_OF_RUNS, ...KINDS_OF_JOBS, ...KINDS_OF_ALL]) {
-    stream.addEventListener(kind, (event) => {
+    on(kind, (data) => {
       if (KINDS_OF_ALL.includes(kind)) isAll = true;
-      gather(JSON.parse(event.data as string) as Change);
+      gather(JSON.parse(data) as Change);
     });
   }
+  on('output', (data) => {
+    const piece = JSON.parse(data) as Parameters<Following['take']>[0];
+    if (output === undefined) return;
+    output.place = `${piece.attempt}:${piece.offset}`;
+    output.take(piece);
+  });
+  on('end', () => output?.end());
   stream.addEventListener('error', () => {
     lost();
-    // A browser gives up when it was answered anything but a stream.
-    if (stream.readyState === EventSource.CLOSED && source === stream) setTimeout(again, 2000);
+    // It would come back to where it began, not to where it was.
+    if (source === stream) stream.close();
+    setTimeout(again, 2000, stream);
   });
 }
 
@@ -91,14 +130,14 @@ function lost(): void {
   if (link.value.kind !== 'lost') link.value = { kind: 'lost', since: Date.now() };
 }
 
-async function again(): Promise<void> {
+async function again(lostOne: EventSource): Promise<void> {
+  if (source !== lostOne) return;
   try {
     await lookForSession();
-    close();
-    open();
+    if (source === lostOne) open();
   } catch (error) {
     if (error instanceof ApiProblem && error.status === 401) return; // the page shows the login
-    setTimeout(again, 2000);
+    setTimeout(again, 2000, lostOne);
   }
 }
 
@@ -106,6 +145,7 @@ async function refresh(): Promise<void> {
   try {
     await load();
     link.value = { kind: 'live' };
+    void catchUp();
   } catch {
     lost();
     setTimeout(() => {
@@ -127,7 +167,7 @@ function settle(): void {
   isDue = false;
   const bunch = waiting;
   waiting = [];
-  take(bunch);
+  take(bunch.flatMap(({ run }) => run ?? []));
   for (const { jobId, run, skip } of bunch) {
     const id = jobId ?? run?.jobId ?? skip?.jobId;
     if (id !== undefined) changed.add(id);

@@ -14,6 +14,7 @@ import { When } from './parts.tsx';
 import { go, href, place } from './route.ts';
 import { RunPage } from './run.tsx';
 import { keepNow, status } from './state.ts';
+import { Timeline } from './timeline.tsx';
 
 function App() {
   if (session.value === undefined) return <p class="faint wait">Asking the daemon…</p>;
@@ -46,6 +47,7 @@ function View() {
   if (first === undefined) return <Overview />;
   if (first === 'jobs') return second === undefined ? <Jobs /> : <JobPage key={second} id={second} />;
   if (first === 'runs' && second !== undefined) return <RunPage key={second} id={second} />;
+  if (first === 'timeline') return <Timeline />;
   if (first === 'file') return <FilePage />;
   return (
     <p class="empty">
@@ -53,6 +55,14 @@ function View() {
     </p>
   );
 }
+
+/** By the key that follows a `g`. */
+const VIEWS = [
+  ['o', 'Overview'],
+  ['j', 'Jobs', 'jobs'],
+  ['t', 'Timeline', 'timeline'],
+  ['f', 'File', 'file'],
+] as const;
 
 function Top() {
   const [first] = place.value.path;
@@ -63,19 +73,16 @@ function Top() {
         <img src={icon()} alt="" width="22" height="22" /> tsched
       </a>
       <nav aria-label="Views">
-        <a href={href()} aria-current={current(first === undefined)} aria-keyshortcuts="g o">
-          Overview
-        </a>
-        <a
-          href={href('jobs')}
-          aria-current={current(first === 'jobs' || first === 'runs')}
-          aria-keyshortcuts="g j"
-        >
-          Jobs
-        </a>
-        <a href={href('file')} aria-current={current(first === 'file')} aria-keyshortcuts="g f">
-          File
-        </a>
+        {VIEWS.map(([key, name, ...path]) => (
+          <a
+            key={key}
+            href={href(...path)}
+            aria-current={current(first === path[0] || (first === 'runs' && key === 'j'))}
+            aria-keyshortcuts={`g ${key}`}
+          >
+            {name}
+          </a>
+        ))}
       </nav>
       <span class={`link ${link.value.kind}`} role="status">
         {{ live: 'live', lost: 'stale', opening: 'connecting' }[link.value.kind]}
@@ -113,8 +120,13 @@ function Foot() {
         {mayRun() ? '' : ', which may only look'}
       </span>
       <span class="keys">
-        <kbd>/</kbd> search <kbd>g</kbd> <kbd>o</kbd> overview <kbd>g</kbd> <kbd>j</kbd> jobs <kbd>g</kbd>{' '}
-        <kbd>f</kbd> file
+        <kbd>/</kbd> search
+        {VIEWS.map(([key, name]) => (
+          <>
+            {' '}
+            <kbd>g</kbd> <kbd>{key}</kbd> {name.toLowerCase()}
+          </>
+        ))}
         {mayRun() ? (
           <>
             {' '}
@@ -198,9 +210,8 @@ function key(event: KeyboardEvent): void {
   if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
   const before = last;
   last = event.key;
-  if (before === 'g' && event.key === 'j') go(href('jobs'));
-  else if (before === 'g' && event.key === 'o') go(href());
-  else if (before === 'g' && event.key === 'f') go(href('file'));
+  const view = before === 'g' ? VIEWS.find(([each]) => each === event.key) : undefined;
+  if (view !== undefined) go(href(...view.slice(2)));
   else if (event.key === '/') search(event);
   else if (event.key === 'r' && mayRun()) runShown();
 }
@@ -239,10 +250,9 @@ if (root !== null) {
 addEventListener('keydown', key);
 effect(() => {
   const { path } = place.value;
-  document.title = [
-    path[1] ?? { jobs: 'Jobs', file: 'Job file' }[path[0] ?? ''] ?? 'Overview',
-    'tsched',
-  ].join(' · ');
+  document.title = [path[1] ?? VIEWS.find((view) => view[2] === path[0])?.[1] ?? 'Overview', 'tsched'].join(
+    ' · ',
+  );
 });
 keepNow();
 keepLive();

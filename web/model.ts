@@ -90,6 +90,8 @@ export interface Job {
   readonly lastRun: Run | null;
   /** Newest first. */
   readonly recent: readonly (Kind | 'active')[];
+  /** Of those same runs; null of one that is not over, or never started. */
+  readonly recentDurationsMs: readonly (number | null)[];
 }
 
 export interface Definition {
@@ -123,6 +125,49 @@ export interface NextTime {
   readonly at: string;
   readonly local: string;
   readonly note: string | null;
+}
+
+/** What became of the slots and runs that were scheduled in an hour. */
+export interface Hour {
+  readonly at: string;
+  readonly succeeded: number;
+  readonly failed: number;
+  readonly cancelled: number;
+  readonly active: number;
+  readonly skipped: number;
+  readonly delayMs: { readonly p50: number; readonly p99: number } | null;
+}
+
+export interface Hours {
+  readonly hours: readonly Hour[];
+  /** Not null: what was claimed before is not counted. */
+  readonly countedFrom: string | null;
+}
+
+/** One run, or several short ones that are too close together to be told apart. */
+export interface Bar {
+  readonly runId: string;
+  readonly scheduledAt: string;
+  readonly startedAt: string | null;
+  readonly finishedAt: string | null;
+  readonly kind: Kind | 'active';
+  readonly runs: number;
+  readonly failed: number;
+}
+
+/** A job's row of the timeline. */
+export interface Lane {
+  readonly jobId: string;
+  readonly bars: readonly Bar[];
+  readonly planned: readonly string[];
+  readonly complete: boolean;
+}
+
+export interface Load {
+  readonly stepMs: number;
+  readonly active: readonly number[];
+  readonly planned: readonly number[];
+  readonly busiest: readonly { readonly at: string; readonly runs: number; readonly planned: boolean }[];
 }
 
 export interface Status {
@@ -167,4 +212,23 @@ export function lengthOf(run: Run, now: number): number | undefined {
 /** Of sorted figures; undefined when there are none. */
 export function quantile(sorted: readonly number[], part: number): number | undefined {
   return sorted[Math.min(Math.floor(sorted.length * part), sorted.length - 1)];
+}
+
+/** How long the job's runs usually take: half of the last ones that succeeded took less. */
+export function expectedOf(job: Job | undefined): number | undefined {
+  if (job === undefined) return undefined;
+  const { recent, recentDurationsMs } = job;
+  const known = recentDurationsMs.filter((each, index) => each !== null && recent[index] === 'succeeded');
+  return quantile(
+    (known as number[]).sort((one, other) => one - other),
+    0.5,
+  );
+}
+
+/** Milliseconds after it was due from which on nobody calls it on time. */
+const LATE = 5000;
+
+/** Due, and not begun: nothing started it, or it waits for its turn. */
+export function isLate({ nextAt, state, waiting }: Job, now: number): boolean {
+  return waiting > 0 || (state === 'scheduled' && nextAt !== null && Date.parse(nextAt) < now - LATE);
 }

@@ -1,5 +1,6 @@
 import { useComputed, useSignal, type Signal } from '@preact/signals';
 import { useEffect, useMemo } from 'preact/hooks';
+import { follow } from './live.ts';
 import { isOver, type Run } from './model.ts';
 import { Lines } from './lines.ts';
 import { Screen } from './screen.tsx';
@@ -25,7 +26,7 @@ export function Output({ run, attempt }: { run: Run; attempt: number }) {
   const lines = useMemo(() => new Lines(), [run.id, attempt]);
   useEffect(() => {
     const told = { lines, version, note };
-    return isLive ? follow(run, attempt, told) : read(run, attempt, told);
+    return isLive ? watch(run, attempt, told) : read(run, attempt, told);
     // Not when it ends: what came by then is all there is.
   }, [run.id, attempt]);
   const found = useComputed(() => {
@@ -102,31 +103,26 @@ function Search({ query, at, follows, found }: Searching) {
 }
 
 /** As it comes, until the attempt ends. Drawn once a frame, however fast it comes. */
-function follow(run: Run, attempt: number, { lines, version, note }: Told): () => void {
-  const source = new EventSource(`/api/v1/runs/${run.id}/output/stream?attempt=${attempt}`);
+function watch(run: Run, attempt: number, { lines, version, note }: Told): () => void {
   let frame = 0;
-  source.addEventListener('output', (event) => {
-    const piece = JSON.parse(event.data as string) as { attempt: number; text: string };
-    if (piece.attempt !== attempt) return source.close(); // the next attempt has a tab of its own
-    lines.add(piece.text);
-    if (frame === 0) {
-      frame = requestAnimationFrame(() => {
+  const stop = follow({
+    runId: run.id,
+    place: `${attempt}:0`,
+    take(piece) {
+      if (piece.attempt !== attempt) return stop(); // the next attempt has a tab of its own
+      lines.add(piece.text);
+      frame ||= requestAnimationFrame(() => {
         frame = 0;
         version.value++;
       });
-    }
-  });
-  source.addEventListener('open', () => (note.value = ''));
-  source.addEventListener(
-    'error',
-    () => (note.value = 'The stream broke; it is resumed when the daemon answers.'),
-  );
-  source.addEventListener('end', () => {
-    source.close();
-    if (lines.count === 0) note.value = 'It printed nothing.';
+    },
+    end() {
+      stop();
+      if (lines.count === 0) note.value = 'It printed nothing.';
+    },
   });
   return () => {
-    source.close();
+    stop();
     cancelAnimationFrame(frame);
   };
 }

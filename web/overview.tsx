@@ -1,15 +1,15 @@
-import { computed } from '@preact/signals';
-import { Bars } from './bars.tsx';
-import { isBad, isRun, lengthOf, quantile, type Job, type Run } from './model.ts';
+import { computed, useSignalEffect } from '@preact/signals';
+import { Bars, Delays } from './bars.tsx';
+import { expectedOf, isBad, isLate, lengthOf, type Job, type Run } from './model.ts';
 import { Ago, Countdown, JobLink, Mark, Panel, RunLink, When } from './parts.tsx';
 import { href } from './route.ts';
-import { isLoaded, jobs, newest, now, rowsSince, status, thisHour } from './state.ts';
-import { coarse, duration, runWords } from './words.ts';
+import { failures, hours, isLoaded, jobs, loadHours, now, runs, status } from './state.ts';
+import { clock, coarse, duration, runWords } from './words.ts';
 
 const DAY = 24 * 3_600_000;
 const MOST_SHOWN = 8;
-/** Behind what it should be by more than this, a due time counts as late. Milliseconds. */
-const LATE = 5000;
+/** Between two looks at the hours: they are counted anew each time. Milliseconds. */
+const SELDOM = 10_000;
 
 const all = computed(() => [...jobs.value.values()]);
 const active = computed(() => all.value.flatMap((job) => job.active));
@@ -17,31 +17,20 @@ const failing = computed(() =>
   all.value.filter(({ recent }) => isBad(recent.find((kind) => kind !== 'active'))),
 );
 const paused = computed(() => all.value.filter(({ state }) => state === 'paused'));
-const runs = computed(() => newest.value.filter(isRun));
-const failures = computed(() => runs.value.filter(({ outcome }) => isBad(outcome?.kind)));
+const late = computed(() => all.value.filter((job) => isLate(job, now.value)));
+const looks = computed(() => Math.floor(now.value / SELDOM));
 
-/** How long runs of a job took that succeeded, sorted. */
-const lengths = computed(() => {
-  const byJob = new Map<string, number[]>();
-  for (const run of runs.value) {
-    if (run.outcome?.kind !== 'succeeded') continue;
-    const known = byJob.get(run.jobId);
-    const length = lengthOf(run, 0) ?? 0;
-    if (known === undefined) byJob.set(run.jobId, [length]);
-    else known.push(length);
-  }
-  for (const known of byJob.values()) known.sort((one, other) => one - other);
-  return byJob;
-});
-
-const delays = computed(() =>
-  runs.value
-    .filter(({ cause, startedAt }) => cause === 'schedule' && startedAt !== null)
-    .map((run) => Math.max(Date.parse(run.startedAt ?? '') - Date.parse(run.scheduledAt), 0))
-    .sort((one, other) => one - other),
-);
+/** The runs that were known when they were counted last. */
+let counted: unknown;
 
 export function Overview() {
+  useSignalEffect(() => {
+    void looks.value;
+    if (!isLoaded.value || document.hidden || (counted === runs.peek() && hours.peek() !== undefined)) return;
+    counted = runs.peek();
+    // What was not answered is asked for again; that the daemon is gone, the stream tells.
+    loadHours().catch(() => (counted = undefined));
+  });
   if (!isLoaded.value) return <p class="faint wait">Asking the daemon…</p>;
   return (
     <>
@@ -55,11 +44,21 @@ export function Overview() {
         </div>
         <Coming />
       </div>
-      <Panel title="Runs per hour" aside={<StartDelay />}>
-        <Bars rows={newest.value} thisHour={thisHour.value} since={rowsSince.value} />
-      </Panel>
+      <div class="columns even">
+        <Panel title="Runs per hour" aside={<CountedFrom />}>
+          {hours.value === undefined ? <p class="chart" /> : <Bars hours={hours.value.hours} />}
+        </Panel>
+        <Panel title="Start delay">
+          {hours.value === undefined ? <p class="chart" /> : <Delays hours={hours.value.hours} />}
+        </Panel>
+      </div>
     </>
   );
+}
+
+function CountedFrom() {
+  const from = hours.value?.countedFrom;
+  return from ? <>too many to count: those since {clock(Date.parse(from), now.value)}</> : undefined;
 }
 
 /** What is wrong with the daemon itself. */
@@ -88,15 +87,12 @@ function Troubles() {
 }
 
 function Counters() {
-  const late = all.value.filter(
-    ({ nextAt, state }) => state === 'scheduled' && nextAt !== null && Date.parse(nextAt) < now.value - LATE,
-  );
   return (
     <ul class="counters">
       <Counter name="jobs" count={all.value.length} to={href('jobs')} />
       <Counter name="running" count={active.value.length} to={`${href('jobs')}?state=active`} tone="active" />
       <Counter name="failing" count={failing.value.length} to={`${href('jobs')}?state=failing`} tone="bad" />
-      <Counter name="late" count={late.length} to={href('jobs')} tone="warn" />
+      <Counter name="late" count={late.value.length} to={`${href('jobs')}?state=late`} tone="warn" />
       <Counter name="paused" count={paused.value.length} to={`${href('jobs')}?state=paused`} tone="warn" />
     </ul>
   );
@@ -131,7 +127,7 @@ function Running() {
 
 function RunningRow({ run }: { run: Run }) {
   const elapsed = lengthOf(run, now.value) ?? 0;
-  const expected = quantile(lengths.value.get(run.jobId) ?? [], 0.5);
+  const expected = expectedOf(jobs.value.get(run.jobId));
   return (
     <li class="running">
       <Mark tone="active" />
@@ -153,13 +149,14 @@ function RunningRow({ run }: { run: Run }) {
 
 /** One row a job: its newest failure, and how many there were. */
 function Failures() {
-  const byJob = Map.groupBy(failures.value, ({ jobId }) => jobId);
+  const byJob = Map.groupBy(failures.value ?? [], ({ jobId }) => jobId);
   const some = [...byJob.values()].slice(0, MOST_SHOWN);
-  const aside = some.length === 0 ? undefined : `${failures.value.length} in 24 h`;
+  const count = hours.value?.hours.reduce((sum, { failed }) => sum + failed, 0) ?? 0;
+  const aside = some.length === 0 ? undefined : `${Math.max(count, failures.value?.length ?? 0)} in 24 h`;
   return (
     <Panel title="Last failures" aside={aside}>
       {some.length === 0 ? (
-        <p class="faint">{rowsSince.value === undefined ? 'Asking…' : 'None in the last 24 hours.'}</p>
+        <p class="faint">{failures.value === undefined ? 'Asking…' : 'None in the last 24 hours.'}</p>
       ) : undefined}
       <ul class="list">
         {some.map(([run, ...before]) =>
@@ -210,16 +207,5 @@ function Coming() {
         ))}
       </ol>
     </Panel>
-  );
-}
-
-function StartDelay() {
-  const p50 = quantile(delays.value, 0.5);
-  if (p50 === undefined) return undefined;
-  const p95 = quantile(delays.value, 0.95) ?? p50;
-  return (
-    <span title="From the scheduled time to the start">
-      start delay p50 {duration(p50)} · p95 {duration(p95)}
-    </span>
   );
 }

@@ -2,19 +2,18 @@ import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { cancel, mayRun, retry } from './actions.ts';
 import { ApiProblem, ask, segment } from './api.ts';
-import { isOver, isRun, lengthOf, type Attempt, type Run } from './model.ts';
+import { isOver, lengthOf, type Attempt, type Run } from './model.ts';
 import { Countdown, Fact, JobLink, Mark, RowWords, When } from './parts.tsx';
 import { Output } from './output.tsx';
 import { filter, href, place } from './route.ts';
-import { now, rows } from './state.ts';
+import { now, runs } from './state.ts';
 import { causeWords, coarse, duration, outcomeWords, toneOfKind } from './words.ts';
 
 export function RunPage({ id }: { id: string }) {
   const asked = useSignal<Run | undefined>(undefined);
   const trouble = useSignal('');
-  // Events keep it up to date; what is older than a day is asked for once.
-  const row = rows.value.get(id);
-  const live = row !== undefined && isRun(row) ? row : undefined;
+  // Events keep it up to date.
+  const live = runs.value.get(id);
   useEffect(() => {
     trouble.value = '';
     ask<Run>(`runs/${segment(id)}`).then(

@@ -1,20 +1,23 @@
 /** What this page knows of the daemon, and how events change it. */
 import { batch, computed, signal } from '@preact/signals';
 import { ahead, ask, segment } from './api.ts';
-import { isRun, type Job, type Row, type Run, type Skip, type Status } from './model.ts';
+import { isBad, type Hours, type Job, type Run, type Status } from './model.ts';
 
 const HOUR = 3_600_000;
-/** Rows of history the overview asks for at most: as many pages of a thousand. */
-const MOST_PAGES = 5;
-/** Rows it keeps at most, while events go on adding some. */
-const MOST_ROWS = 20_000;
+const DAY = 24 * HOUR;
+/** Failures of the last day that are listed; how many there were, the hours tell. */
+const MOST_FAILURES = 200;
+/** Runs kept of those that events told. */
+const MOST_RUNS = 1000;
 
 export const jobs = signal<ReadonlyMap<string, Job>>(new Map());
 export const status = signal<Status | undefined>(undefined);
-/** Of the last day, or since `rowsSince`; by what tells them apart. */
-export const rows = signal<ReadonlyMap<string, Row>>(new Map());
-/** The history before this was not asked for. Epoch milliseconds; undefined while it is. */
-export const rowsSince = signal<number | undefined>(undefined);
+/** Runs that events told, as they are now, by id. */
+export const runs = signal<ReadonlyMap<string, Run>>(new Map());
+/** Of the last day, newest first; undefined until they are known. */
+export const failures = signal<readonly Run[] | undefined>(undefined);
+/** The last day, hour by hour. */
+export const hours = signal<Hours | undefined>(undefined);
 export const isLoaded = signal(false);
 
 /** The daemon's time, once a second. */
@@ -26,29 +29,8 @@ export function keepNow(): void {
   setTimeout(keepNow, 1000 - (now.value % 1000));
 }
 
-/** Newest first. */
-export const newest = computed(() =>
-  [...rows.value.values()].sort((one, other) => whenOf(other) - whenOf(one)),
-);
-
-/** When it was decided. */
-export function whenOf(row: Row): number {
-  return Date.parse(isRun(row) ? row.claimedAt : row.at);
-}
-
-function keyOf(row: Row): string {
-  return isRun(row) ? row.id : `${row.jobId} ${row.scheduledAt}`;
-}
-
-/** What events told while all was asked for anew: it is newer than the answer. */
-let meanwhile: Map<string, Row> | undefined;
-
 /** Everything anew: how things are first, then what was. */
 export async function load(): Promise<void> {
-  const fresh = new Map<string, Row>();
-  meanwhile = fresh;
-  const loading = loadRows();
-  loading.catch(() => undefined); // told below, when it is its turn
   const [loadedStatus, loadedJobs] = await Promise.all([ask<Status>('status'), loadJobs()]);
   batch(() => {
     status.value = loadedStatus;
@@ -56,12 +38,10 @@ export async function load(): Promise<void> {
     isLoaded.value = true;
     now.value = Date.now() + ahead;
   });
-  const loaded = await loading;
-  batch(() => {
-    rows.value = new Map([...loaded.rows, ...fresh]);
-    rowsSince.value = loaded.since;
-    if (meanwhile === fresh) meanwhile = undefined;
-  });
+  const since = new Date(now.value - DAY).toISOString();
+  const path = `runs?status=failed&limit=${MOST_FAILURES}&since=${since}`;
+  const { runs: failed } = await ask<{ runs: Run[] }>(path);
+  addFailures(failed);
 }
 
 export async function loadStatus(): Promise<void> {
@@ -79,47 +59,43 @@ export async function loadJobs(): Promise<ReadonlyMap<string, Job>> {
   return all;
 }
 
-/** Oldest first. */
-async function loadRows(): Promise<{ rows: ReadonlyMap<string, Row>; since: number }> {
-  const since = thisHour.value - 23 * HOUR;
-  const all: Row[] = [];
-  const told = (from: number): { rows: ReadonlyMap<string, Row>; since: number } => ({
-    rows: new Map(all.reverse().map((row) => [keyOf(row), row])),
-    since: from,
-  });
-  let cursor = '';
-  for (let page = 1; page <= MOST_PAGES; page++) {
-    const path = `runs?limit=1000&since=${new Date(since).toISOString()}${cursor}`;
-    const { runs, next } = await ask<{ runs: Row[]; next: string | null }>(path);
-    all.push(...runs);
-    if (next === null) return told(since);
-    cursor = `&cursor=${segment(next)}`;
-  }
-  return told(Math.min(...all.map(whenOf)));
+/** As far as it is recorded: a moment behind. */
+export async function loadHours(): Promise<void> {
+  hours.value = await ask<Hours>(`hours?${windowOf(thisHour.value - 23 * HOUR, thisHour.value + HOUR)}`);
+}
+
+/** Of a question. */
+export function windowOf(since: number, until: number): string {
+  return `since=${new Date(since).toISOString()}&until=${new Date(until).toISOString()}`;
+}
+
+function addFailures(some: readonly Run[]): void {
+  const known = new Map([...(failures.value ?? []), ...some].map((run) => [run.id, run]));
+  failures.value = [...known.values()]
+    .filter(({ claimedAt }) => Date.parse(claimedAt) > now.value - DAY)
+    .sort((one, other) => ((one.finishedAt ?? '') < (other.finishedAt ?? '') ? 1 : -1))
+    .slice(0, MOST_FAILURES);
 }
 
 /** What an event changes at once; the rest of the job is asked for by whoever called. */
-export function take(changes: readonly { readonly run?: Run; readonly skip?: Skip }[]): void {
-  const nextRows = new Map(rows.value);
-  const set = (row: Row): void => {
-    nextRows.set(keyOf(row), row);
-    meanwhile?.set(keyOf(row), row);
-  };
+export function take(told: readonly Run[]): void {
+  if (told.length === 0) return;
+  const nextRuns = new Map(runs.value);
   const nextJobs = new Map(jobs.value);
-  for (const { run, skip } of changes) {
-    if (skip !== undefined) set(skip);
-    if (run === undefined) continue;
-    set(run);
+  for (const run of told) {
+    nextRuns.delete(run.id);
+    nextRuns.set(run.id, run);
     const job = nextJobs.get(run.jobId);
     if (job !== undefined) nextJobs.set(job.id, withRun(job, run));
   }
-  for (const key of nextRows.keys()) {
-    if (nextRows.size <= MOST_ROWS) break;
-    nextRows.delete(key);
+  for (const id of nextRuns.keys()) {
+    if (nextRuns.size <= MOST_RUNS) break;
+    nextRuns.delete(id);
   }
   batch(() => {
-    rows.value = nextRows;
+    runs.value = nextRuns;
     jobs.value = nextJobs;
+    addFailures(told.filter(({ outcome }) => isBad(outcome?.kind)));
   });
 }
 

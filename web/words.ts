@@ -35,7 +35,11 @@ const time = new Intl.DateTimeFormat(undefined, {
   hourCycle: 'h23',
 });
 const minute = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+/** e.g. `14:05`. */
+export const minuteOf = (at: number): string => minute.format(at);
 const day = new Intl.DateTimeFormat(undefined, { month: 'short', day: 'numeric' });
+/** e.g. `Mar 28`. */
+export const dayOf = (at: number): string => day.format(at);
 const dayOfYear = new Intl.DateTimeFormat(undefined, { year: 'numeric', month: 'short', day: 'numeric' });
 
 /** The time alone for today, with the day for any other; seconds that are none only for today. */
