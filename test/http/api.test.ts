@@ -302,6 +302,12 @@ describe('the history', () => {
     expect((await promised('/api/v1/runs?job=nobody')).body).toEqual({ runs: [], next: null });
     expect((await promised('/api/v1/runs?until=2000-01-01T00:00:00Z')).body.runs).toEqual([]);
   });
+
+  it('lies in time as the document says', async () => {
+    const [since, until] = [-60_000, 60_000].map((by) => new Date(Date.now() + by).toISOString());
+    for (const path of ['hours?', 'load?', 'timeline?jobs=often,nobody&'])
+      expect((await promised(`/api/v1/${path}since=${since}&until=${until}`)).status).toBe(200);
+  });
 });
 
 describe('pausing', () => {
@@ -333,12 +339,10 @@ describe('reloading', () => {
     promises.keep('get', '/api/v1/events');
     await daemon.until('the stream to begin', () => watched.all.length > 0);
     await ask(place, '/api/v1/jobs/waits/runs', { method: 'POST' });
-    writeFileSync(
-      daemon.file,
-      jobs('  added: { every: 1h, run: "true" }')
-        .replace('exit 3', 'exit 4')
-        .replace('* * * * * *', '*/2 * * * * *'),
-    );
+    const good = jobs('  added: { every: 1h, run: "true" }')
+      .replace('exit 3', 'exit 4')
+      .replace('* * * * * *', '*/2 * * * * *');
+    writeFileSync(daemon.file, good);
     const plan = await post('/api/v1/reload?dry_run=true');
     const changes = {
       added: ['added'],
@@ -365,6 +369,12 @@ describe('reloading', () => {
     expect((await promised('/api/v1/status')).body.fileProblem.message).toContain('the job file has');
     expect((await promised('/api/v1/jobs/added')).status).toBe(200);
     await daemon.until('the refusal', () => watched.all.find(({ name }) => name === 'reload_refused'));
+    writeFileSync(daemon.file, good);
+    expect((await post('/api/v1/reload')).body.kind).toBe('unchanged');
+    await daemon.until('its end', () => watched.all.find(({ name }) => name === 'file_mended'));
+    expect((await promised('/api/v1/status')).body.fileProblem).toBe(null);
+    expect((await post('/api/v1/reload')).body.kind).toBe('unchanged');
+    expect(watched.all.filter(({ name }) => name === 'file_mended')).toHaveLength(1);
     watched.close();
   });
 });

@@ -6,10 +6,12 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/engine/clock.ts';
 import type { RunQuery } from '../../src/engine/ports-operator.ts';
 import type { HistoryRow, Store } from '../../src/engine/ports.ts';
+import type { Outcome, RunRecord } from '../../src/model.ts';
 import type { HistorySource } from '../../src/store/history.ts';
 import { MemoryHistory } from '../../src/store/memory-history.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { HistoryThread } from '../../src/store/sqlite/history-thread.ts';
+import { firstIdAt } from '../../src/store/sqlite/rows.ts';
 import { openSqliteStore } from '../../src/store/sqlite/store.ts';
 import { runOf, skipOf } from './conformance.ts';
 
@@ -49,6 +51,10 @@ const drivers: Record<string, () => Promise<Kept>> = {
   },
 };
 
+const HOUR = 3_600_000;
+/** As those of runs that were claimed then. */
+const idAt = (at: number, n: number): string =>
+  `${firstIdAt(at)}-7000-8000-${n.toString(16).padStart(12, '0')}`;
 const id = (n: number): string => `01a2146c-0000-7000-8000-${n.toString(16).padStart(12, '0')}`;
 
 function nameOf(row: HistoryRow): string {
@@ -217,5 +223,99 @@ describe.each(Object.entries(drivers))('history of %s', (_, open) => {
     expect(await kept.history.newestSlot('a', 299)).toBe(270);
     expect(await kept.history.newestSlot('a', 345)).toBe(340);
     expect(await kept.history.newestSlot('a', 29)).toBeUndefined();
+  });
+
+  it('counts by the hour, and finds how late runs on schedule started', async () => {
+    const { store, history } = await open();
+    const at = 100 * HOUR;
+    const attempt = (startedAt: number) => ({ number: 1, startedAt });
+    const times = [0, 1, 2, HOUR - 1, HOUR].map((by) => at + by);
+    const runs = times.map((time, n) => runOf(idAt(time, n), time, { attempts: [attempt(time + 10 * n)] }));
+    await store.claim(runs, [skipOf(at + 5, { count: 7 })]);
+    const kinds = ['succeeded', 'timed_out', 'cancelled', 'lost'] as const;
+    for (const [n, kind] of kinds.entries()) {
+      const outcome = { kind, ...(kind === 'timed_out' ? { after: 1 } : {}), by: 'operator' } as Outcome;
+      await store.save({ ...(runs[n] ?? runOf('', 0)), state: 'finished', finishedAt: at + HOUR, outcome });
+    }
+    const { hours } = await history.hours({ since: at - 1, until: at + HOUR + 1 });
+    expect(hours).toEqual([
+      { at: at - HOUR, succeeded: 0, failed: 0, cancelled: 0, active: 0, skipped: 0, delay: undefined },
+      {
+        at,
+        succeeded: 1,
+        failed: 2,
+        cancelled: 1,
+        active: 0,
+        skipped: 7,
+        delay: { p50: 20, p99: 30 },
+      },
+      {
+        at: at + HOUR,
+        succeeded: 0,
+        failed: 0,
+        cancelled: 0,
+        active: 1,
+        skipped: 0,
+        delay: { p50: 40, p99: 40 },
+      },
+    ]);
+  });
+
+  it('lays runs side by side: short ones as one, those that reach in from before too', async () => {
+    const { store, history } = await open();
+    const at = 100 * HOUR;
+    const put = async (
+      n: number,
+      from: number,
+      to: number | undefined,
+      kind = 'succeeded',
+    ): Promise<void> => {
+      const run = runOf(idAt(at + from, n), at + from);
+      await store.claim([run], []);
+      const attempts = [{ number: 1, startedAt: at + from }];
+      const over = { state: 'finished', finishedAt: at + (to ?? 0), outcome: { kind } as Outcome } as const;
+      await store.save({
+        ...run,
+        attempts,
+        ...(to === undefined ? { state: 'running' } : over),
+      } as RunRecord);
+    };
+    await put(1, -2 * HOUR, HOUR / 2); // reaches in
+    await put(2, -HOUR, -HOUR / 2); // does not
+    for (let n = 0; n < 20; n += 1)
+      await put(10 + n, n * 1000, n * 1000 + 500, n === 7 ? 'failed' : undefined);
+    await put(40, HOUR / 2, undefined);
+    await put(41, 2 * HOUR, 2 * HOUR + 1); // after it
+    const query = { jobIds: ['a', 'none'], since: at, until: at + HOUR, parts: 60 };
+    const [lane, none] = await history.lanes(query);
+    expect(none).toEqual({ jobId: 'none', bars: [], complete: true });
+    expect(lane?.complete).toBe(true);
+    expect(lane?.bars.map(({ runId, runs, failed, kind }) => [runId, runs, failed, kind])).toEqual([
+      [idAt(at - 2 * HOUR, 1), 1, 0, 'succeeded'],
+      [idAt(at + 7000, 17), 20, 1, 'failed'],
+      [idAt(at + HOUR / 2, 40), 1, 0, 'active'],
+    ]);
+    expect(lane?.bars[1]).toMatchObject({ scheduledAt: at, startedAt: at, finishedAt: at + 19_500 });
+    const [near] = await history.lanes({ ...query, parts: 10_000 });
+    expect(near?.bars).toHaveLength(22);
+  });
+
+  it('counts the runs that were active in each minute', async () => {
+    const { store, history } = await open();
+    const at = 100 * HOUR;
+    const spans = [
+      [-90, 30],
+      [0, 59],
+      [59, 61],
+      [119, undefined],
+    ] as const;
+    for (const [n, [from, to]] of spans.entries()) {
+      const run = runOf(idAt(at + from * 1000, n), at + from * 1000);
+      await store.claim([run], []);
+      const over = { state: 'finished', finishedAt: at + (to ?? 0) * 1000, outcome: { kind: 'succeeded' } };
+      if (to !== undefined) await store.save({ ...run, ...over } as RunRecord);
+    }
+    const load = await history.load({ since: at + 1000, until: at + 180_000 });
+    expect(load).toEqual({ active: [3, 2, 1], complete: true });
   });
 });
