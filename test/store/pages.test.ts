@@ -274,11 +274,7 @@ describe.each(Object.entries(drivers))('history of %s', (_, open) => {
       await store.claim([run], []);
       const attempts = [{ number: 1, startedAt: at + from }];
       const over = { state: 'finished', finishedAt: at + (to ?? 0), outcome: { kind } as Outcome } as const;
-      await store.save({
-        ...run,
-        attempts,
-        ...(to === undefined ? { state: 'running' } : over),
-      } as RunRecord);
+      await store.save({ ...run, attempts, ...(to === undefined ? { state: 'running' } : over) });
     };
     await put(1, -2 * HOUR, HOUR / 2); // reaches in
     await put(2, -HOUR, -HOUR / 2); // does not
