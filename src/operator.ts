@@ -12,12 +12,10 @@ import type {
   Answer,
   BegunRun,
   DaemonEvent,
-  DaemonFigures,
   DaemonStatus,
   ExplainQuestion,
   Explanation,
   FeedEntry,
-  JobDays,
   JobView,
   NextTime,
   OpenOutput,
@@ -36,6 +34,8 @@ import type {
   Subscription,
   Validation,
 } from './engine/ports-operator.ts';
+import type { DaemonFigures } from './engine/ports-figures.ts';
+import type { JobDays } from './engine/ports-timeline.ts';
 import type { Clock, Store } from './engine/ports.ts';
 import type { Duration, Instant, JobDefinition, JobId, RunId, RunRecord } from './model.ts';
 import { addJobs, removeJob, type JobKeeper } from './operator/added-jobs.ts';

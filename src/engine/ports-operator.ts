@@ -14,7 +14,8 @@ import type {
   RunRecord,
 } from '../model.ts';
 import type { SlotReason } from '../schedule/why.ts';
-import type { Hours, Lane, LanesQuery, Load, Window } from './ports-timeline.ts';
+import type { DaemonFigures } from './ports-figures.ts';
+import type { Hours, JobDays, Lane, LanesQuery, Load, Window } from './ports-timeline.ts';
 import type { EngineEvent, HistoryRow } from './ports.ts';
 
 /** Why something was not done. Text is for people; `refused` is for programs. */
@@ -102,28 +103,6 @@ export interface JobView {
   readonly recent: readonly (Outcome['kind'] | 'active')[];
   /** From the first start to the end, of those same runs; undefined of one that is not over, or never started. */
   readonly recentDurations: readonly (Duration | undefined)[];
-}
-
-/** What became of a job's slots and runs on one day of the calendar, by scheduled time. */
-export interface JobDay {
-  /** e.g. `2027-03-28`, in the job's zone. */
-  readonly day: string;
-  readonly since: Instant;
-  /** Not included. */
-  readonly until: Instant;
-  readonly succeeded: number;
-  /** Every unsuccessful end but `cancelled`. */
-  readonly failed: number;
-  readonly cancelled: number;
-  readonly active: number;
-  /** Slots; undefined: some, of which history does not say how many were on this day. */
-  readonly skipped: number | undefined;
-}
-
-export interface JobDays {
-  readonly timezone: string;
-  /** Those on which anything was, oldest first. */
-  readonly days: readonly JobDay[];
 }
 
 /** A coming time. */
@@ -417,19 +396,4 @@ export interface Standing {
   readonly waiting: number;
   /** Scheduled time of its newest run that succeeded. */
   readonly lastSuccessAt: Instant | undefined;
-}
-
-export interface DaemonFigures {
-  readonly version: string;
-  readonly startedAt: Instant;
-  readonly loadedAt: Instant;
-  readonly fileIsGood: boolean;
-  readonly reloads: Readonly<Record<'applied' | 'unchanged' | 'refused', number>>;
-  readonly storeIsWell: boolean;
-  /** Of the database and its log, in bytes; undefined without one. */
-  readonly storeSize: number | undefined;
-  /** Log lines that could be written nowhere. */
-  readonly logDropped: number;
-  /** How often the watchdog of the service manager was fed. */
-  readonly watchdogPings: number;
 }

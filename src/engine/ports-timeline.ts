@@ -1,4 +1,4 @@
-/** What may be asked of a running daemon about how runs lie in time, past ones and coming ones, of all jobs. */
+/** What may be asked of a running daemon about how runs lie in time, past ones and coming ones. */
 import type { Duration, Instant, JobId, Outcome, RunId } from '../model.ts';
 
 export interface Window {
@@ -82,4 +82,26 @@ export interface Load {
   readonly busiest: readonly BusyMinute[];
   /** Not so: there is more than could be looked at. */
   readonly complete: boolean;
+}
+
+/** What became of a job's slots and runs on one day of the calendar, by scheduled time. */
+export interface JobDay {
+  /** e.g. `2027-03-28`, in the job's zone. */
+  readonly day: string;
+  readonly since: Instant;
+  /** Not included. */
+  readonly until: Instant;
+  readonly succeeded: number;
+  /** Every unsuccessful end but `cancelled`. */
+  readonly failed: number;
+  readonly cancelled: number;
+  readonly active: number;
+  /** Slots; undefined: some, of which history does not say how many were on this day. */
+  readonly skipped: number | undefined;
+}
+
+export interface JobDays {
+  readonly timezone: string;
+  /** Those on which anything was, oldest first. */
+  readonly days: readonly JobDay[];
 }

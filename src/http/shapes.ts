@@ -3,12 +3,12 @@ import type {
   DaemonStatus,
   Explanation,
   FileProblem,
-  JobDays,
   JobView,
   NextTime,
   ReloadPlan,
   SlotAnswer,
 } from '../engine/ports-operator.ts';
+import type { JobDays } from '../engine/ports-timeline.ts';
 import type { HistoryRow } from '../engine/ports.ts';
 import type {
   AttemptRecord,

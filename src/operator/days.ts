@@ -1,5 +1,6 @@
 import type { JobStatus } from '../engine/engine.ts';
-import type { Answer, JobDays } from '../engine/ports-operator.ts';
+import type { Answer } from '../engine/ports-operator.ts';
+import type { JobDays } from '../engine/ports-timeline.ts';
 import type { Instant } from '../model.ts';
 import { lastDays } from '../schedule/days.ts';
 import { SpanCounts } from '../store/span-counts.ts';

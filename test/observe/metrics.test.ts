@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/engine/clock.ts';
-import type { DaemonFigures, Standing } from '../../src/engine/ports-operator.ts';
+import type { DaemonFigures } from '../../src/engine/ports-figures.ts';
+import type { Standing } from '../../src/engine/ports-operator.ts';
 import type { RunRecord } from '../../src/model.ts';
 import { createMetrics } from '../../src/observe/metrics.ts';
 import { readExposition } from '../http/exposition.ts';
