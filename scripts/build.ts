@@ -13,6 +13,7 @@ import { basename, dirname, join, relative } from 'node:path';
 import { builtinModules } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { licensesOf } from './licenses.ts';
 import { buildPage } from './page.ts';
 import { build, type BuildOptions, type OutputFile, type Plugin } from 'esbuild';
 
@@ -71,7 +72,12 @@ const builtins: Plugin = {
   },
 };
 
-async function bundle(version: string): Promise<readonly OutputFile[]> {
+interface Bundled {
+  readonly files: readonly OutputFile[];
+  readonly licenses: string;
+}
+
+async function bundle(version: string): Promise<Bundled> {
   const shared = {
     absWorkingDir: root,
     outdir: dist,
@@ -82,7 +88,8 @@ async function bundle(version: string): Promise<readonly OutputFile[]> {
     charset: 'ascii',
     minifySyntax: true,
     minifyWhitespace: true,
-    legalComments: 'linked',
+    legalComments: 'none',
+    metafile: true,
     logLevel: 'warning',
     write: false,
   } as const satisfies BuildOptions;
@@ -127,7 +134,13 @@ async function bundle(version: string): Promise<readonly OutputFile[]> {
       define,
     }),
   ]);
-  return results.flatMap(({ outputFiles }) => outputFiles);
+  return {
+    files: results.flatMap(({ outputFiles }) => outputFiles),
+    licenses: licensesOf(
+      results.flatMap(({ metafile }) => Object.keys(metafile.inputs)),
+      root,
+    ),
+  };
 }
 
 /** Of which bin/tsched.js keeps V8's code. */
@@ -184,7 +197,7 @@ function keepOnly(directory: string, names: ReadonlySet<string>): void {
 }
 
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
-const [files, schema, man, page] = await Promise.all([
+const [{ files, licenses }, schema, man, page] = await Promise.all([
   bundle(version),
   jobFileSchema(),
   manual(version),
@@ -194,8 +207,14 @@ const [files, schema, man, page] = await Promise.all([
 for (const { path, contents } of files) place(path, WARM.has(basename(path)) ? withHash(contents) : contents);
 place(join(dist, 'schema.json'), Buffer.from(schema));
 place(join(dist, 'tsched.1'), Buffer.from(man));
+place(join(dist, 'licenses.txt'), Buffer.from(licenses));
 
-const fresh = new Set([...files.map((file) => relative(dist, file.path)), 'schema.json', 'tsched.1']);
+const fresh = new Set([
+  ...files.map((file) => relative(dist, file.path)),
+  'schema.json',
+  'tsched.1',
+  'licenses.txt',
+]);
 for (const { name, contents } of page) place(join(dist, 'web', name), contents);
 keepOnly(dist, fresh);
 keepOnly(join(dist, 'web'), new Set(page.map(({ name }) => name)));

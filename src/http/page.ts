@@ -52,8 +52,12 @@ export const pageRoutes: readonly Route[] = [
     scope: 'open',
     summary: 'What the page is made of',
     answers: { 200: { about: 'A file', type: 'text/javascript' } },
-    // Their names hold a hash of what they hold.
-    handle: (asked) => reply(asked.path['name'] ?? '', asked, 'public, max-age=31536000, immutable'),
+    handle(asked) {
+      const { name = '' } = asked.path;
+      // Such a name holds a hash of what the file holds.
+      const isLasting = /-\w{8}\./.test(name);
+      return reply(name, asked, isLasting ? 'public, max-age=31536000, immutable' : 'no-cache');
+    },
   }),
 ];
 
