@@ -14,8 +14,8 @@ export interface Notice {
 
 /** The last word on what was done. */
 export const notice = signal<Notice | undefined>(undefined);
-/** The job somebody is about to pause. */
-export const pausing = signal<string | undefined>(undefined);
+/** What somebody is about to do, in a dialog. */
+export const asking = signal<{ readonly what: 'pause' | 'run'; readonly id: string } | undefined>(undefined);
 
 let forget: ReturnType<typeof setTimeout> | undefined;
 
@@ -25,14 +25,16 @@ function say(said: Notice): void {
   if (!said.isBad) forget = setTimeout(() => (notice.value = undefined), 6000);
 }
 
+export function reasonOf(error: unknown): string {
+  return error instanceof ApiProblem ? `${error.message} ${error.hint}` : 'the daemon cannot be reached';
+}
+
 /** Does it, or says why not. */
 async function attempt(what: string, action: () => Promise<Omit<Notice, 'isBad'>>): Promise<void> {
   try {
     say({ ...(await action()), isBad: false });
   } catch (error) {
-    const isAnswer = error instanceof ApiProblem;
-    const reason = isAnswer ? error.message : 'the daemon cannot be reached';
-    say({ text: `${what} did not work: ${reason}`, hint: isAnswer ? error.hint : '', isBad: true });
+    say({ text: `${what} did not work: ${reasonOf(error)}`, isBad: true });
   }
 }
 
@@ -40,6 +42,12 @@ export function runNow(jobId: string): Promise<void> {
   return attempt('Run now', async () =>
     begun(await ask<Run>(`jobs/${segment(jobId)}/runs`, { method: 'POST' })),
   );
+}
+
+/** @throws ApiProblem, for whoever wrote the arguments */
+export async function runWith(jobId: string, given: object): Promise<void> {
+  const run = await ask<Run>(`jobs/${segment(jobId)}/runs`, { method: 'POST', body: { with: given } });
+  say({ ...begun(run), isBad: false });
 }
 
 export function retry(run: Run): Promise<void> {

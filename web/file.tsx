@@ -1,9 +1,14 @@
 import { useSignal, type Signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { ApiProblem, ask, session } from './api.ts';
-import type { FileProblem, NextTime } from './model.ts';
-import { Fact, Panel, When } from './parts.tsx';
+import type { FileProblem, NextTime, Run } from './model.ts';
+import { Fact, JobLink, Panel, When } from './parts.tsx';
 import { status } from './state.ts';
+
+/** What is explained before anything is asked. */
+const EXAMPLE = '30 9 * * 1-5';
+/** Jobs that a plan names of each kind. */
+const MOST_NAMED = 30;
 
 interface Explained {
   readonly words: string;
@@ -18,7 +23,12 @@ interface Plan {
   readonly rescheduled: readonly string[];
   readonly removed: readonly string[];
   readonly unchanged: number;
+  /** What differs, by job. */
   readonly changedKeys: Readonly<Record<string, readonly string[]>>;
+  /** Of jobs that change or leave: they finish as they began. */
+  readonly activeRuns: readonly Run[];
+  readonly warnings: readonly FileProblem[];
+  readonly kind: 'unchanged' | 'planned' | 'applied';
 }
 
 /** What was answered, or why it was not. */
@@ -93,22 +103,63 @@ function Loaded({ isAdmin }: { isAdmin: boolean }) {
       <div aria-live="polite">
         {plan.value.trouble === undefined ? undefined : <pre class="code bad">{plan.value.trouble}</pre>}
         <Problems problems={plan.value.problems ?? []} />
-        {plan.value.value === undefined ? undefined : <p>{planWords(plan.value.value)}</p>}
+        {plan.value.value === undefined ? undefined : (
+          <Changes plan={plan.value.value} reload={() => void answer(plan, 'reload')} />
+        )}
       </div>
     </Panel>
   );
 }
 
-function planWords({ unchanged, changedKeys, ...lists }: Plan): string {
-  const named = (id: string): string => (changedKeys[id] ? `${id} (${changedKeys[id].join(', ')})` : id);
-  const told = (['added', 'changed', 'rescheduled', 'removed'] as const)
-    .filter((name) => lists[name].length > 0)
-    .map((name) => `${name}: ${lists[name].map(named).join(', ')}`);
-  return told.length === 0 ? 'Nothing.' : `${told.join('; ')}; unchanged: ${unchanged}.`;
+const CHANGES = {
+  added: 'they start from now',
+  changed: 'they keep their place',
+  rescheduled: 'they start anew from now',
+  removed: 'they leave',
+} as const;
+
+function Changes({ plan, reload }: { plan: Plan; reload: () => void }) {
+  const names = (Object.keys(CHANGES) as (keyof typeof CHANGES)[]).filter((name) => plan[name].length > 0);
+  return (
+    <>
+      <dl class="terms">
+        {names.map((name) => (
+          <Fact key={name} name={`${plan[name].length} ${name}`}>
+            {plan[name].slice(0, MOST_NAMED).map((id) => (
+              <>
+                <JobLink id={id} />
+                {keysOf(plan, id)}{' '}
+              </>
+            ))}
+            <span class="faint">
+              {plan[name].length > MOST_NAMED ? '… ' : ''}
+              {CHANGES[name]}
+            </span>
+          </Fact>
+        ))}
+        <Fact name={`${plan.unchanged} unchanged`}>
+          {names.length === 0 ? 'What is in the file is what runs.' : ''}
+          {plan.activeRuns.length > 0 ? `${plan.activeRuns.length} active runs finish as they began.` : ''}
+        </Fact>
+      </dl>
+      <Problems problems={plan.warnings} />
+      {plan.kind === 'planned' ? (
+        <button type="button" class="primary" onClick={reload}>
+          Reload now
+        </button>
+      ) : undefined}
+    </>
+  );
+}
+
+/** An id may be the name of what every object has. */
+function keysOf({ changedKeys }: Plan, id: string): string {
+  return Object.hasOwn(changedKeys, id) ? ` (${changedKeys[id]?.join(', ')})` : '';
 }
 
 function Explainer() {
   const explained = useSignal<Answered<Explained>>({});
+  useEffect(() => void answer(explained, 'explain', { expression: EXAMPLE }), []);
   const submit = (event: SubmitEvent): void => {
     event.preventDefault();
     const { elements } = event.currentTarget as HTMLFormElement;
@@ -124,7 +175,7 @@ function Explainer() {
         <input
           name="expression"
           aria-label="Cron expression"
-          placeholder="30 9 * * 1-5"
+          defaultValue={EXAMPLE}
           required
           maxLength={1000}
         />
@@ -200,15 +251,15 @@ function Validator() {
 function Problems({ problems }: { problems: readonly FileProblem[] }) {
   return (
     <ul class="list">
-      {problems.map(({ severity, file, line, column, message, hint }) => (
+      {problems.map(({ severity, file, line, column, message, hint, frame }) => (
         <li key={`${file}:${line}:${column} ${message}`} class={severity}>
           <span>
             <code>
-              {line}:{column}
+              {file.split('/').at(-1)}:{line}:{column}
             </code>{' '}
             {message}
-            {hint === null ? '' : <span class="faint"> – {hint}</span>}
           </span>
+          {frame === null ? <span class="faint">{hint}</span> : <pre class="code">{frame}</pre>}
         </li>
       ))}
     </ul>

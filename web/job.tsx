@@ -1,58 +1,60 @@
 import { useSignal, useSignalEffect } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import { ApiProblem, ask, segment } from './api.ts';
-import {
-  isRun,
-  lengthOf,
-  type Definition,
-  type Job,
-  type JobDetail,
-  type NextTime,
-  type Row,
-} from './model.ts';
-import { Countdown, Dots, Fact, JobButtons, Panel, RowWords, RunLink, StateWord, When } from './parts.tsx';
-import { href } from './route.ts';
+import { Calendar } from './calendar.tsx';
+import { type Definition, type Job, type JobDay, type JobDetail, type NextTime, type Row } from './model.ts';
+import { Countdown, Dots, Fact, JobButtons, Panel, StateWord, When } from './parts.tsx';
+import { href, place } from './route.ts';
+import { History } from './history.tsx';
 import { Scatter } from './scatter.tsx';
-import { jobs, now } from './state.ts';
-import { causeWords, duration } from './words.ts';
+import { jobs } from './state.ts';
+import { duration } from './words.ts';
 
 /** Rows of history that one job's page looks at. */
 const LOOKED_AT = 500;
-const SHOWN = 50;
 
 interface Known {
   readonly detail: JobDetail;
   readonly times: readonly NextTime[];
   readonly rows: readonly Row[];
+  readonly calendar: { readonly timezone: string; readonly days: readonly JobDay[] };
 }
 
-async function loadJob(id: string): Promise<Known> {
+/** With the rows of one day, or the newest. */
+async function loadJob(id: string, day: string | null): Promise<Known> {
   const path = `jobs/${segment(id)}`;
-  const [detail, { times }, { runs }] = await Promise.all([
+  const [detail, { times }, calendar] = await Promise.all([
     ask<JobDetail>(path),
     ask<{ times: NextTime[] }>(`${path}/next?n=10`),
-    ask<{ runs: Row[] }>(`runs?job=${segment(id)}&limit=${LOOKED_AT}`),
+    ask<Known['calendar']>(`${path}/days?n=371`),
   ]);
-  return { detail, times, rows: runs };
+  const { since, until } = calendar.days.find((known) => known.day === day) ?? {};
+  // The end of a day is not of it; the end of what can be asked for is.
+  const span =
+    until === undefined ? '' : `&since=${since}&until=${new Date(Date.parse(until) - 1).toISOString()}`;
+  const { runs } = await ask<{ runs: Row[] }>(`runs?job=${segment(id)}&limit=${LOOKED_AT}${span}`);
+  return { detail, times, calendar, rows: day !== null && span === '' ? [] : runs };
 }
 
 export function JobPage({ id }: { id: string }) {
   const known = useSignal<Known | undefined>(undefined);
   const trouble = useSignal('');
-  const wanted = useSignal(id);
-  wanted.value = id;
+  const wanted = useRef('');
   // Whatever happens to the job makes another of it in `jobs`.
   const job = jobs.value.get(id);
+  const day = place.value.query.get('day');
   useEffect(() => {
-    loadJob(id).then(
+    const asked = `${id} ${day}`;
+    wanted.current = asked;
+    loadJob(id, day).then(
       (loaded) => {
-        if (wanted.value === id) known.value = loaded;
+        if (wanted.current === asked) known.value = loaded;
       },
       (error: unknown) => {
         trouble.value = error instanceof ApiProblem ? error.message : '';
       },
     );
-  }, [id, job]);
+  }, [id, job, day]);
   useSignalEffect(() => {
     if (known.value !== undefined) trouble.value = '';
   });
@@ -62,7 +64,7 @@ export function JobPage({ id }: { id: string }) {
   return <View job={job ?? known.value.detail} known={known.value} />;
 }
 
-function View({ job, known: { detail, times, rows } }: { job: Job; known: Known }) {
+function View({ job, known: { detail, times, rows, calendar } }: { job: Job; known: Known }) {
   const { definition } = detail;
   return (
     <>
@@ -78,7 +80,9 @@ function View({ job, known: { detail, times, rows } }: { job: Job; known: Known 
       {job.fault === null ? undefined : <p class="trouble-box">{job.fault}</p>}
       <dl class="facts">
         <Fact name="Schedule">{job.scheduleInWords}</Fact>
-        <Fact name="Next">{job.nextAt === null ? '–' : <Countdown at={job.nextAt} />}</Fact>
+        <Fact name={job.pause === null ? 'Next' : 'Next, skipped'}>
+          {job.nextAt === null ? '–' : <Countdown at={job.nextAt} />}
+        </Fact>
         <Fact name="Recent">
           <Dots recent={job.recent} />
         </Fact>
@@ -102,7 +106,10 @@ function View({ job, known: { detail, times, rows } }: { job: Job; known: Known 
           <Panel title="Durations">
             <Scatter rows={rows} timeout={definition.timeoutMs} />
           </Panel>
-          <History rows={rows} />
+          <Panel title="The last year" aside={calendar.timezone}>
+            <Calendar known={calendar} />
+          </Panel>
+          <History id={job.id} rows={rows} most={LOOKED_AT} />
         </div>
         <div>
           <Coming times={times} timezone={job.timezone} />
@@ -138,38 +145,6 @@ function Coming({ times, timezone }: { times: readonly NextTime[]; timezone: str
       </ol>
     </Panel>
   );
-}
-
-function History({ rows }: { rows: readonly Row[] }) {
-  return (
-    <Panel title="Runs and skips" aside={rows.length > SHOWN ? `the newest ${SHOWN}` : undefined}>
-      {rows.length === 0 ? <p class="faint">It has not run yet.</p> : undefined}
-      <ul class="list history">
-        {rows.slice(0, SHOWN).map((row) => (
-          <li key={isRun(row) ? row.id : `skip ${row.scheduledAt}`}>
-            <When at={row.scheduledAt} />
-            <span>
-              {isRun(row) ? (
-                <RunLink run={row}>
-                  <RowWords row={row} />
-                </RunLink>
-              ) : (
-                <RowWords row={row} />
-              )}
-            </span>
-            <span class="faint">{isRun(row) ? detailOf(row) : ''}</span>
-          </li>
-        ))}
-      </ul>
-    </Panel>
-  );
-}
-
-function detailOf(run: Extract<Row, { id: string }>): string {
-  const length = lengthOf(run, now.value);
-  const attempts = run.attempts.length > 1 ? `${run.attempts.length} attempts` : '';
-  const cause = run.cause === 'schedule' ? '' : causeWords(run.cause);
-  return [length === undefined ? '' : duration(length), attempts, cause].filter(Boolean).join(' · ');
 }
 
 function Task({ task }: { task: Definition['task'] }) {

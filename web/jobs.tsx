@@ -1,8 +1,7 @@
-import { isBad, isLate, isRun, lengthOf, type Job } from './model.ts';
-import { Ago, Countdown, Dots, JobButtons, JobLink, RowWords, RunLink, StateWord } from './parts.tsx';
+import { isBad, isLate, isRun, type Job } from './model.ts';
+import { Ago, Countdown, Dots, JobButtons, JobLink, RowWords, RunLink, Spark, StateWord } from './parts.tsx';
 import { filter, place } from './route.ts';
 import { isLoaded, jobs, now } from './state.ts';
-import { duration } from './words.ts';
 import { mayRun } from './actions.ts';
 
 /** Rows that are drawn at once; more on demand, so that a thousand jobs cost no key stroke. */
@@ -129,6 +128,7 @@ function Table({ found }: { found: readonly Job[] }) {
             <Head order="next">Next</Head>
             <Head order="last">Last run</Head>
             <th scope="col">Recent</th>
+            <th scope="col">Takes</th>
             {mayRun() ? (
               <th scope="col">
                 <span class="hidden">Actions</span>
@@ -168,7 +168,7 @@ function JobRow({ job }: { job: Job }) {
       <td class="schedule" data-name="Schedule">
         <span title={`${job.schedule} (${job.timezone})`}>{job.scheduleInWords}</span>
       </td>
-      <td class="next" data-name="Next">
+      <td class={job.pause === null ? 'next' : 'next faint'} data-name="Next">
         {job.nextAt === null ? <span class="faint">–</span> : <Countdown at={job.nextAt} />}
       </td>
       <td class="last" data-name="Last run">
@@ -176,6 +176,9 @@ function JobRow({ job }: { job: Job }) {
       </td>
       <td data-name="Recent">
         <Dots recent={job.recent} />
+      </td>
+      <td class="takes" data-name="Takes">
+        <Spark durations={job.recentDurationsMs} />
       </td>
       {mayRun() ? (
         <td class="act">
@@ -188,7 +191,6 @@ function JobRow({ job }: { job: Job }) {
 
 function Last({ job: { lastRun } }: { job: Job }) {
   if (lastRun === null || !isRun(lastRun)) return <span class="faint">–</span>;
-  const length = lengthOf(lastRun, now.value);
   return (
     <>
       <RunLink run={lastRun}>
@@ -196,7 +198,6 @@ function Last({ job: { lastRun } }: { job: Job }) {
       </RunLink>
       <div class="faint">
         <Ago at={lastRun.startedAt ?? lastRun.claimedAt} />
-        {length === undefined || lastRun.finishedAt === null ? '' : `, took ${duration(length)}`}
       </div>
     </>
   );

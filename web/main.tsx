@@ -1,9 +1,9 @@
 /** The page: its frame, its views, its keys. */
 import { effect } from '@preact/signals';
 import { render } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
-import { notice, pause, pausing, runNow, mayRun } from './actions.ts';
+import { notice, runNow, mayRun } from './actions.ts';
 import { ApiProblem, logOut, lookForSession, session } from './api.ts';
+import { Dialogs } from './dialogs.tsx';
 import { FilePage } from './file.tsx';
 import { JobPage } from './job.tsx';
 import { Jobs } from './jobs.tsx';
@@ -31,7 +31,7 @@ function App() {
       </main>
       <Foot />
       <Notices />
-      <PauseDialog />
+      <Dialogs />
     </>
   );
 }
@@ -157,51 +157,6 @@ function Notices() {
   );
 }
 
-function PauseDialog() {
-  const dialog = useRef<HTMLDialogElement>(null);
-  const id = pausing.value;
-  useEffect(() => {
-    if (id !== undefined) dialog.current?.showModal();
-  }, [id]);
-  if (id === undefined) return undefined;
-  const close = (): void => {
-    pausing.value = undefined;
-  };
-  const submit = (event: SubmitEvent): void => {
-    event.preventDefault();
-    const { elements } = event.currentTarget as HTMLFormElement;
-    const valueOf = (name: string): string => (elements.namedItem(name) as HTMLInputElement).value;
-    void pause(id, { reason: valueOf('reason').trim(), time: valueOf('time') });
-    close();
-  };
-  return (
-    <dialog ref={dialog} onClose={close} aria-labelledby="pause-title">
-      <form onSubmit={submit}>
-        <h2 id="pause-title">Pause {id}</h2>
-        <p class="faint">Its due times are skipped until it is resumed. What runs now goes on.</p>
-        <label for="time">For how long</label>
-        <select id="time" name="time">
-          <option value="">until somebody resumes it</option>
-          <option value="1h">an hour</option>
-          <option value="8h">eight hours</option>
-          <option value="1d">a day</option>
-          <option value="7d">a week</option>
-        </select>
-        <label for="reason">Why</label>
-        <input id="reason" name="reason" maxLength={500} placeholder="optional, for others" />
-        <div class="buttons">
-          <button type="button" onClick={close}>
-            Back
-          </button>
-          <button type="submit" class="primary">
-            Pause
-          </button>
-        </div>
-      </form>
-    </dialog>
-  );
-}
-
 let last = '';
 
 function key(event: KeyboardEvent): void {
@@ -248,8 +203,12 @@ if (root !== null) {
   render(<App />, root);
 }
 addEventListener('keydown', key);
+let shown = '';
 effect(() => {
   const { path } = place.value;
+  // Another view begins at its top.
+  if (path.join('/') !== shown) scrollTo(0, 0);
+  shown = path.join('/');
   document.title = [path[1] ?? VIEWS.find((view) => view[2] === path[0])?.[1] ?? 'Overview', 'tsched'].join(
     ' · ',
   );

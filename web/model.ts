@@ -70,6 +70,21 @@ export interface Pause {
 
 export type JobState = 'scheduled' | 'paused' | 'disabled' | 'ended' | 'faulted';
 
+export interface Params {
+  readonly properties: Readonly<
+    Record<
+      string,
+      {
+        readonly type: string;
+        readonly description?: string;
+        readonly default?: unknown;
+        readonly enum?: readonly unknown[];
+      }
+    >
+  >;
+  readonly required?: readonly string[];
+}
+
 export interface Job {
   readonly id: string;
   readonly description: string | null;
@@ -82,6 +97,8 @@ export interface Job {
   readonly fault: string | null;
   readonly task: string;
   readonly tags: readonly string[];
+  /** What its runs may be given, as JSON Schema; null: anything. */
+  readonly params: Params | null;
   readonly origin: 'file' | 'added';
   /** Null for a job that was added. */
   readonly source: { readonly file: string; readonly line: number } | null;
@@ -102,6 +119,8 @@ export interface Definition {
     readonly path?: string;
     readonly export?: string;
     readonly isolation?: string;
+    /** Names of what it is given. */
+    readonly with?: readonly string[];
   };
   readonly cwd: string;
   readonly env: readonly string[];
@@ -119,6 +138,20 @@ export interface Definition {
 
 export interface JobDetail extends Job {
   readonly definition: Definition;
+}
+
+/** What was on one day of the job's calendar. */
+export interface JobDay {
+  readonly day: string;
+  readonly since: string;
+  /** Not included. */
+  readonly until: string;
+  readonly succeeded: number;
+  readonly failed: number;
+  readonly cancelled: number;
+  readonly active: number;
+  /** Null: some. */
+  readonly skipped: number | null;
 }
 
 export interface NextTime {
@@ -187,6 +220,8 @@ export interface FileProblem {
   readonly column: number;
   readonly message: string;
   readonly hint: string | null;
+  /** The line, with a caret. */
+  readonly frame: string | null;
 }
 
 export function isRun(row: Row): row is Run {

@@ -3,7 +3,8 @@ import { useEffect, useMemo } from 'preact/hooks';
 import { follow } from './live.ts';
 import { isOver, type Run } from './model.ts';
 import { Lines } from './lines.ts';
-import { Screen } from './screen.tsx';
+import { href, place } from './route.ts';
+import { Screen, type Range, type Shown } from './screen.tsx';
 
 /** Read of an attempt that is over; of more, the end. Bytes. */
 const MOST_READ = 16 * 1024 * 1024;
@@ -20,7 +21,8 @@ export function Output({ run, attempt }: { run: Run; attempt: number }) {
   const isLive = !isOver(run) && attempt === Math.max(run.attempts.length, 1);
   const version = useSignal(0);
   const note = useSignal('');
-  const follows = useSignal(isLive);
+  const marked = markedIn(place.value.query.get('lines'));
+  const follows = useSignal(isLive && marked === undefined);
   const query = useSignal('');
   const at = useSignal(0);
   const lines = useMemo(() => new Lines(), [run.id, attempt]);
@@ -34,12 +36,21 @@ export function Output({ run, attempt }: { run: Run; attempt: number }) {
     return lines.search(query.value);
   });
   const hit = found.value[at.value % Math.max(found.value.length, 1)];
+  const addressOf = (line: number, isRange: boolean): string => {
+    const other = isRange && marked !== undefined ? marked.from : line;
+    const span = other === line ? line : `${Math.min(other, line)}-${Math.max(other, line)}`;
+    return `${href('runs', run.id)}?attempt=${attempt}&lines=${span}`;
+  };
+  const mark = (line: number, isRange: boolean): void => {
+    follows.value = false;
+    location.replace(addressOf(line, isRange));
+  };
   return (
     <section class="panel output">
       <header>
         <h2>Output</h2>
         <span class="tools">
-          <Search query={query} at={at} follows={follows} found={found.value.length} />
+          <Search {...{ query, at, follows, mark, lines }} found={found.value} />
           <label>
             <input
               type="checkbox"
@@ -57,29 +68,29 @@ export function Output({ run, attempt }: { run: Run; attempt: number }) {
         </span>
       </header>
       {note.value === '' ? undefined : <p class="faint">{note.value}</p>}
-      <Screen lines={lines} version={version} follows={follows} hit={hit} />
+      <Screen {...{ lines, version, follows, hit, marked, addressOf, mark }} />
     </section>
   );
 }
 
-interface Searching {
+interface Searching extends Pick<Shown, 'lines' | 'follows' | 'mark'> {
   readonly query: Signal<string>;
   /** Which of those found. */
   readonly at: Signal<number>;
-  readonly follows: Signal<boolean>;
-  readonly found: number;
+  readonly found: readonly number[];
 }
 
-/** Enter goes to the next, with Shift to the one before. */
-function Search({ query, at, follows, found }: Searching) {
+/** Enter goes to the next, with Shift to the one before, and makes it the line of the address. */
+function Search({ query, at, follows, found, lines, mark }: Searching) {
   const type = (wanted: string): void => {
     query.value = wanted;
     at.value = 0;
     if (wanted !== '') follows.value = false;
   };
   const step = (by: number): void => {
-    follows.value = false;
-    at.value = (at.value + by + found) % Math.max(found, 1);
+    if (found.length === 0) return;
+    at.value = (at.value + by + found.length) % found.length;
+    mark(lines.dropped + (found[at.value] ?? 0) + 1, false);
   };
   return (
     <>
@@ -96,10 +107,16 @@ function Search({ query, at, follows, found }: Searching) {
         }}
       />
       <output class="faint" aria-live="polite">
-        {query.value === '' ? '' : `${found === 0 ? 0 : at.value + 1} of ${found}`}
+        {query.value === '' ? '' : `${found.length === 0 ? 0 : at.value + 1} of ${found.length}`}
       </output>
     </>
   );
+}
+
+/** Of an address: `120`, or `120-130`. */
+function markedIn(text: string | null): Range | undefined {
+  const [, from = '', to = from] = /^(\d{1,9})(?:-(\d{1,9}))?$/.exec(text ?? '') ?? [];
+  return from === '' ? undefined : { from: Number(from), to: Number(to) };
 }
 
 /** As it comes, until the attempt ends. Drawn once a frame, however fast it comes. */

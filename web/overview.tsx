@@ -190,7 +190,7 @@ function Failure({ run, before }: { run: Run; before: number }) {
 
 function Coming() {
   const due = all.value
-    .filter((job): job is Job & { nextAt: string } => job.nextAt !== null)
+    .filter((job): job is Job & { nextAt: string } => job.nextAt !== null && job.pause === null)
     .filter(({ nextAt }) => Date.parse(nextAt) < now.value + DAY)
     .sort((one, other) => Date.parse(one.nextAt) - Date.parse(other.nextAt));
   const some = due.slice(0, 2 * MOST_SHOWN);

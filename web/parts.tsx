@@ -1,10 +1,10 @@
 /** Small things that every view is made of. */
 import type { ComponentChildren } from 'preact';
-import { mayRun, pausing, resume, runNow } from './actions.ts';
-import { isRun, type Job, type Kind, type Row, type Run } from './model.ts';
+import { asking, mayRun, resume, runNow } from './actions.ts';
+import { isRun, quantile, type Job, type Kind, type Row, type Run } from './model.ts';
 import { href } from './route.ts';
 import { now } from './state.ts';
-import { clock, coarse, kindWords, runWords, skipWords, toneOf, toneOfKind } from './words.ts';
+import { clock, coarse, duration, kindWords, runWords, skipWords, toneOf, toneOfKind } from './words.ts';
 
 /** A moment in this browser's zone; the exact one on hover. */
 export function When({ at }: { at: string | number | null }) {
@@ -66,6 +66,27 @@ export function Dots({ recent }: { recent: readonly (Kind | 'active')[] }) {
   );
 }
 
+/** How long recent runs took, oldest first, and what half of them stay below. */
+export function Spark({ durations }: { durations: readonly (number | null)[] }) {
+  const known = durations.filter((each) => each !== null).reverse();
+  const p50 = quantile(
+    known.toSorted((one, other) => one - other),
+    0.5,
+  );
+  if (p50 === undefined) return <span class="faint">–</span>;
+  const most = Math.max(...known, 1);
+  const points = known.map((each, index) => `${index * 7 + 2},${17 - (each / most) * 15}`);
+  return (
+    <span class="spark" title={`The last ${known.length} took ${known.map(duration).join(', ')}`}>
+      <svg width="67" height="19" aria-hidden="true">
+        <polyline points={points.join(' ')} />
+        <circle cx={points.at(-1)?.split(',')[0]} cy={points.at(-1)?.split(',')[1]} r="2" />
+      </svg>{' '}
+      {duration(p50)}
+    </span>
+  );
+}
+
 export function JobLink({ id }: { id: string }) {
   return (
     <a class="id" href={href('jobs', id)}>
@@ -89,39 +110,29 @@ export function StateWord({ job }: { job: Job }) {
 }
 
 /** Nothing at all for those who may only look. */
-export function JobButtons({ job, small }: { job: Job; small?: boolean }) {
+export function JobButtons({ job: { id, pause }, small }: { job: Job; small?: boolean }) {
   if (!mayRun()) return undefined;
-  const isPaused = job.pause !== null;
-  const size = small === true ? 'small' : '';
+  const button = (text: string, label: string, action: () => void) => (
+    <button
+      type="button"
+      class={small === true ? 'small' : ''}
+      onClick={action}
+      aria-label={`${label} ${id}`}
+    >
+      {text}
+    </button>
+  );
   return (
     <span class="buttons">
-      <button
-        type="button"
-        class={size}
-        onClick={() => void runNow(job.id)}
-        aria-label={`Run now: ${job.id}`}
-      >
-        Run now
-      </button>
-      {isPaused ? (
-        <button
-          type="button"
-          class={size}
-          onClick={() => void resume(job.id)}
-          aria-label={`Resume ${job.id}`}
-        >
-          Resume
-        </button>
-      ) : (
-        <button
-          type="button"
-          class={size}
-          onClick={() => (pausing.value = job.id)}
-          aria-label={`Pause ${job.id}`}
-        >
-          Pause
-        </button>
+      {button('Run now', 'Run now:', () => void runNow(id))}
+      {button(
+        small === true ? '…' : 'Run with…',
+        'Run with arguments:',
+        () => (asking.value = { what: 'run', id }),
       )}
+      {pause === null
+        ? button('Pause', 'Pause', () => (asking.value = { what: 'pause', id }))
+        : button('Resume', 'Resume', () => void resume(id))}
     </span>
   );
 }

@@ -106,7 +106,7 @@ function Facts({ run }: { run: Run }) {
 
 function Attempts({ run, chosen }: { run: Run; chosen: number }) {
   const pick = (number: number): void =>
-    filter({ attempt: number === run.attempts.length ? '' : `${number}` });
+    filter({ attempt: number === run.attempts.length ? '' : `${number}`, lines: '' });
   const onKeyDown = (event: KeyboardEvent): void => {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (by === undefined) return;

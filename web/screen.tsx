@@ -7,16 +7,27 @@ const LINE = 18;
 /** Drawn beyond both edges. */
 const MORE = 20;
 
-interface Shown {
+export interface Shown {
   readonly lines: Lines;
   readonly version: Signal<number>;
   readonly follows: Signal<boolean>;
-  /** The line to bring into sight. */
+  /** The line that was searched for. */
   readonly hit: number | undefined;
+  /** Those that the address names, by their numbers. */
+  readonly marked: Range | undefined;
+  /** The address of a line, or of those from the marked one up to it. */
+  readonly addressOf: (line: number, isRange: boolean) => string;
+  /** Goes there. */
+  readonly mark: (line: number, isRange: boolean) => void;
+}
+
+export interface Range {
+  readonly from: number;
+  readonly to: number;
 }
 
 /** Lines of which only those in sight are drawn: a hundred thousand cost what fifty cost. */
-export function Screen({ lines, version, follows, hit }: Shown) {
+export function Screen({ lines, version, follows, hit, marked, addressOf, mark }: Shown) {
   const box = useRef<HTMLDivElement>(null);
   const top = useSignal(0);
   const height = useSignal(600);
@@ -27,10 +38,15 @@ export function Screen({ lines, version, follows, hit }: Shown) {
     height.value = element.clientHeight;
     if (follows.value) element.scrollTop = element.scrollHeight;
   });
+  const named = marked === undefined ? -1 : marked.from - lines.dropped - 1;
+  const sought = hit ?? (named >= 0 && named < lines.count ? named : undefined);
   useLayoutEffect(() => {
-    if (hit !== undefined && box.current !== null)
-      box.current.scrollTop = hit * LINE - box.current.clientHeight / 2;
-  }, [hit]);
+    const element = box.current;
+    if (sought === undefined || element === null) return;
+    const away = sought * LINE - element.scrollTop;
+    if (away < 0 || away > element.clientHeight - LINE)
+      element.scrollTop = sought * LINE - element.clientHeight / 2;
+  }, [sought]);
   const scrolled = (): void => {
     const element = box.current;
     if (element === null) return;
@@ -55,7 +71,7 @@ export function Screen({ lines, version, follows, hit }: Shown) {
       <div class="paper" style={{ height: `${lines.count * LINE}px` }}>
         <div class="sheet" style={{ transform: `translateY(${first * LINE}px)` }}>
           {shown.map((index) => (
-            <Row key={index} lines={lines} index={index} isHit={index === hit} />
+            <Row key={index} {...{ lines, index, marked, addressOf, mark }} isHit={index === hit} />
           ))}
         </div>
       </div>
@@ -63,12 +79,23 @@ export function Screen({ lines, version, follows, hit }: Shown) {
   );
 }
 
-function Row({ lines, index, isHit }: { lines: Lines; index: number; isHit: boolean }) {
+interface Drawn extends Pick<Shown, 'lines' | 'marked' | 'addressOf' | 'mark'> {
+  readonly index: number;
+  readonly isHit: boolean;
+}
+
+function Row({ lines, index, isHit, marked, addressOf, mark }: Drawn) {
+  const line = lines.dropped + index + 1;
+  const isMarked = marked !== undefined && line >= marked.from && line <= marked.to;
+  const click = (event: MouseEvent): void => {
+    event.preventDefault();
+    mark(line, event.shiftKey);
+  };
   return (
-    <div class={isHit ? 'line hit' : 'line'}>
-      <span class="number" aria-hidden="true">
-        {lines.dropped + index + 1}
-      </span>
+    <div class={`line ${isHit ? 'hit' : isMarked ? 'marked' : ''}`}>
+      <a class="number" href={addressOf(line, false)} tabIndex={-1} aria-hidden="true" onClick={click}>
+        {line}
+      </a>
       <code>
         {lines.pieces(index).map(({ text, style }, part) =>
           style === '' ? (

@@ -31,12 +31,13 @@ export function keepNow(): void {
 
 /** Everything anew: how things are first, then what was. */
 export async function load(): Promise<void> {
+  // By now the daemon's time is known, which the clock here may be days away from.
+  now.value = Date.now() + ahead;
   const [loadedStatus, loadedJobs] = await Promise.all([ask<Status>('status'), loadJobs()]);
   batch(() => {
     status.value = loadedStatus;
     jobs.value = loadedJobs;
     isLoaded.value = true;
-    now.value = Date.now() + ahead;
   });
   const since = new Date(now.value - DAY).toISOString();
   const path = `runs?status=failed&limit=${MOST_FAILURES}&since=${since}`;

@@ -27,8 +27,10 @@ describe('the last days of a zone', () => {
         (timezone, now, count) => {
           const days = lastDays(timezone, { now, count });
           expect(days.at(-1)?.day).toBe(dayAt(now, timezone));
-          for (const [index, { day, since, until }] of days.entries()) {
-            if (index > 0) expect(since, day).toBe(days[index - 1]?.until);
+          expect(days.slice(1).map(({ since }) => since)).toEqual(
+            days.slice(0, -1).map(({ until }) => until),
+          );
+          for (const { day, since, until } of days) {
             expect(dayAt(since, timezone)).toBe(day);
             expect(dayAt(until - 1, timezone)).toBe(day);
           }

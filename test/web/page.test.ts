@@ -189,7 +189,7 @@ describe.skipIf(why !== undefined)('an operator', () => {
     writeFileSync(served.daemon.file, 'jobs: { a: { run: x, evry: 1m } }');
     await admin.page
       .locator('li.error')
-      .filter({ hasText: /1:22.*evry.*did you mean "every"/ })
+      .filter({ hasText: /1:22[^]*evry[^]*did you mean "every"/ })
       .waitFor();
     writeFileSync(served.daemon.file, good);
     await admin.page.getByText('as it runs').waitFor();
