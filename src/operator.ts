@@ -162,10 +162,9 @@ export class DaemonOperator implements Operator {
 
   readiness(): Readiness {
     const { engine, daemon } = this.#parts;
-    const { store } = daemon.info;
     const problems = [
       ...(engine.stopping ? ['tsched is stopping'] : []),
-      ...(store.kind === 'degraded' ? ['history cannot be recorded'] : []),
+      ...(daemon.info.store.kind === 'degraded' ? ['history cannot be recorded'] : []),
     ];
     return { ready: problems.length === 0, problems };
   }
@@ -203,8 +202,7 @@ export class DaemonOperator implements Operator {
 
   async days(jobId: JobId, count: number): Promise<Answer<JobDays>> {
     const job = this.#parts.engine.job(jobId);
-    if (job === undefined) return this.#unknownJob(jobId);
-    return daysOf(job, this.#runs, { now: this.#parts.clock.now(), count });
+    return job ? daysOf(job, count, { ...this.#parts, runs: this.#runs }) : this.#unknownJob(jobId);
   }
 
   runs(query: RunQuery): Promise<Answer<RunPage>> {

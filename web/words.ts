@@ -120,6 +120,7 @@ const SKIPS: Readonly<Record<string, string>> = {
   excluded: 'its calendars exclude the day',
   removed: 'the job left the file, or was rescheduled or disabled',
   claimed_elsewhere: 'another daemon took it',
+  dependency: 'the jobs it follows or needs did not end as it wants',
 };
 
 export function skipWords({ reason, count }: Skip): string {
