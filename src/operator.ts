@@ -2,8 +2,7 @@
  * Answers what may be asked of a running daemon, whoever asks: the API, and through it the command line and the page. Part
  * of the composition: it knows the engine, the store and the job file, which know nothing of one another.
  */
-import type { LoadResult } from './config/load.ts';
-import type { Census } from './engine/census.ts';
+import type { LoadedFile, LoadResult } from './config/load.ts';
 import type { JobStatus } from './engine/engine.ts';
 import type { ByHand } from './engine/job.ts';
 import type {
@@ -37,9 +36,10 @@ import type {
 import type { DaemonFigures } from './engine/ports-figures.ts';
 import type { JobDays } from './engine/ports-timeline.ts';
 import type { Clock, Store } from './engine/ports.ts';
-import type { Duration, Instant, JobDefinition, JobId, RunId, RunRecord } from './model.ts';
+import type { Instant, JobDefinition, JobId, RunId, RunRecord } from './model.ts';
 import { addJobs, removeJob, type JobKeeper } from './operator/added-jobs.ts';
 import { refuseArguments } from './operator/arguments.ts';
+import { RecentCensus } from './operator/census.ts';
 import { daysOf } from './operator/days.ts';
 import { nextTimesOf, standingOf, viewOf } from './operator/jobs.ts';
 import { Feed } from './operator/feed.ts';
@@ -82,29 +82,18 @@ export interface AskedDaemon extends JobKeeper {
 const MOST_COMPARED = 2000;
 /** Runs of one job; a run by hand passes by overlap and limits, but is no way to start a thousand processes. */
 const MOST_AT_ONCE = 25;
-/** A census is counted again after so long, or when jobs change. */
-const CENSUS: Duration = 1000;
-
-/** What changes the state of a job. */
-const CENSUS_EVENTS: ReadonlySet<DaemonEvent['kind']> = new Set([
-  'engine_started',
-  'jobs_applied',
-  'job_disabled',
-  'job_paused',
-  'job_resumed',
-]);
 
 export class DaemonOperator implements Operator {
   readonly feed: Feed;
   readonly timeline: DaemonTimeline;
   readonly #parts: OperatorParts;
   readonly #runs: Runs;
+  readonly #census = new RecentCensus();
   readonly #reloads = { applied: 0, unchanged: 0, refused: 0 };
   /** What the job file held last was not taken over. */
   #isRefused = false;
   #failing: Promise<Set<JobId>> | undefined;
   #ids: readonly JobId[] | undefined;
-  #census: (Census & { readonly at: number }) | undefined;
 
   constructor(parts: OperatorParts) {
     this.#parts = parts;
@@ -115,10 +104,7 @@ export class DaemonOperator implements Operator {
 
   /** Hears of everything that happens. */
   observe(event: DaemonEvent): void {
-    if (CENSUS_EVENTS.has(event.kind)) {
-      this.#census = undefined;
-      this.#ids = undefined;
-    }
+    if (this.#census.observe(event)) this.#ids = undefined;
     if (event.kind === 'run_finished') this.#finished(event.run);
     if (event.kind === 'jobs_applied') {
       void this.#failing?.then((failing) => event.removed.forEach((id) => failing.delete(id)));
@@ -135,14 +121,14 @@ export class DaemonOperator implements Operator {
   }
 
   async status(): Promise<DaemonStatus> {
-    const { engine, daemon, history } = this.#parts;
+    const { engine, daemon, history, clock } = this.#parts;
     this.#failing ??= history.failing().then((ids) => new Set(ids));
     const failing = await this.#failing.catch(() => {
       this.#failing = undefined;
       return undefined;
     });
     const { version, pid, startedAt, file, loadedAt, fileProblem, store } = daemon.info;
-    const { jobs, waiting, next } = this.#count();
+    const { jobs, waiting, next } = this.#census.of(engine, clock);
     return {
       version,
       pid,
@@ -291,14 +277,12 @@ export class DaemonOperator implements Operator {
   }
 
   async reload({ dryRun, by }: { dryRun: boolean; by: string }): Promise<Answer<ReloadPlan>> {
-    const { engine, daemon, clock } = this.#parts;
-    const known = before(engine);
+    const { engine, daemon } = this.#parts;
     if (dryRun) {
       const result = await daemon.load();
-      if (!result.ok) return refuse(badFile(result));
-      const { jobs, warnings } = result.file;
-      return done(await planOf(known, { jobs: daemon.withAdded(jobs), warnings }, clock));
+      return result.ok ? done(await this.#plan(result.file)) : refuse(badFile(result));
     }
+    const known = before(engine);
     daemon.say(`${by} asks to read the job file again`);
     const result = await daemon.reload(by);
     if (result.kind === 'kept') {
@@ -319,7 +303,12 @@ export class DaemonOperator implements Operator {
 
   async validate(text: string): Promise<Validation> {
     const result = await this.#parts.daemon.load(text);
-    return validationOf(result);
+    return validationOf(result, result.ok ? await this.#plan(result.file) : undefined);
+  }
+
+  #plan({ jobs, warnings }: LoadedFile): Promise<ReloadPlan> {
+    const { engine, daemon, clock } = this.#parts;
+    return planOf(before(engine), { jobs: daemon.withAdded(jobs), warnings }, clock);
   }
 
   explain(question: ExplainQuestion): Answer<Explanation> {
@@ -375,16 +364,6 @@ export class DaemonOperator implements Operator {
     const { id } = job.definition;
     const isAdded = this.#parts.daemon.isAdded(id);
     return viewOf(job, this.#parts.wording, { known: known.get(id), fresh, isAdded });
-  }
-
-  #count(): Census {
-    const { engine, clock } = this.#parts;
-    const at = clock.monotonic();
-    const known = this.#census;
-    const isOver =
-      known === undefined || at - known.at > CENSUS || (known.next?.slot ?? Infinity) <= clock.now();
-    if (isOver) this.#census = { ...engine.census(), at };
-    return this.#census ?? engine.census();
   }
 
   #sorted(): readonly JobId[] {

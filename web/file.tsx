@@ -17,7 +17,8 @@ interface Explained {
   readonly times: readonly NextTime[];
 }
 
-interface Plan {
+/** What of a job file differs from what runs. */
+interface Change {
   readonly added: readonly string[];
   readonly changed: readonly string[];
   readonly rescheduled: readonly string[];
@@ -27,8 +28,19 @@ interface Plan {
   readonly changedKeys: Readonly<Record<string, readonly string[]>>;
   /** Of jobs that change or leave: they finish as they began. */
   readonly activeRuns: readonly Run[];
+}
+
+interface Plan extends Change {
   readonly warnings: readonly FileProblem[];
   readonly kind: 'unchanged' | 'planned' | 'applied';
+}
+
+interface Checked {
+  readonly jobs: number;
+  /** None where there are errors. */
+  readonly plan: Change | null;
+  readonly errors: readonly FileProblem[];
+  readonly warnings: readonly FileProblem[];
 }
 
 /** What was answered, or why it was not. */
@@ -104,7 +116,15 @@ function Loaded({ isAdmin }: { isAdmin: boolean }) {
         {plan.value.trouble === undefined ? undefined : <pre class="code bad">{plan.value.trouble}</pre>}
         <Problems problems={plan.value.problems ?? []} />
         {plan.value.value === undefined ? undefined : (
-          <Changes plan={plan.value.value} reload={() => void answer(plan, 'reload')} />
+          <>
+            <Changes plan={plan.value.value} />
+            <Problems problems={plan.value.value.warnings} />
+            {plan.value.value.kind === 'planned' ? (
+              <button type="button" class="primary" onClick={() => void answer(plan, 'reload')}>
+                Reload now
+              </button>
+            ) : undefined}
+          </>
         )}
       </div>
     </Panel>
@@ -118,42 +138,34 @@ const CHANGES = {
   removed: 'they leave',
 } as const;
 
-function Changes({ plan, reload }: { plan: Plan; reload: () => void }) {
+function Changes({ plan }: { plan: Change }) {
   const names = (Object.keys(CHANGES) as (keyof typeof CHANGES)[]).filter((name) => plan[name].length > 0);
   return (
-    <>
-      <dl class="terms">
-        {names.map((name) => (
-          <Fact key={name} name={`${plan[name].length} ${name}`}>
-            {plan[name].slice(0, MOST_NAMED).map((id) => (
-              <>
-                <JobLink id={id} />
-                {keysOf(plan, id)}{' '}
-              </>
-            ))}
-            <span class="faint">
-              {plan[name].length > MOST_NAMED ? '… ' : ''}
-              {CHANGES[name]}
-            </span>
-          </Fact>
-        ))}
-        <Fact name={`${plan.unchanged} unchanged`}>
-          {names.length === 0 ? 'What is in the file is what runs.' : ''}
-          {plan.activeRuns.length > 0 ? `${plan.activeRuns.length} active runs finish as they began.` : ''}
+    <dl class="terms">
+      {names.map((name) => (
+        <Fact key={name} name={`${plan[name].length} ${name}`}>
+          {plan[name].slice(0, MOST_NAMED).map((id) => (
+            <>
+              <JobLink id={id} />
+              {keysOf(plan, id)}{' '}
+            </>
+          ))}
+          <span class="faint">
+            {plan[name].length > MOST_NAMED ? '… ' : ''}
+            {CHANGES[name]}
+          </span>
         </Fact>
-      </dl>
-      <Problems problems={plan.warnings} />
-      {plan.kind === 'planned' ? (
-        <button type="button" class="primary" onClick={reload}>
-          Reload now
-        </button>
-      ) : undefined}
-    </>
+      ))}
+      <Fact name={`${plan.unchanged} unchanged`}>
+        {names.length === 0 ? 'What is in the file is what runs.' : ''}
+        {plan.activeRuns.length > 0 ? `${plan.activeRuns.length} active runs finish as they began.` : ''}
+      </Fact>
+    </dl>
   );
 }
 
 /** An id may be the name of what every object has. */
-function keysOf({ changedKeys }: Plan, id: string): string {
+function keysOf({ changedKeys }: Change, id: string): string {
   return Object.hasOwn(changedKeys, id) ? ` (${changedKeys[id]?.join(', ')})` : '';
 }
 
@@ -219,7 +231,7 @@ function Meaning({ explained: { words, timezone, warnings, times } }: { explaine
 }
 
 function Validator() {
-  const checked = useSignal<Answered<{ jobs: number; errors: FileProblem[]; warnings: FileProblem[] }>>({});
+  const checked = useSignal<Answered<Checked>>({});
   const submit = (event: SubmitEvent): void => {
     event.preventDefault();
     const { elements } = event.currentTarget as HTMLFormElement;
@@ -242,6 +254,12 @@ function Validator() {
       <div aria-live="polite">
         {trouble === undefined ? undefined : <pre class="code bad">{trouble}</pre>}
         {value !== undefined && problems.length === 0 ? <p>It is right: {value.jobs} jobs.</p> : undefined}
+        {value?.plan ? (
+          <>
+            <p>In place of the job file it would mean:</p>
+            <Changes plan={value.plan} />
+          </>
+        ) : undefined}
         <Problems problems={problems} />
       </div>
     </Panel>

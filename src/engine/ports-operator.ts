@@ -239,6 +239,8 @@ export interface ReloadPlan {
 
 export interface Validation {
   readonly jobs: number;
+  /** What the text would change in place of the job file; undefined where it has errors. */
+  readonly plan: ReloadPlan | undefined;
   readonly errors: readonly FileProblem[];
   readonly warnings: readonly FileProblem[];
 }
@@ -380,7 +382,6 @@ export interface Operator {
   /** Checks the text of a job file as if it were the daemon's own. */
   validate(text: string): Promise<Validation>;
   explain(question: ExplainQuestion): Answer<Explanation>;
-
   /** For metrics: every job as it stands, without its history. */
   standing(): Iterable<Standing>;
   /** For metrics. */

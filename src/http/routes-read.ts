@@ -9,10 +9,10 @@ import {
   jobDetailShape,
   jobShape,
   jobTimeShape,
-  problemShape,
   rowShape,
   runShape,
   statusShape,
+  validationShape,
   whyShape,
 } from './shapes.ts';
 
@@ -177,11 +177,8 @@ export const readRoutes: readonly Route[] = [
     scope: 'admin',
     summary: "Checks the text of a job file, as if it were the daemon's own",
     body: { text: text('The text', 1024 * 1024) },
-    answers: { 200: { about: 'Its errors and warnings', schema: 'Validation' } },
-    async handle({ body }, { operator }) {
-      const { jobs, errors, warnings } = await operator.validate(body.text);
-      return json({ jobs, errors: errors.map(problemShape), warnings: warnings.map(problemShape) });
-    },
+    answers: { 200: { about: 'Its errors and warnings, and what it would change', schema: 'Validation' } },
+    handle: async ({ body }, { operator }) => json(validationShape(await operator.validate(body.text))),
   }),
 ];
 

@@ -193,7 +193,12 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     activeRuns: list(ref('Run')),
     warnings: list(ref('FileProblem')),
   }),
-  Validation: all({ jobs: whole, errors: list(ref('FileProblem')), warnings: list(ref('FileProblem')) }),
+  Validation: all({
+    jobs: whole,
+    plan: orNull(ref('ReloadPlan')),
+    errors: list(ref('FileProblem')),
+    warnings: list(ref('FileProblem')),
+  }),
   Explanation: all({
     expression: string,
     words: string,

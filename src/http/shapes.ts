@@ -7,6 +7,7 @@ import type {
   NextTime,
   ReloadPlan,
   SlotAnswer,
+  Validation,
 } from '../engine/ports-operator.ts';
 import type { JobDays } from '../engine/ports-timeline.ts';
 import type { HistoryRow } from '../engine/ports.ts';
@@ -223,6 +224,15 @@ export function statusShape(status: DaemonStatus): object {
 
 export function planShape({ activeRuns, warnings, ...plan }: ReloadPlan): object {
   return { ...plan, activeRuns: activeRuns.map(runShape), warnings: warnings.map(problemShape) };
+}
+
+export function validationShape({ jobs, plan, errors, warnings }: Validation): object {
+  return {
+    jobs,
+    plan: plan === undefined ? null : planShape(plan),
+    errors: errors.map(problemShape),
+    warnings: warnings.map(problemShape),
+  };
 }
 
 export function problemShape(problem: FileProblem): object {

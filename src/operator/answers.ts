@@ -1,6 +1,6 @@
 import { withFrames } from '../config/diagnostic.ts';
 import type { LoadResult } from '../config/load.ts';
-import type { Answer, Refusal, Validation } from '../engine/ports-operator.ts';
+import type { Answer, Refusal, ReloadPlan, Validation } from '../engine/ports-operator.ts';
 
 export function done<T>(value: T): Answer<T> {
   return { ok: true, value };
@@ -12,10 +12,11 @@ export function refuse(refusal: Refusal): Answer<never> {
 
 export const STOPPING: Refusal = { refused: 'stopping', message: 'tsched is stopping' };
 
-export function validationOf(result: LoadResult): Validation {
+export function validationOf(result: LoadResult, plan: ReloadPlan | undefined): Validation {
   const { warnings, texts } = result.ok ? result.file : result;
   return {
     jobs: result.ok ? result.file.jobs.length : 0,
+    plan,
     errors: result.ok ? [] : withFrames(result.errors, texts),
     warnings: withFrames(warnings, texts),
   };

@@ -170,6 +170,7 @@ describe('questions', () => {
     expect(body.errors[0].hint).toContain('every');
     expect(body.errors[0].frame).toMatch(/> 3 │ .*\n.*\^{4}/);
     const long = `jobs:\n${Array.from({ length: 2000 }, (_, n) => `  j${n}: { every: 1h, run: echo ${n} }\n`).join('')}`;
+    expect(body.plan).toBeNull();
     expect((await post('/api/v1/validate', { text: long })).body).toMatchObject({ jobs: 2000, errors: [] });
   });
 

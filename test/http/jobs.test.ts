@@ -121,6 +121,25 @@ describe('jobs at run time', () => {
     expect(await ask(socketOf(next), '/api/v1/jobs/a', { method: 'DELETE' })).toMatchObject({ status: 200 });
   });
 
+  it('are in the plan of a text that is checked, as they are', async () => {
+    const daemon = await startAsked({ jobs: FILE });
+    await ask(socketOf(daemon), '/api/v1/jobs/a', { method: 'POST', json: { job: often('true') } });
+    const text = FILE.replace('1000d', '999d').replace(' }', ', tags: [x] }, new: { every: 1d, run: x }');
+    const { body } = await ask(socketOf(daemon), '/api/v1/validate', { method: 'POST', json: { text } });
+    expect(body).toMatchObject({
+      jobs: 2,
+      errors: [],
+      plan: {
+        kind: 'planned',
+        added: ['new'],
+        rescheduled: ['filed'],
+        removed: [],
+        changedKeys: { filed: ['every', 'tags'] },
+        unchanged: 1,
+      },
+    });
+  });
+
   it('tell people by the notifiers of the job file, and by none of their own', async () => {
     const hook = await httpReceiver(onTestFinished);
     const jobs = `notifiers: { ops: { webhook: "${hook.url}/hook" } }\ndefaults: { notify: ops }\n${FILE}`;
