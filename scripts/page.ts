@@ -57,9 +57,20 @@ export async function buildPage(root: string): Promise<readonly BuiltFile[]> {
   ]);
 }
 
-/** What the page has no use for in uPlot, and what stands there instead: legends, and dates in its own words. */
+/** What the page has no use for in uPlot, and what stands there instead: legends, selections, and dates in its own words. */
 const CUTS: readonly (readonly [string, string])[] = [
   ['function initLegendRow(s, i) {', 'function initLegendRow(s, i) { return nullNullTuple;'],
+  ...[
+    'setLegend(opts, _fire)',
+    'setLegendValues(sidx, idx)',
+    'setSelect(opts, _fire)',
+    'setSeries(i, opts, _fire, _pub)',
+    'addSeries(opts, si)',
+    'delSeries(i)',
+    'mouseDown(e, src, _l, _t, _w, _h, _i)',
+    'mouseUp(e, src, _l, _t, _w, _h, _i)',
+    'dblClick(e, src, _l, _t, _w, _h, _i)',
+  ].map((named) => [`function ${named} {`, `function ${named} { return;`] as const),
   ['timeAxisVals(_tzDate, timeAxisStamps(av, _fmtDate))', 'av'],
   ['timeAxisVal(_tzDate, av)', 'av'],
   ['av || _timeAxisVals', 'av'],

@@ -153,7 +153,7 @@ function draw(element: HTMLElement, points: Points, { timeout, hovered }: Shown)
     height: HEIGHT,
     padding: [6, 30, 0, 0],
     legend: { show: false },
-    cursor: { x: false, y: false, drag: { x: false }, points: { show: false } },
+    cursor: { x: false, y: false, drag: { x: false, click: () => undefined }, points: { show: false } },
     hooks: { setCursor: [(plot) => (hovered.value = runs[nearest(plot, points)])] },
     scales: {
       x: { time: true, range: () => padded(x[0] ?? 0, x.at(-1) ?? 0) },
