@@ -99,14 +99,15 @@ export class ActiveRun<Turn = unknown> {
 
   /** Begins the first attempt, unless it was cancelled meanwhile. Call once, after the slot's claim is recorded. */
   start(): void {
-    if (this.#cancelled === undefined && this.#refusal === undefined) this.#attempt();
+    const isWanted = this.#cancelled === undefined && this.#refusal === undefined;
+    if (isWanted && !this.#around.closing) this.#attempt();
   }
 
-  /** Ends a run that is not to begin, or was cancelled while its claim was under way: after the starts of its tick, before their reports. */
+  /** Ends a run that did not begin, since it is not to, was cancelled meanwhile or the daemon stops: after the starts of its tick. */
   settleClaim(): void {
     if (this.#state !== 'claimed') return;
     if (this.#refusal !== undefined) this.#finish(this.#refusal);
-    else if (this.#cancelled !== undefined) this.#finish({ kind: 'cancelled', by: this.#cancelled });
+    else this.#finish({ kind: 'cancelled', by: this.#cancelled ?? 'shutdown' });
   }
 
   /** Lets go of a slot that turned out to be claimed by another: this run never was. */

@@ -172,6 +172,26 @@ describe('stopping', () => {
     expect(await history()).toMatchObject([{ run: { outcome: { kind: 'cancelled', by: 'shutdown' } } }]);
   });
 
+  it('starts nothing of a claim that settles in the moment of the stop', async () => {
+    const store = new MemoryStore();
+    const claim = store.claim.bind(store);
+    const settle = Promise.withResolvers<void>();
+    store.claim = async (runs, skips) => {
+      const won = await claim(runs, skips);
+      await settle.promise;
+      return won;
+    };
+    const { engine, clock, executor, history } = rig({ store });
+    await engine.start([job('a', { every: MINUTE, policy: { onShutdown: 'wait' } })]);
+    await clock.advance(MINUTE);
+    settle.resolve();
+    // Just before the engine hears of it.
+    await Promise.resolve();
+    await engine.stop({ drain: 0 });
+    expect(executor.starts).toEqual([]);
+    expect(await history()).toMatchObject([{ run: { outcome: { kind: 'cancelled', by: 'shutdown' } } }]);
+  });
+
   it('tolerates being started and stopped five hundred times, and stopped twice', async () => {
     for (let n = 0; n < 500; n += 1) {
       const { engine, clock, kinds } = rig();
