@@ -211,6 +211,11 @@ export interface Status {
   readonly loadedAt: string;
   readonly fileProblem: { readonly since: string; readonly message: string } | null;
   readonly store: { readonly kind: string; readonly message?: string; readonly hint?: string };
+  readonly jobs: Readonly<Record<JobState, number>>;
+  /** Ids; null where history cannot be read. */
+  readonly failing: readonly string[] | null;
+  readonly active: number;
+  readonly waiting: number;
 }
 
 export interface FileProblem {

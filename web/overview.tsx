@@ -31,7 +31,7 @@ export function Overview() {
     // What was not answered is asked for again; that the daemon is gone, the stream tells.
     loadHours().catch(() => (counted = undefined));
   });
-  if (!isLoaded.value) return <p class="faint wait">Asking the daemon…</p>;
+  if (status.value === undefined) return <p class="faint wait">Asking the daemon…</p>;
   return (
     <>
       <h1 class="hidden">Overview</h1>
@@ -86,25 +86,28 @@ function Troubles() {
   );
 }
 
+/** Before every job is known, the daemon's own figures. */
 function Counters() {
+  const told = status.value;
+  const known = isLoaded.value;
+  const sum = Object.values(told?.jobs ?? {}).reduce((one, other) => one + other, 0);
+  const counts = [
+    ['jobs', known ? all.value.length : sum, '', ''],
+    ['running', known ? active.value.length : told?.active, 'active', 'active'],
+    ['failing', known ? failing.value.length : told?.failing?.length, 'failing', 'bad'],
+    ['late', known ? late.value.length : told?.waiting, 'late', 'warn'],
+    ['paused', known ? paused.value.length : told?.jobs.paused, 'paused', 'warn'],
+  ] as const;
   return (
     <ul class="counters">
-      <Counter name="jobs" count={all.value.length} to={href('jobs')} />
-      <Counter name="running" count={active.value.length} to={`${href('jobs')}?state=active`} tone="active" />
-      <Counter name="failing" count={failing.value.length} to={`${href('jobs')}?state=failing`} tone="bad" />
-      <Counter name="late" count={late.value.length} to={`${href('jobs')}?state=late`} tone="warn" />
-      <Counter name="paused" count={paused.value.length} to={`${href('jobs')}?state=paused`} tone="warn" />
+      {counts.map(([name, count = 0, state, tone]) => (
+        <li key={name} class={count > 0 ? tone : 'none'}>
+          <a href={href('jobs') + (state === '' ? '' : `?state=${state}`)}>
+            <b>{count}</b> <span>{name}</span>
+          </a>
+        </li>
+      ))}
     </ul>
-  );
-}
-
-function Counter({ name, count, to, tone }: { name: string; count: number; to: string; tone?: string }) {
-  return (
-    <li class={count > 0 ? (tone ?? '') : 'none'}>
-      <a href={to}>
-        <b>{count}</b> <span>{name}</span>
-      </a>
-    </li>
   );
 }
 
@@ -115,7 +118,7 @@ function Running() {
       title="Running now"
       aside={active.value.length > MOST_SHOWN ? `${active.value.length}` : undefined}
     >
-      {some.length === 0 ? <p class="faint">Nothing runs.</p> : undefined}
+      {some.length === 0 ? <p class="faint">{isLoaded.value ? 'Nothing runs.' : 'Asking…'}</p> : undefined}
       <ul class="list">
         {some.map((run) => (
           <RunningRow key={run.id} run={run} />
@@ -196,7 +199,7 @@ function Coming() {
   const some = due.slice(0, 2 * MOST_SHOWN);
   return (
     <Panel title="Next 24 hours" aside={due.length > some.length ? `${due.length} jobs` : undefined}>
-      {some.length === 0 ? <p class="faint">Nothing is due.</p> : undefined}
+      {some.length === 0 ? <p class="faint">{isLoaded.value ? 'Nothing is due.' : 'Asking…'}</p> : undefined}
       <ol class="list">
         {some.map((job) => (
           <li key={job.id} class="coming">

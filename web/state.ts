@@ -33,9 +33,8 @@ export function keepNow(): void {
 export async function load(): Promise<void> {
   // By now the daemon's time is known, which the clock here may be days away from.
   now.value = Date.now() + ahead;
-  const [loadedStatus, loadedJobs] = await Promise.all([ask<Status>('status'), loadJobs()]);
+  const [, loadedJobs] = await Promise.all([loadStatus(), loadJobs()]);
   batch(() => {
-    status.value = loadedStatus;
     jobs.value = loadedJobs;
     isLoaded.value = true;
   });
