@@ -15,7 +15,7 @@ export interface Laid {
   readonly start: number;
   readonly end: number | undefined;
   readonly track: number;
-  /** Of the row; more as it is laid out. */
+  /** Of those it overlaps, with its own. */
   tracks: number;
 }
 
@@ -30,22 +30,28 @@ const layouts = new WeakMap<Lane, Layout>();
 export function layoutOf(lane: Lane): Layout {
   const known = layouts.get(lane);
   if (known !== undefined) return known;
-  const ends: number[] = [];
-  const laid = lane.bars.map((bar): Laid => {
+  /** Of the runs that overlap, where each track is free again. */
+  let ends: number[] = [];
+  let group: Laid[] = [];
+  const close = (): void => group.forEach((each) => (each.tracks = ends.length));
+  const laid = lane.bars.map((bar) => {
     const due = Date.parse(bar.scheduledAt);
     const end = bar.finishedAt === null ? undefined : Date.parse(bar.finishedAt);
     const start = bar.startedAt === null ? (end ?? due) : Date.parse(bar.startedAt);
     const from = Math.min(due, start);
+    if (ends.every((other) => other <= from)) {
+      close();
+      [ends, group] = [[], []];
+    }
     const free = ends.findIndex((other) => other <= from);
     const track = free < 0 ? ends.length : free;
     ends[track] = end ?? Number.POSITIVE_INFINITY;
-    return { bar, due, start, end, track, tracks: 1 };
+    const each: Laid = { bar, due, start, end, track, tracks: 1 };
+    group.push(each);
+    return each;
   });
-  const layout = {
-    laid,
-    tracks: Math.max(ends.length, 1),
-    planned: lane.planned.map((at) => Date.parse(at)),
-  };
+  close();
+  const layout = { laid, planned: lane.planned.map((at) => Date.parse(at)) };
   layouts.set(lane, layout);
   return layout;
 }

@@ -130,8 +130,9 @@ describe.skipIf(why !== undefined)('the timeline', () => {
     await page.keyboard.press('ArrowRight');
     await facts().getByText('failed').waitFor();
     const second = await facts().boundingBox();
-    // They overlap, so they lie one below the other.
+    // They overlap, so they lie one below the other, in the same row.
     expect((second?.y ?? 0) - (first?.y ?? 0)).toBeGreaterThan(5);
+    expect((second?.y ?? 0) - (first?.y ?? 0)).toBeLessThan(16);
     await page.keyboard.press('ArrowDown');
     await facts().getByText('a-waited').waitFor();
     expect(await facts().innerText()).toMatch(/began after 1 h/);
