@@ -12,6 +12,10 @@ export interface AppOptions {
   readonly version: string;
   /** Infinity: no bound. */
   readonly maxConcurrentRuns: number;
+  /** Of those that have a process of their own; absent: no bound of their own. */
+  readonly maxProcessRuns?: number;
+  /** Of modules in threads; absent: no bound of their own. */
+  readonly maxThreadRuns?: number;
   /** How long jobs that are waited for may go on after a request to stop. */
   readonly drain: Duration;
   /** Whether changes of the job file take effect by themselves. */

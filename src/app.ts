@@ -195,7 +195,7 @@ export class App {
         random: Math.random,
         supervisor: this.#rung(),
       },
-      { maxConcurrentRuns: options.maxConcurrentRuns, bootedAt: bootedAt(systemClock.now()) },
+      { ...options, bootedAt: bootedAt(systemClock.now()) },
     );
     this.#loading = this.#loadingOf(parts);
     this.#operating = options.serve && this.#operate(options.serve);

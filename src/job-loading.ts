@@ -77,6 +77,7 @@ export class JobLoading {
     }
     daemonFile.update({ jobs: this.jobs.length });
     await telling.start(this.#loaded());
+    engine.resizePools(this.#file.pools);
     await inSmallNursery(() => engine.start(this.jobs));
   }
 
@@ -166,16 +167,18 @@ export class JobLoading {
     const { engine, telling, daemonFile, onApplied } = this.#parts;
     const { jobs } = this;
     telling.load(this.#loaded());
+    engine.resizePools(this.#file.pools);
     const summary = await engine.apply(jobs);
     daemonFile.update({ jobs: jobs.length });
     onApplied();
     return summary;
   }
 
-  /** Added jobs tell people by the notifiers of the job file, and may follow its jobs. */
+  /** Added jobs tell people by the notifiers of the job file, share its pools, and may follow its jobs. */
   #forAdded(): LoadOptions {
+    const { notifiers, pools } = this.#file;
     const jobs = this.jobs.map(({ id }) => id);
-    return { ...loadOptions(this.#parts.options), notifiers: Object.keys(this.#file.notifiers), jobs };
+    return { ...loadOptions(this.#parts.options), notifiers: Object.keys(notifiers), pools, jobs };
   }
 
   #loaded(): LoadedFile {

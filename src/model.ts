@@ -9,12 +9,17 @@
  * outcome  how an attempt or a run ended, one closed union
  * skip     a slot that did not become a run, with its reason
  * task     what a run executes: a shell line, an argv, a module
+ * pool     a named number of slots that runs of several jobs share; a run holds its slots from its claim to its end
  * misfire  a slot whose instant passed by more than a moment before it could be started
  * overlap  a slot that falls due while a run of the same job is active
  */
 import type { DayRule } from './calendar.ts';
 import type { AfterTrigger, NeedsPolicy } from './chain.ts';
 import type { Parameters } from './parameter.ts';
+import type { PoolUse, Waited } from './pool.ts';
+
+export type { AddedJob, KeyedRequest } from './kept.ts';
+export type { Pools, PoolUse, Waited } from './pool.ts';
 
 /** A point in time: epoch milliseconds. */
 export type Instant = number;
@@ -156,6 +161,7 @@ export interface Policy {
   readonly successExitCodes: readonly number[];
   /** Higher starts first when slots fall due together or wait for a limit. */
   readonly priority: number;
+  readonly pool?: PoolUse;
 }
 
 /**
@@ -281,22 +287,13 @@ export interface AttemptRecord {
 
 /**
  *  claimed ──▶ running ──▶ finished
- *     │          │  ▲
- *     │          ▼  │
- *     │        retrying ──▶ finished (cancelled)
+ *     │        ▲ │  ▲
+ *     │        │ ▼  │
+ *     │        │ retrying ──▶ finished (cancelled)
+ *  waiting ────┘    (claimed, and in line for its pool: by hand)
  *     └──▶ finished (cancelled before its start)
  */
-export type RunState = 'claimed' | 'running' | 'retrying' | 'finished';
-
-/** A request that whoever asked gave a key, so that the same again begins no second run. */
-export interface KeyedRequest {
-  readonly key: string;
-  /** Stands for what was asked for: another wish under the same key is a mistake. */
-  readonly what: string;
-  /** That was begun for it. */
-  readonly runId: RunId;
-  readonly at: Instant;
-}
+export type RunState = 'claimed' | 'waiting' | 'running' | 'retrying' | 'finished';
 
 /** What somebody who asks for a run gives it along, by name. */
 export type Arguments = { readonly [name: string]: Json };
@@ -319,6 +316,9 @@ export interface RunRecord {
   readonly with?: Arguments;
   /** Of a run that follows or needs others: how they ended. */
   readonly upstream?: readonly Upstream[];
+  /** What it takes of a pool, so that it counts whatever becomes of the job file. */
+  readonly pool?: Pick<PoolUse, 'name' | 'slots'>;
+  readonly waited?: Waited;
   readonly claimedAt: Instant;
   readonly state: RunState;
   readonly attempts: readonly AttemptRecord[];
@@ -332,7 +332,7 @@ export interface RunRecord {
  * Why a slot did not become a run.
  * misfire            missed by more than its policy forgives (downtime, suspend, clock step, overload)
  * overlap            a run of the job was active
- * limit              `max_instances` of the job were active
+ * limit              `max_instances` of the job were active, or it waited for a pool as long as `max_wait` allows
  * paused             an operator paused the job
  * shutdown           the daemon was stopping while the slot waited for its turn
  * excluded           calendars exclude its day
@@ -360,6 +360,8 @@ export interface SkipRecord {
   /** Slots in the stretch; absent when there were too many to count within a tick. */
   readonly count?: number;
   readonly reason: SkipReason;
+  /** What stood in the way, by name: the limit that it waited for. */
+  readonly detail?: string;
   /** The moment of the decision. */
   readonly at: Instant;
 }
@@ -372,15 +374,6 @@ export interface Place {
   readonly from: Instant;
   /** Stretches of slots after `from` that are decided too, in no order: an older one was still waiting for its turn. */
   readonly decided?: readonly (readonly [Instant, Instant])[];
-}
-
-/** A job that was added while the daemon ran, instead of in its job file. */
-export interface AddedJob {
-  /** A job file of this job alone, as config/documents.ts makes it. */
-  readonly document: string;
-  /** What relative paths in it are relative to. */
-  readonly directory: string;
-  readonly addedAt: Instant;
 }
 
 /** How much history is kept. Runs that are not finished stay whatever it says. */

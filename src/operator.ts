@@ -155,6 +155,7 @@ export class DaemonOperator implements Operator {
     return { ready: problems.length === 0, problems };
   }
 
+  pools: Operator['pools'] = () => [...this.#parts.engine.limits()];
   async jobs({ after, limit }: { after?: JobId | undefined; limit: number }): Promise<readonly JobView[]> {
     const { engine } = this.#parts;
     const all = this.#sorted();

@@ -1,6 +1,7 @@
 /** A run that was asked for: told, and waited for if somebody wants to. */
 import { systemClock } from '../engine/clock.ts';
 import type { Duration } from '../model.ts';
+import { heldInWords, limitInWords } from '../observe/limits.ts';
 import { elapsed, outcomeInWords, printable, printableJson } from '../observe/text.ts';
 import { Refused, type Client } from './client.ts';
 import { exit, Failure, isFailure } from './exit.ts';
@@ -38,7 +39,8 @@ export async function tellBegun(
 ): Promise<number> {
   if (options.wait === true) return new Waiting(client, session, options).until(run);
   const hint = `tsched logs ${run.id} -f`;
-  const text = `run ${run.id} of ${printable(run.jobId)} has begun   ${session.painter('out')('dim', hint)}`;
+  const begun = waitInWords(run) ?? 'has begun';
+  const text = `run ${run.id} of ${printable(run.jobId)} ${printable(begun)}   ${session.painter('out')('dim', hint)}`;
   session.out(`${options.json === true ? printableJson(run) : text}\n`);
   return exit.ok;
 }
@@ -63,7 +65,8 @@ class Waiting {
 
   /** The run outlives its daemon: when that is restarted, the next one has taken the run over. */
   async until(run: ToldRun): Promise<number> {
-    this.#say('cyan', `▶ ${run.jobId}, run ${run.id}`);
+    const waits = waitInWords(run);
+    this.#say('cyan', `▶ ${run.jobId}, run ${run.id}${waits === undefined ? '' : ` ${waits}`}`);
     let goneAt: Duration | undefined;
     for (;;) {
       const over = await this.#followed(run, () => {
@@ -149,4 +152,10 @@ class Waiting {
     const [mark = '', ...words] = text.split(' ');
     this.#session.err(`${this.#session.painter('err')(style, mark)} ${printable(words.join(' '))}\n`);
   }
+}
+
+/** Of a run that is in line; undefined of any other. */
+function waitInWords({ state, waited }: ToldRun): string | undefined {
+  if (state !== 'waiting' || waited === null) return undefined;
+  return `waits for ${limitInWords(waited.limit)}${heldInWords(waited.heldBy)}`;
 }

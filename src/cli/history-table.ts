@@ -111,7 +111,7 @@ export class HistoryTable {
     ];
   }
 
-  #skip({ jobId, scheduledAt, through, count, reason }: SkipRecord): Cell[] {
+  #skip({ jobId, scheduledAt, through, count, reason, detail }: SkipRecord): Cell[] {
     const many = through === scheduledAt ? '' : ` … ${this.#time(through, jobId)}`;
     const slots = through === scheduledAt ? '' : ` (${count ?? 'many'} slots)`;
     return [
@@ -121,7 +121,10 @@ export class HistoryTable {
       { text: '' },
       { text: '' },
       { text: '' },
-      { text: `skipped: ${reason}${slots}`, style: 'yellow' },
+      {
+        text: `skipped: ${reason}${detail === undefined ? '' : ` ${printable(detail)}`}${slots}`,
+        style: 'yellow',
+      },
     ];
   }
 

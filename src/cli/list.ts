@@ -102,6 +102,8 @@ function asJson({ jobs, past }: Listing, fixed: string | undefined): string {
     state: job.state,
     enabled: job.enabled,
     task: job.task,
+    pool: job.pool,
+    waitsFor: job.waitsFor,
     tags: job.tags,
     params: job.params,
     origin: job.source === null ? 'added' : 'file',
@@ -164,7 +166,8 @@ function whence({ source }: ListedJob): string {
   return source === null ? 'added' : `${shownPath(source.file)}:${source.line}`;
 }
 
-function nextCells({ nextAt, state, otherwise }: ListedJob, timezone: string, now: number): Cell[] {
+function nextCells({ nextAt, state, otherwise, waitsFor }: ListedJob, timezone: string, now: number): Cell[] {
+  if (waitsFor !== null) return [{ text: 'waiting', style: 'cyan' }, { text: `for ${printable(waitsFor)}` }];
   if (state === 'disabled' || state === 'paused') return [{ text: state, style: 'yellow' }, { text: '' }];
   if (state === 'faulted') return [{ text: state, style: 'red' }, { text: '' }];
   if (nextAt !== null) {

@@ -21,6 +21,10 @@ export interface ListedJob {
   readonly params: object | null;
   /** Where it is written; null for a job that was added while the daemon ran. */
   readonly source: { readonly file: string; readonly line: number } | null;
+  /** Of whose slots its runs take. */
+  readonly pool: string | null;
+  /** What a slot of it waits for, where a daemon tells. */
+  readonly waitsFor: string | null;
   readonly schedule: Pick<Schedule, 'timezone'>;
   readonly asWritten: string;
   readonly inWords: string;
@@ -50,6 +54,8 @@ export function listedJob(job: JobDefinition, { now, timezone, isPaused }: Liste
     task: job.task.kind,
     params: params === undefined ? null : paramsSchema(params),
     source: { file: source.file, line: source.line },
+    pool: job.policy.pool?.name ?? null,
+    waitsFor: null,
     schedule,
     asWritten: scheduleAsWritten(schedule, rfc3339),
     inWords: scheduleInWords(schedule, id, (instant) => localIso(instant, zone).replace('T', ' ')),

@@ -60,7 +60,7 @@ interface JobPage {
 }
 
 function listed(job: ToldJob): ListedJob {
-  const { id, description, tags, enabled, task, params, source } = job;
+  const { id, description, tags, enabled, task, params, source, pool, waitsFor } = job;
   const { schedule, scheduleInWords, state, timezone, nextAt } = job;
   return {
     id,
@@ -70,6 +70,8 @@ function listed(job: ToldJob): ListedJob {
     task,
     params,
     source,
+    pool,
+    waitsFor: waitsFor?.limit ?? null,
     schedule: { timezone },
     asWritten: schedule,
     inWords: scheduleInWords,

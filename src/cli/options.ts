@@ -98,6 +98,17 @@ export function daemonOptions(): readonly Option[] {
     stateOption(),
     new Option('--ephemeral', 'keep history in memory, and forget it at the end').env('TSCHED_EPHEMERAL'),
     maxRunsOption(),
+    new Option(
+      '--max-process-runs <number>',
+      'those among them that have a process of their own; 0: no limit',
+    )
+      .env('TSCHED_MAX_PROCESS_RUNS')
+      .argParser(wholeNumber(0, 1_000_000))
+      .default(0),
+    new Option('--max-thread-runs <number>', 'those that are modules in threads; 0: no limit')
+      .env('TSCHED_MAX_THREAD_RUNS')
+      .argParser(wholeNumber(0, 1_000_000))
+      .default(0),
     new Option('--drain <duration>', drain).env('TSCHED_DRAIN').argParser(duration).default(30_000, '30s'),
     new Option('--public-url <url>', 'where people can look at this daemon; messages link there')
       .env('TSCHED_PUBLIC_URL')

@@ -27,7 +27,14 @@ export function outcomeInShort(outcome: Outcome): string {
 export function resultCell({ state, outcome, retryAt }: RunRecord, now: Instant): Cell {
   if (outcome !== undefined) return outcomeCell(outcome);
   const waits = retryAt === undefined ? 'retrying' : `retry in ${elapsed(Math.max(0, retryAt - now))}`;
-  return { text: state === 'running' ? 'running' : state === 'retrying' ? waits : 'starting', style: 'cyan' };
+  const words = {
+    running: 'running',
+    retrying: waits,
+    waiting: 'waiting',
+    claimed: 'starting',
+    finished: '',
+  };
+  return { text: words[state], style: 'cyan' };
 }
 
 export function outcomeCell(outcome: Outcome): Cell {

@@ -17,6 +17,10 @@ export interface StartOptions extends ApiOptions {
   readonly ephemeral?: boolean;
   /** 0: no limit. */
   readonly maxConcurrentRuns: number;
+  /** 0: no limit. */
+  readonly maxProcessRuns: number;
+  /** 0: no limit. */
+  readonly maxThreadRuns: number;
   /** Milliseconds. */
   readonly drain: number;
   readonly watch: boolean;
@@ -59,8 +63,9 @@ async function make(file: string, options: StartOptions, session: Session): Prom
       stateDirectory: state,
       ephemeral: options.ephemeral === true,
       version,
-      maxConcurrentRuns:
-        options.maxConcurrentRuns === 0 ? Number.POSITIVE_INFINITY : options.maxConcurrentRuns,
+      maxConcurrentRuns: bound(options.maxConcurrentRuns),
+      maxProcessRuns: bound(options.maxProcessRuns),
+      maxThreadRuns: bound(options.maxThreadRuns),
       drain: options.drain,
       watch: options.watch,
       ...(options.publicUrl === undefined ? {} : { publicUrl: options.publicUrl }),
@@ -79,6 +84,10 @@ async function make(file: string, options: StartOptions, session: Session): Prom
     if (error instanceof JobFileRefused) throw refused(file, error.result, session);
     throw stateRefused(error) ?? notMade(error, options, state);
   }
+}
+
+function bound(number: number): number {
+  return number === 0 ? Number.POSITIVE_INFINITY : number;
 }
 
 function stateRefused(error: unknown): Failure | undefined {

@@ -6,21 +6,29 @@ import { Client, type ClientOptions } from './client.ts';
 import { exit, isFailure } from './exit.ts';
 import type { Session } from './session.ts';
 import { daemonAsJson, daemonLines, linesAsText, some, type Line } from './status-lines.ts';
-import { liveAsJson, liveLines } from './status-live.ts';
-import { daemonOf, runOf, type ToldRun, type ToldStatus } from './told.ts';
+import { liveAsJson, liveLines, type LiveStatus } from './status-live.ts';
+import { daemonOf, runOf, type ToldPool, type ToldRun, type ToldStatus } from './told.ts';
 
 /** Whoever asks wants an answer now: what the daemon has written down is one too. */
 const PATIENCE: Duration = 5000;
+
+async function ask(client: Client, patience?: Duration): Promise<LiveStatus> {
+  const [status, { pools }] = await Promise.all([
+    client.get<ToldStatus>('/status', patience),
+    client.get<{ readonly pools: readonly ToldPool[] }>('/pools', patience),
+  ]);
+  return { ...status, pools };
+}
 
 /** Undefined when it does not answer; what it has written down is told then. */
 export async function liveStatus(
   options: ClientOptions,
   { socket }: DaemonInfo,
   session: Session,
-): Promise<ToldStatus | undefined> {
+): Promise<LiveStatus | undefined> {
   if (socket === undefined) return undefined;
   try {
-    return await new Client({ ...options, socket }, session).get<ToldStatus>('/status', PATIENCE);
+    return await ask(new Client({ ...options, socket }, session), PATIENCE);
   } catch (error) {
     if (isFailure(error)) return undefined;
     throw error;
@@ -34,7 +42,7 @@ export async function remoteStatus(
 ): Promise<number> {
   const client = new Client(options, session);
   const [status, { runs }] = await Promise.all([
-    client.get<ToldStatus>('/status'),
+    ask(client),
     client.get<{ readonly runs: readonly ToldRun[] }>('/runs?status=active&limit=1000'),
   ]);
   const isHealthy = status.store.kind !== 'degraded' && status.fileProblem === null;
@@ -47,7 +55,7 @@ export async function remoteStatus(
 }
 
 function asJson(
-  status: ToldStatus,
+  status: LiveStatus,
   { runs, isHealthy }: { readonly runs: readonly ToldRun[]; readonly isHealthy: boolean },
 ): object {
   const { kind, since = null, message = null, hint = null } = status.store;
@@ -62,7 +70,7 @@ function asJson(
   };
 }
 
-function asLines(status: ToldStatus, runs: readonly ToldRun[], session: Session): Line[] {
+function asLines(status: LiveStatus, runs: readonly ToldRun[], session: Session): Line[] {
   const { kind, message = '' } = status.store;
   const store: Readonly<Record<typeof kind, Line>> = {
     well: { name: 'store', text: 'well' },

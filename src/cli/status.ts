@@ -11,9 +11,8 @@ import { resultCell } from './results.ts';
 import type { Session } from './session.ts';
 import { counted, sizeInWords } from './sizes.ts';
 import { daemonAsJson, daemonLines, linesAsText, some, type Line } from './status-lines.ts';
-import { liveAsJson, liveLines } from './status-live.ts';
+import { liveAsJson, liveLines, type LiveStatus } from './status-live.ts';
 import { stateDirectory } from './state-directory.ts';
-import type { ToldStatus } from './told.ts';
 import { pausesInForce } from './pauses.ts';
 import { dayTime, rfc3339, roughly } from '../observe/when.ts';
 
@@ -40,7 +39,7 @@ interface Standing {
   /** Undefined where there is no history yet; a text where it cannot be read. */
   readonly contents: Contents | string | undefined;
   /** What the daemon says when it is asked; undefined when it does not answer, or there is none. */
-  readonly live: ToldStatus | undefined;
+  readonly live: LiveStatus | undefined;
 }
 
 /** How the daemon, its store and its jobs are. Gives the exit code: 1 when no daemon runs as it should. */
@@ -67,7 +66,7 @@ async function askDaemon(
   options: StatusOptions,
   daemon: DaemonInfo,
   session: Session,
-): Promise<ToldStatus | undefined> {
+): Promise<LiveStatus | undefined> {
   const { liveStatus } = await import('./status-ask.ts');
   return liveStatus(options, daemon, session);
 }
@@ -75,7 +74,7 @@ async function askDaemon(
 /** Status is asked most when something is wrong: what cannot be read is part of the answer. The daemon knows which jobs fail. */
 async function contentsOf(
   state: string,
-  { now, live }: { readonly now: Instant; readonly live: ToldStatus | undefined },
+  { now, live }: { readonly now: Instant; readonly live: LiveStatus | undefined },
 ): Promise<Contents | string | undefined> {
   try {
     return await withHistory(

@@ -2,7 +2,7 @@
 import type { Diagnostic } from '../config/diagnostic.ts';
 import type { JobState } from '../engine/ports-operator.ts';
 import type { DaemonInfo } from '../store/daemon-file.ts';
-import type { AttemptRecord, Cause, Instant, Outcome, RunRecord, RunState } from '../model.ts';
+import type { AttemptRecord, Cause, Instant, Outcome, RunRecord, RunState, Waited } from '../model.ts';
 
 interface ToldAttempt {
   readonly number: number;
@@ -25,8 +25,29 @@ export interface ToldRun {
   readonly cause: Cause;
   readonly state: RunState;
   readonly retryAt: string | null;
+  readonly pool: NonNullable<RunRecord['pool']> | null;
+  readonly waited: ToldWait | null;
   readonly outcome: ToldOutcome | null;
   readonly attempts: readonly ToldAttempt[];
+}
+
+export interface ToldWait {
+  readonly limit: string;
+  readonly since: string;
+  readonly heldBy: readonly string[];
+}
+
+export interface ToldPool {
+  readonly name: string;
+  readonly slots: number;
+  readonly used: number;
+  readonly waiting: number;
+  readonly holders: readonly {
+    readonly run: string;
+    readonly jobId: string;
+    readonly since: string;
+    readonly slots: number;
+  }[];
 }
 
 export interface ToldPause {
@@ -58,6 +79,8 @@ export interface ToldJob {
   readonly source: { readonly file: string; readonly line: number } | null;
   readonly active: readonly ToldRun[];
   readonly waiting: number;
+  readonly waitsFor: ToldWait | null;
+  readonly pool: string | null;
   readonly lastRun: ToldRun | null;
   readonly recent: readonly (Outcome['kind'] | 'active')[];
 }
@@ -97,18 +120,25 @@ export interface ToldPlan {
 
 export function runOf(told: ToldRun): RunRecord {
   const { id, jobId, scheduledAt, claimedAt, cause, state, retryAt, finishedAt, outcome, attempts } = told;
+  const { pool, waited } = told;
   return {
     id,
     jobId,
     scheduledAt: Date.parse(scheduledAt),
     claimedAt: Date.parse(claimedAt),
     cause,
+    ...(pool === null ? {} : { pool }),
+    ...(waited === null ? {} : { waited: waitOf(waited) }),
     state,
     attempts: attempts.map(attemptOf),
     ...(retryAt === null ? {} : { retryAt: Date.parse(retryAt) }),
     ...(finishedAt === null ? {} : { finishedAt: Date.parse(finishedAt) }),
     ...(outcome === null ? {} : { outcome: outcomeOf(outcome) }),
   };
+}
+
+export function waitOf(told: ToldWait): Waited {
+  return { ...told, since: Date.parse(told.since) };
 }
 
 function attemptOf({ number, startedAt, finishedAt, durationMs, pid, outcome }: ToldAttempt): AttemptRecord {

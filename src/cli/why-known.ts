@@ -1,15 +1,18 @@
 /** What is known of a job, gathered from the job file, the history and the daemon. */
-import type { JobDefinition, JobId, Schedule } from '../model.ts';
+import type { Duration, JobDefinition, JobId, Schedule } from '../model.ts';
 import type { KnownJob } from '../operator/wording.ts';
 import { scheduleOf } from '../schedule/fingerprint.ts';
 import type { HistoryReader } from '../store/history.ts';
-import { Failure } from './exit.ts';
+import { Client } from './client.ts';
+import { Failure, isFailure } from './exit.ts';
 import { findJobFile } from './find-file.ts';
 import { loadJobs } from './job-file.ts';
 import { assertKnown } from './known-job.ts';
 import { lastFile } from './last-file.ts';
 import { runningDaemon } from './past.ts';
 import type { Session } from './session.ts';
+import { waitOf, type ToldJob } from './told.ts';
+import type { Answer } from './why-answer.ts';
 
 export interface WhyOptions {
   readonly file?: string;
@@ -58,5 +61,24 @@ async function definitionOf(
     if (!(error instanceof Failure) || stored === undefined) throw error;
     session.err(`tsched: ${error.message}; answering by what the newest daemon knew\n`);
     return undefined;
+  }
+}
+
+/** Whoever asks wants an answer now. */
+const PATIENCE: Duration = 5000;
+
+/** An answer for a slot that waits, with what it waits for; of no other slot the daemon is asked. */
+export async function withWait(answer: Answer, session: Session): Promise<Answer> {
+  const { known } = answer;
+  const { daemon, id } = known;
+  if (answer.verdict.reason !== 'waiting' || daemon === undefined || daemon === 'unknown') return answer;
+  if (daemon.socket === undefined) return answer;
+  try {
+    const client = new Client({ socket: daemon.socket }, session);
+    const { waitsFor } = await client.get<ToldJob>(`/jobs/${encodeURIComponent(id)}`, PATIENCE);
+    return waitsFor === null ? answer : { ...answer, known: { ...known, waitsFor: waitOf(waitsFor) } };
+  } catch (error) {
+    if (isFailure(error)) return answer;
+    throw error;
   }
 }

@@ -1,5 +1,6 @@
 /** The answers of `tsched why` in words: what happened, and what to change if it should not have. */
-import type { Instant, MisfirePolicy, RunRecord, SkipReason, SkipRecord } from '../model.ts';
+import type { Instant, MisfirePolicy, RunRecord, SkipReason, SkipRecord, Waited } from '../model.ts';
+import { heldInWords, limitInWords } from '../observe/limits.ts';
 import { elapsed, outcomeInWords } from '../observe/text.ts';
 import { formatDuration } from '../schedule/duration.ts';
 import { refusalInWords } from '../schedule/notes.ts';
@@ -25,18 +26,25 @@ function ofRun(run: RunRecord, answer: Answer, now: Instant): string[] {
     caught_up: `it was missed, and caught up ${elapsed(late)} after it was due`,
     starting: 'it is about to start',
     not_begun: 'its run ended before it began',
+    waiting: 'it waits for its turn',
   };
   const why: Partial<Record<SlotReason, string>> = {
     late: 'it had to wait for its turn (overlap: queue, --max-concurrent-runs), or the machine was busy',
     caught_up: `no daemon was running, or the machine slept or was overloaded; ${misfireInWords(answer)}`,
   };
   const { jitter } = answer.facts;
+  const because =
+    run.waited === undefined ? why[reason] : waitInWords(run.waited, run.attempts[0]?.startedAt ?? now);
   return [
     begun[reason] ?? '',
-    ...(why[reason] === undefined ? [] : [why[reason]]),
+    ...(because === undefined ? [] : [because]),
     ...(jitter > 0 ? [`it was due ${elapsed(jitter)} after its slot, by its jitter`] : []),
     standing(run, now),
   ];
+}
+
+function waitInWords({ limit, since, heldBy }: Waited, until: Instant): string {
+  return `it waited ${elapsed(Math.max(0, until - since))} for ${limitInWords(limit)}${heldInWords(heldBy)}`;
 }
 
 function standing(run: RunRecord, now: Instant): string {
@@ -64,7 +72,18 @@ function ofSkip(skip: SkipRecord, answer: Answer): string[] {
       : [
           `one of ${skip.count ?? 'many'} slots skipped together, from ${localDateTime(skip.scheduledAt, timezone)} to ${localDateTime(skip.through, timezone)}`,
         ];
-  return [skipWords[skip.reason](answer), ...stretch, skipAdvice[skip.reason]];
+  const { reason, detail } = skip;
+  if (detail === undefined) return [skipWords[reason](answer), ...stretch, skipAdvice[reason]];
+  const wait = `it waited ${lateness(answer)} for ${limitInWords(detail)}`;
+  const most = answer.known.job?.policy.pool?.maxWait;
+  const than = reason === 'misfire' ? misfireInWords(answer) : `max_wait is ${formatDuration(most ?? 0)}`;
+  const bound = most === undefined && reason === 'limit' ? 'as long as its max_wait allowed' : than;
+  return [`it did not run: ${wait}, and ${bound}`, ...stretch, poolAdvice(reason, detail)];
+}
+
+function poolAdvice(reason: SkipReason, limit: string): string {
+  const longer = reason === 'misfire' ? 'a longer misfire grace' : 'a longer max_wait';
+  return `to let it wait longer: ${longer}; to let more run at once: more slots of ${limitInWords(limit)}; to let it go first: priority`;
 }
 
 const skipWords: Record<SkipReason, (answer: Answer) => string> = {
@@ -191,10 +210,13 @@ const rowlessWords: Record<Rowless, (answer: Answer, now: Instant) => string[]> 
       'jobs go on; the history catches up when the disk can be written again',
     ];
   },
-  waiting: () => [
-    'it is due, and waits for its turn',
-    'a run of the job is active (overlap: queue), or as many runs of all jobs as --max-concurrent-runs allows',
-  ],
+  waiting: ({ known: { waitsFor } }) =>
+    waitsFor === undefined
+      ? [
+          'it is due, and waits for its turn',
+          'a run of the job is active (overlap: queue), or its pool is full, or as many runs of all jobs are active as --max-concurrent-runs allows',
+        ]
+      : [`it is due, and waits for ${limitInWords(waitsFor.limit)}${heldInWords(waitsFor.heldBy)}`],
 };
 
 function willItRun({ known }: Answer): string[] {

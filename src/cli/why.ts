@@ -12,7 +12,7 @@ import { withHistory } from './past.ts';
 import type { Session } from './session.ts';
 import { stateDirectory } from './state-directory.ts';
 import { answerFor, type Answer } from './why-answer.ts';
-import { gather, type WhyOptions } from './why-known.ts';
+import { gather, withWait, type WhyOptions } from './why-known.ts';
 import { noSlot, slotAnswer } from './why-slot.ts';
 import { whyInWords } from './why-words.ts';
 import { momentOf } from './zones.ts';
@@ -37,7 +37,7 @@ export async function why(
       return;
     }
     const past = history && { row: history.slot(id, slot), kept: history.kept(id) };
-    const answer = answerFor(slot, known, { trigger, past, now, timezone });
+    const answer = await withWait(answerFor(slot, known, { trigger, past, now, timezone }), session);
     session.out(options.json === true ? asJson(slotAnswer(answer, now), state) : asText(answer, session));
   });
 }

@@ -171,6 +171,7 @@ function plain({
   text,
   notifiers,
   tests,
+  pools,
 }: LoadOptions): LoadOptions {
   return {
     environment,
@@ -179,6 +180,7 @@ function plain({
     ...(text === undefined ? {} : { text }),
     ...(notifiers === undefined ? {} : { notifiers }),
     ...(tests === undefined ? {} : { tests }),
+    ...(pools === undefined ? {} : { pools }),
     ...(uid === undefined ? {} : { uid }),
     ...(maxFileSize === undefined ? {} : { maxFileSize }),
     ...(maxJobs === undefined ? {} : { maxJobs }),

@@ -27,6 +27,7 @@ import { isProblem, type Problem } from '../schedule/problem.ts';
 import { afterTrigger, chainErrors, needsPolicy, type ChainValues } from './chain.ts';
 import { ALLOWED_INSTANCES, JOB_FIELDS } from './fields.ts';
 import { NOBODY } from './notifiers.ts';
+import { poolOf, type PoolValues } from './pool-fields.ts';
 import type { Values } from './read.ts';
 import { paramsOf, type ParamsValues } from './params.ts';
 import { defaultsOf } from './shape.ts';
@@ -76,6 +77,7 @@ interface JobValues extends ParamsValues, ChainValues {
   success_exit_codes?: readonly number[];
   enabled?: boolean;
   priority?: number;
+  pool?: PoolValues;
   description?: string;
   tags?: readonly string[];
   output?: { max_size?: number; keep?: number; log?: OutputPolicy['log'] };
@@ -263,6 +265,7 @@ function limitsOf(limits: ResourceLimits): ResourceLimits {
 
 function policyOf(values: JobValues): Policy {
   const { overlap = DEFAULTS.overlap, timeout } = values;
+  const pool = poolOf(values.pool ?? {});
   return {
     misfire: misfireOf(values.misfire ?? {}),
     overlap,
@@ -274,6 +277,7 @@ function policyOf(values: JobValues): Policy {
     onShutdown: values.on_shutdown ?? DEFAULTS.on_shutdown,
     successExitCodes: values.success_exit_codes ?? DEFAULTS.success_exit_codes,
     priority: values.priority ?? DEFAULTS.priority,
+    ...(pool === undefined ? {} : { pool }),
   };
 }
 

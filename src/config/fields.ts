@@ -3,6 +3,7 @@ import { calendars, DAY_FIELDS } from './calendar-fields.ts';
 import { CHAIN_FIELDS } from './chain-fields.ts';
 import { expect, NOTIFIER, NOTIFIER_FIELDS, notify, ping } from './notify-fields.ts';
 import { params } from './params.ts';
+import { pool, pools } from './pool-fields.ts';
 import * as is from './scalars.ts';
 import { list, map, oneOrMany, type Fields, type MapShape } from './shape.ts';
 import { tests } from './test-fields.ts';
@@ -334,6 +335,7 @@ export const JOB_FIELDS = {
     about: 'Higher starts first when slots fall due together or wait for a limit.',
     default: 0,
   },
+  pool,
   description: { group: 'seen', shape: is.text, about: 'For people.' },
   tags: { group: 'seen', shape: oneOrMany(is.word), about: 'Words to select jobs by.' },
   output: { group: 'seen', shape: output, about: 'What is kept of the output.' },
@@ -381,12 +383,12 @@ export const FILE_FIELDS = {
     examples: [{ ops: { mail: 'ops@example.com' }, chat: { webhook: '${SLACK_URL}', format: 'slack' } }],
   },
   calendars,
+  pools,
   jobs,
   tests,
   history: {
     shape: history,
-    about:
-      'How much history is kept, and with it the output of runs. Runs that are not finished stay in any case.',
+    about: 'How much history is kept, and output with it. Runs that are not finished stay in any case.',
     examples: [{ keep: 10_000, max_age: 'none' }],
   },
   include: {

@@ -4,7 +4,7 @@
  */
 import { globSync } from 'node:fs';
 import { dirname, isAbsolute, join as joinPath, resolve } from 'node:path';
-import type { Instant, JobDefinition, Notifiers, Retention } from '../model.ts';
+import type { Instant, JobDefinition, Notifiers, Pools, Retention } from '../model.ts';
 import type { Problem } from '../schedule/problem.ts';
 import { Builder, contradictions, withDefaults } from './build.ts';
 import { CalendarBook } from './calendars.ts';
@@ -17,6 +17,7 @@ import type { Environment } from './interpolate.ts';
 import { NotifierBook } from './notifiers.ts';
 import { retentionOf } from './retention.ts';
 import { Outline, type OutlinedJob } from './outline.ts';
+import { PoolBook } from './pools.ts';
 import { parsePlainYaml } from './plain-yaml.ts';
 import type { Values } from './read.ts';
 import {
@@ -51,8 +52,9 @@ export interface LoadOptions {
   readonly text?: string;
   /** Whether what `tests` says is held against the jobs. */
   readonly tests?: boolean;
-  /** Names of the notifiers that another file has for these jobs; then this one may have none. */
+  /** Names of the notifiers, and the pools, that another file has for these jobs; then this one may have none. */
   readonly notifiers?: readonly string[];
+  readonly pools?: Pools;
   /** Ids of the jobs that another file has, which these may follow or need. */
   readonly jobs?: readonly string[];
 }
@@ -63,6 +65,8 @@ export interface LoadedFile {
   readonly jobs: readonly JobDefinition[];
   /** Those of all files. Hold secrets. */
   readonly notifiers: Notifiers;
+  /** Those of all files. */
+  readonly pools: Pools;
   readonly warnings: readonly Diagnostic[];
   /** Absolute paths a change of which matters: job file, includes, directories of include globs, env files. */
   readonly watched: readonly string[];
@@ -120,6 +124,7 @@ class Loading {
   readonly #chain = new Chain();
   readonly #builder = new Builder();
   readonly #book: NotifierBook;
+  readonly #pools: PoolBook;
   readonly #envFiles: EnvFiles;
   readonly #calendars: CalendarBook;
   #missing = false;
@@ -130,6 +135,7 @@ class Loading {
     this.#options = options;
     this.#book = new NotifierBook(options.notifiers);
     this.#calendars = new CalendarBook((path, file) => this.#saw(path, file), options.now);
+    this.#pools = new PoolBook(options.pools);
     this.#envFiles = new EnvFiles((path, file) => {
       this.#saw(path, file);
       // LD_PRELOAD and PATH choose what runs as well as any job does.
@@ -146,6 +152,7 @@ class Loading {
     for (const outline of [main, ...included]) {
       this.#book.add(outline);
       this.#calendars.add(outline);
+      this.#pools.add(outline);
     }
     this.#calendars.make();
     this.#addJobs(main, scope);
@@ -157,6 +164,7 @@ class Loading {
         runTests(outline, { jobs: this.#jobs, calendars: this.#calendars, now: this.#options.now });
     }
     this.#calendars.warn();
+    this.#pools.warnOfUnused();
     this.#chain.check(this.#options.jobs);
     return this.#conclude(scope.timezone, main.settings);
   }
@@ -178,6 +186,7 @@ class Loading {
       path: this.#path,
       jobs: this.#jobs,
       notifiers: this.#book.notifiers,
+      pools: this.#pools.pools,
       warnings,
       watched,
       stamps: this.#stamps,
@@ -325,6 +334,7 @@ class Loading {
     const complain = (key: string, problem: Problem): void => outline.say('error', job, { key, ...problem });
     this.#book.use(job.values['notify'], (problem) => complain('notify', problem));
     this.#calendars.check(job.values, complain);
+    this.#pools.use(values['pool'], (problem) => complain('pool', problem));
     const definition = this.#builder.build(
       {
         id: job.id,

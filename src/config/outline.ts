@@ -1,5 +1,5 @@
 /** One job file by itself: its settings and its jobs as values, before defaults, includes and env files are applied. */
-import type { Diagnostic } from './diagnostic.ts';
+import type { Diagnostic, Related } from './diagnostic.ts';
 import { FILE_FIELDS, JOB_FIELDS, JOB_ID } from './fields.ts';
 import type { Environment } from './interpolate.ts';
 import { join, Reader, type Values } from './read.ts';
@@ -51,8 +51,8 @@ export class Outline {
     return this.#entry(key)?.value ?? { start: 0, end: 1 };
   }
 
-  /** The span of the name of a notifier or calendar, or of a key in `defaults`. */
-  spanIn(key: 'notifiers' | 'calendars' | 'defaults', name: string): Span {
+  /** The span of the name of a notifier, calendar or pool, or of a key in `defaults`. */
+  spanIn(key: 'notifiers' | 'calendars' | 'pools' | 'defaults', name: string): Span {
     const value = this.#entry(key)?.value;
     const entries = value?.kind === 'map' ? value.entries : [];
     return entries.find((entry) => entry.key === name) ?? this.spanOf(key);
@@ -77,7 +77,7 @@ export class Outline {
     return span;
   }
 
-  namesIn(key: 'notifiers' | 'calendars'): string[] {
+  namesIn(key: 'notifiers' | 'calendars' | 'pools'): string[] {
     const value = this.#entry(key)?.value;
     return value?.kind === 'map' ? value.entries.map((entry) => entry.key) : [];
   }
@@ -100,7 +100,7 @@ export class Outline {
   say(
     severity: 'error' | 'warning',
     job: OutlinedJob,
-    at: { key: string; message: string; hint?: string },
+    at: { key: string; message: string; hint?: string; related?: Related },
   ): void {
     const { key, ...problem } = at;
     const entry = this.#entryIn(job, key);

@@ -45,7 +45,8 @@ export function* pack(result: LoadResult): Generator<string> {
     yield line({ end, texts: [...texts] });
     return;
   }
-  const { jobs, notifiers, path, warnings, watched, stamps, hash, timezone, history, texts } = result.file;
+  const { jobs, notifiers, pools, path, warnings, watched, stamps, hash, timezone, history, texts } =
+    result.file;
   const numbers = new Map<unknown, number>();
   for (let from = 0; from < jobs.length; from += ROWS) {
     const parts: unknown[] = [];
@@ -59,7 +60,7 @@ export function* pack(result: LoadResult): Generator<string> {
     const rows = jobs.slice(from, from + ROWS).map((job) => rowOf(job, part));
     yield line({ parts, rows });
   }
-  const end = { notifiers, path, warnings, watched, stamps, hash, timezone, history };
+  const end = { notifiers, pools, path, warnings, watched, stamps, hash, timezone, history };
   yield line({ end, texts: [...texts] });
 }
 

@@ -4,7 +4,7 @@
  */
 import type { Json } from '../model.ts';
 import type { Problem } from '../schedule/problem.ts';
-import type { Diagnostic } from './diagnostic.ts';
+import type { Diagnostic, Related } from './diagnostic.ts';
 import { interpolate, type Environment } from './interpolate.ts';
 import type {
   Fields,
@@ -137,7 +137,7 @@ export class Reader {
     return values;
   }
 
-  problem(span: Span, path: string, problem: Problem): undefined {
+  problem(span: Span, path: string, problem: Problem & { readonly related?: Related }): undefined {
     this.#say('error', span, { path, problem });
     return undefined;
   }
@@ -149,14 +149,22 @@ export class Reader {
   #say(
     severity: Diagnostic['severity'],
     span: Span,
-    { path, problem }: { path: string; problem: Problem },
+    { path, problem }: { path: string; problem: Problem & { readonly related?: Related } },
   ): void {
-    const { message, hint } = problem;
+    const { message, hint, related } = problem;
     const place = this.source.place(span.start);
     // A caret never runs past its line.
     const room = this.source.lineText(place.line).length - place.column + 1;
     const length = Math.max(1, Math.min(span.end - span.start, room));
-    const diagnostic = { severity, ...place, length, path, message, ...(hint === undefined ? {} : { hint }) };
+    const diagnostic = {
+      severity,
+      ...place,
+      length,
+      path,
+      message,
+      ...(hint === undefined ? {} : { hint }),
+      ...(related === undefined ? {} : { related }),
+    };
     this.#report(diagnostic, span.start);
   }
 

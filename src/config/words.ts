@@ -36,6 +36,8 @@ const FOREIGN_WORDS = {
   history: 'retention history_limit log_retention keep_history',
   notify: 'notifications alert alerts mailto mail_to on_failure onfailure email report_to',
   ping: 'healthcheck healthchecks heartbeat check_url ping_url',
+  pool: 'mutex lock semaphore exclusive resource',
+  pools: 'mutexes semaphores locks',
   expect: 'sla expected deadline',
   notifiers: 'receivers channels contacts notifier',
 };
@@ -68,7 +70,7 @@ const ADVICE = new Map([
 ]);
 
 /** Keys of later versions. */
-const LATER = 'pool http pools';
+const LATER = 'http';
 
 export interface KeyProblem {
   readonly message: string;

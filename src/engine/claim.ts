@@ -1,4 +1,4 @@
-import type { Cause, Instant, Outcome, RunId, RunRecord, Upstream } from '../model.ts';
+import type { Cause, Instant, Outcome, RunId, RunRecord, Upstream, Waited } from '../model.ts';
 import type { TurnOf } from './job.ts';
 
 const NONE: readonly never[] = [];
@@ -12,26 +12,32 @@ export function claimOf(
     readonly now: Instant;
     readonly upstream: readonly Upstream[] | undefined;
     readonly refusal: Outcome | undefined;
+    /** It has to wait for its pool though it is claimed. */
+    readonly isWaiting: boolean;
+    readonly waited: Waited | undefined;
   },
 ): RunRecord {
-  const { id, cause, now, upstream, refusal } = about;
+  const { id, cause, now, upstream, refusal, isWaiting, waited } = about;
+  const { pool } = job.definition.policy;
   return {
     id,
     jobId: job.definition.id,
     scheduledAt: slot,
     cause,
     claimedAt: now,
-    state: 'claimed',
+    state: isWaiting ? 'waiting' : 'claimed',
     attempts: NONE,
     ...(given !== undefined && { with: given }),
     ...(upstream !== undefined && { upstream }),
+    ...(pool !== undefined && { pool: { name: pool.name, slots: pool.slots } }),
+    ...(waited !== undefined && { waited }),
     ...(refusal !== undefined && { state: 'finished', finishedAt: now, outcome: refusal }),
   };
 }
 
 /** A run of an earlier daemon as it was claimed then. */
 export function claimAgain(record: RunRecord): RunRecord {
-  const { id, jobId, scheduledAt, cause, claimedAt, with: given, upstream } = record;
+  const { id, jobId, scheduledAt, cause, claimedAt, with: given, upstream, pool, waited } = record;
   return {
     id,
     jobId,
@@ -42,6 +48,8 @@ export function claimAgain(record: RunRecord): RunRecord {
     attempts: NONE,
     ...(given !== undefined && { with: given }),
     ...(upstream !== undefined && { upstream }),
+    ...(pool !== undefined && { pool }),
+    ...(waited !== undefined && { waited }),
   };
 }
 
@@ -54,4 +62,10 @@ export function causeOf({ upstream, caughtUp }: TurnOf): Cause {
 /** One of several missed slots that `misfire: all` catches up. */
 export function isBacklog(turn: TurnOf): boolean {
   return turn.caughtUp && turn.job.definition.policy.misfire.run === 'all';
+}
+
+/** Who waits for a limit comes last: it has its turn when all that runs is counted. */
+export function lineLast(records: readonly RunRecord[]): RunRecord[] {
+  const isInLine = ({ state }: RunRecord): boolean => state === 'waiting';
+  return [...records.filter((record) => !isInLine(record)), ...records.filter(isInLine)];
 }

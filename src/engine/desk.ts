@@ -8,20 +8,24 @@ import type {
   RunRecord,
   SkipReason,
   SkipRecord,
+  Waited,
 } from '../model.ts';
 import { admit } from '../schedule/admit.ts';
-import { DueQueue } from '../schedule/due-queue.ts';
 import type { TriggerFault } from '../schedule/plan.ts';
 import type { Stretch } from '../schedule/trigger.ts';
 import { Alarm } from './alarm.ts';
 import { causeOf, claimAgain, claimOf, isBacklog } from './claim.ts';
 import { Cohorts } from './cohort.ts';
+import { Decisions, type DecisionsAround } from './decisions.ts';
 import { Followers, type FollowerDesk } from './followers.ts';
 import type { ArmedJob, ByHand, InLine, TurnOf } from './job.ts';
 import type { AttemptReport, Clock, EngineEvent, Executor, Observer, Store, Supervisor } from './ports.ts';
 import { Needs, type NeedDesk } from './needs.ts';
+import type { Bounds } from './pools.ts';
 import { RunList } from './run-list.ts';
-import { ActiveRun, type RunSurroundings } from './run.ts';
+import type { RunSurroundings } from './run-surroundings.ts';
+import { ActiveRun } from './run.ts';
+import { Turnstile, type TurnstileDesk } from './turnstile.ts';
 
 /** What the engine is made of; app.ts supplies the real ones. */
 export interface EnginePorts {
@@ -40,15 +44,16 @@ type Run = ActiveRun<TurnOf>;
 
 /**
  * Decides what becomes of each slot whose turn has come: starts it, lets it wait, or skips it with a reason. All claims
- * and skips of one tick reach the store in one call. Holds the bound on runs of the whole daemon.
+ * and skips of one tick reach the store in one call.
  */
-export class Desk implements FollowerDesk, NeedDesk, RunSurroundings<TurnOf> {
+export class Desk implements FollowerDesk, NeedDesk, RunSurroundings<Run>, DecisionsAround, TurnstileDesk {
   readonly clock: Clock;
   readonly alarm: Alarm;
   readonly cohorts: Cohorts;
   readonly executor: Executor;
   readonly store: Store;
   readonly random: () => number;
+  readonly turnstile: Turnstile;
   /** Every run that is claimed and not finished. */
   readonly runs = new RunList<Run>();
   /** All that are known, loaded or with a run that is not over; the engine's. */
@@ -62,19 +67,12 @@ export class Desk implements FollowerDesk, NeedDesk, RunSurroundings<TurnOf> {
   /** A run ended; the engine may be waiting for the last one. */
   onReleased: () => void = () => undefined;
   readonly #ports: EnginePorts;
-  readonly #maxRuns: number;
-  /** Slots waiting for a place among all runs: higher priority first, then the earlier due. */
-  readonly #line = new DueQueue<TurnOf>();
-  #claims: Run[] = [];
-  #skips: { readonly job: ArmedJob; readonly skip: SkipRecord }[] = [];
-  #committing = false;
-  /** The moment of the decisions that wait to be committed. */
-  #decidedAt: Instant | undefined;
-  #reports: { readonly run: Run; readonly attempt: number; readonly report: AttemptReport }[] = [];
+  readonly #decisions: Decisions;
 
-  constructor(ports: EnginePorts, maxConcurrentRuns: number) {
+  constructor(ports: EnginePorts, bounds: Bounds) {
     this.#ports = ports;
-    this.#maxRuns = maxConcurrentRuns;
+    this.turnstile = new Turnstile(this, bounds);
+    this.#decisions = new Decisions(this);
     this.clock = ports.clock;
     this.executor = ports.executor;
     this.store = ports.store;
@@ -95,8 +93,7 @@ export class Desk implements FollowerDesk, NeedDesk, RunSurroundings<TurnOf> {
   }
 
   now(): Instant {
-    this.#decidedAt ??= this.clock.now();
-    return this.#decidedAt;
+    return this.#decisions.now();
   }
 
   offer(turn: TurnOf): void {
@@ -149,10 +146,17 @@ export class Desk implements FollowerDesk, NeedDesk, RunSurroundings<TurnOf> {
     this.#record(job, { jobId: job.definition.id, ...stretch, at: this.now() });
   }
 
-  /** Starts a run that no slot asked for. It passes by overlap and limits: somebody wants it now. */
+  /**
+   * Starts a run that no slot asked for. It passes by overlap and the daemon's bounds: somebody wants it now. Its pool it waits for,
+   * before all others of its priority: who wrote that two jobs exclude each other meant this too.
+   */
   runNow(job: ArmedJob, { scheduledAt, ...given }: ByHand): Run {
     const now = this.clock.now();
-    return this.#claim({ job, slot: scheduledAt ?? now, dueAt: now, caughtUp: false, ...given }, 'manual');
+    const turn = { job, slot: scheduledAt ?? now, dueAt: now, caughtUp: false, ...given };
+    const waited = this.turnstile.waitByHand(job);
+    const run = this.#claim(turn, 'manual', { waited, isWaiting: waited !== undefined });
+    if (waited !== undefined) this.turnstile.stand(run);
+    return run;
   }
 
   /** Takes up a run that an earlier daemon left. It passes by overlap and limits, but counts for them. */
@@ -163,7 +167,10 @@ export class Desk implements FollowerDesk, NeedDesk, RunSurroundings<TurnOf> {
     const run = new ActiveRun<TurnOf>(this, { turn, definition: job.definition, claim });
     this.runs.add(run);
     job.active = [...job.active, run];
-    return run.takeUp(record);
+    if (record.state !== 'waiting') this.turnstile.take(run);
+    const takenUp = run.takeUp(record);
+    if (run.state === 'waiting') this.turnstile.stand(run);
+    return takenUp;
   }
 
   /** Gives up every slot of the job that waits for its turn. */
@@ -173,10 +180,11 @@ export class Desk implements FollowerDesk, NeedDesk, RunSurroundings<TurnOf> {
     for (const turn of waiting) this.#giveUp(turn, reason);
     for (const place of inLine) this.#leaveLine(place, reason);
     for (const turn of held) if (this.needs.release(turn)) this.#giveUp(turn, reason);
+    this.turnstile.settle();
   }
 
   reported(run: Run, attempt: number, report: AttemptReport): void {
-    if (this.#reports.push({ run, attempt, report }) === 1) queueMicrotask(() => this.#tell());
+    this.#decisions.report(run, attempt, report);
   }
 
   storeFailed(error: unknown): void {
@@ -187,9 +195,10 @@ export class Desk implements FollowerDesk, NeedDesk, RunSurroundings<TurnOf> {
     const { job } = run.turn;
     this.runs.delete(run);
     job.active = job.active.filter((other) => other !== run);
+    this.turnstile.release(run);
     this.#passOn(run);
     this.#promote(job);
-    this.#fill();
+    this.turnstile.settle();
     this.onReleased();
   }
 
@@ -199,10 +208,11 @@ export class Desk implements FollowerDesk, NeedDesk, RunSurroundings<TurnOf> {
     return this.needs.learn(definitions);
   }
 
-  /** All jobs of a set have their places: what others wait for can be told. */
+  /** All jobs of a set have their places: what others wait for can be told, and limits let in the best of what was missed. */
   loaded(): void {
     this.needs.stirAll();
     this.followers.loaded();
+    this.turnstile.pools.resume();
   }
 
   left(): void {
@@ -221,14 +231,22 @@ export class Desk implements FollowerDesk, NeedDesk, RunSurroundings<TurnOf> {
   /** A slot that its job's policies let begin: unless it must wait for jobs it needs, or for a place, it is claimed. */
   begin(turn: TurnOf): void {
     if (this.needs.holds(turn)) return;
-    if (this.runs.size < this.#maxRuns && this.#line.size === 0) {
-      this.#claim(turn, causeOf(turn));
-      return;
-    }
-    const { job, slot, dueAt } = turn;
-    const place = this.#line.push(-job.definition.policy.priority, turn, -dueAt);
-    job.inLine = [...job.inLine, { turn, place }];
-    this.emit({ kind: 'run_waiting', jobId: job.definition.id, scheduledAt: slot, reason: 'limit' });
+    this.turnstile.seek(turn);
+  }
+
+  admitted(turn: TurnOf, waited: Waited | undefined): void {
+    this.#claim(turn, causeOf(turn), waited === undefined ? {} : { waited });
+  }
+
+  tooLate(turn: TurnOf, limit: string): void {
+    this.#skip(turn, 'misfire', limit);
+    this.#promote(turn.job);
+  }
+
+  expired(place: InLine): void {
+    this.#leaveLine(place, 'limit');
+    this.#promote(place.turn.job);
+    this.turnstile.settle();
   }
 
   /** The slot waits for a run of its job to end; the one that waited before gives way, unless it is being caught up. */
@@ -247,6 +265,7 @@ export class Desk implements FollowerDesk, NeedDesk, RunSurroundings<TurnOf> {
     for (const held of job.held) if (this.needs.release(held)) this.#skip(held, 'overlap');
     for (const run of job.active) run.cancel('replaced');
     this.#promote(job);
+    this.turnstile.settle();
   }
 
   /** Lets the next slots that waited for runs of their own job have their turn, as far as there is room. */
@@ -260,55 +279,54 @@ export class Desk implements FollowerDesk, NeedDesk, RunSurroundings<TurnOf> {
     }
   }
 
-  /** Gives free places to those in line. Who has waited longer than its grace has misfired. */
-  #fill(): void {
-    while (this.runs.size < this.#maxRuns) {
-      const turn = this.#line.takeDue(Number.POSITIVE_INFINITY);
-      if (turn === undefined) return;
-      turn.job.inLine = turn.job.inLine.filter((entry) => entry.turn !== turn);
-      const { grace } = turn.job.definition.policy.misfire;
-      if (grace !== undefined && this.clock.now() - turn.dueAt > grace) {
-        this.#skip(turn, 'misfire');
-        this.#promote(turn.job);
-      } else this.#claim(turn, causeOf(turn));
-    }
-  }
-
-  #leaveLine({ turn, place }: InLine, reason: SkipReason): void {
-    this.#line.remove(place);
-    turn.job.inLine = turn.job.inLine.filter((entry) => entry.turn !== turn);
-    this.#giveUp(turn, reason);
+  #leaveLine(place: InLine, reason: SkipReason): void {
+    const { limit } = place.standing.waited ?? {};
+    this.turnstile.leave(place);
+    this.#giveUp(place.turn, reason, reason === 'limit' ? limit : undefined);
   }
 
   /** What follows others is known to the next daemon, though nothing is claimed. */
-  #giveUp(turn: TurnOf, reason: SkipReason): void {
+  #giveUp(turn: TurnOf, reason: SkipReason, detail?: string): void {
     const isLeft = reason === 'shutdown' && turn.upstream !== undefined && this.store.durable;
-    if (!isLeft) this.#skip(turn, reason);
+    if (!isLeft) this.#skip(turn, reason, detail);
   }
 
   unmet(turn: TurnOf, failed: Outcome | undefined): void {
     if (failed === undefined) this.#skip(turn, 'dependency');
-    else this.#claim(turn, causeOf(turn), failed);
+    else this.#claim(turn, causeOf(turn), { refusal: failed });
     this.#promote(turn.job);
   }
 
-  /** `refusal`: the end of a run that never begins. */
-  #claim(turn: TurnOf, cause: Cause, refusal?: Outcome): Run {
+  /** `refusal`: the end of a run that never begins. `isWaiting`: it has to wait for its pool. */
+  #claim(
+    turn: TurnOf,
+    cause: Cause,
+    {
+      refusal,
+      waited,
+      isWaiting = false,
+    }: { refusal?: Outcome; waited?: Waited | undefined; isWaiting?: boolean } = {},
+  ): Run {
     const { job } = turn;
     const { definition } = job;
     const now = this.now();
     const upstream = turn.upstream ?? turn.needed ?? (definition.needs && this.needs.met(turn));
-    const claim = claimOf(turn, { id: this.#ports.newRunId(now), cause, now, upstream, refusal });
+    const id = this.#ports.newRunId(now);
+    const claim = claimOf(turn, { id, cause, now, upstream, refusal, isWaiting, waited });
     const run = new ActiveRun<TurnOf>(this, { turn, definition, claim, refusal });
     if (cause === 'dependency') this.followers.settled(turn);
+    if (refusal === undefined && !isWaiting) this.turnstile.take(run);
     this.runs.add(run);
     job.active = job.active.length === 0 ? [run] : [...job.active, run];
-    this.#claims.push(run);
-    this.#commitSoon();
+    this.#decisions.claim(run);
     return run;
   }
 
-  #skip({ job, slot, upstream }: Pick<TurnOf, 'job' | 'slot' | 'upstream'>, reason: SkipReason): void {
+  #skip(
+    { job, slot, upstream }: Pick<TurnOf, 'job' | 'slot' | 'upstream'>,
+    reason: SkipReason,
+    detail?: string,
+  ): void {
     if (upstream !== undefined) this.followers.settled({ job, slot });
     this.#record(job, {
       jobId: job.definition.id,
@@ -316,84 +334,31 @@ export class Desk implements FollowerDesk, NeedDesk, RunSurroundings<TurnOf> {
       through: slot,
       count: 1,
       reason,
+      ...(detail !== undefined && { detail }),
       at: this.now(),
     });
   }
 
   #record(job: ArmedJob, skip: SkipRecord): void {
-    this.#skips.push({ job, skip });
-    this.emit({ kind: 'slots_skipped', skip });
-    this.#commitSoon();
+    this.#decisions.skip(job, skip);
     this.needs.stir(skip.jobId);
     this.followers.skipped(skip);
   }
 
-  /** Outside a tick (a run ended, an operator asked) the decisions of one turn of the loop still go together. */
-  #commitSoon(): void {
-    if (this.#committing) return;
-    this.#committing = true;
-    queueMicrotask(() => this.commit());
-  }
-
   /** Hands all decisions of this turn of the loop to the store. */
   commit(): void {
+    this.#decisions.commit();
+  }
+
+  /** What follows from the decisions of this turn is decided with them. */
+  beforeCommit(): void {
     this.needs.settle();
-    this.#committing = false;
-    this.#decidedAt = undefined;
-    const claims = this.#claims;
-    const skips = this.#skips;
     const joins = this.followers.takeChanges();
     if (joins.length > 0) this.store.join(joins).catch((error: unknown) => this.storeFailed(error));
-    if (claims.length + skips.length === 0) return;
-    this.#claims = [];
-    this.#skips = [];
-    const undecided = new Map<JobId, Instant>();
-    const note = ({ definition, undecided: oldest }: ArmedJob): void => {
-      if (oldest !== undefined) undecided.set(definition.id, oldest);
-    };
-    for (const { turn } of claims) note(turn.job);
-    for (const { job } of skips) note(job);
-    const records = claims.map(({ claim }) => claim);
-    const skipped = skips.map(({ skip }) => skip);
-    this.store.claim(records, skipped, undecided).then(
-      (won) => this.#begun(claims, (index) => won[index] === true),
-      (error: unknown) => {
-        // A store that fails must not stop the backups: run, and say so.
-        this.storeFailed(error);
-        this.#begun(claims, () => true);
-      },
-    );
   }
 
-  /** Starts all that was won before anything else is told of it: what observers do must not delay a start. */
-  #begun(runs: readonly Run[], won: (index: number) => boolean): void {
-    let index = 0;
-    for (const run of runs) {
-      if (won(index)) run.start();
-      index += 1;
-    }
-    runs.forEach((run, index) => {
-      if (!won(index)) {
-        // A follower's slot comes again when what it follows is repeated.
-        if (run.claim.cause !== 'dependency') this.#skip(run.turn, 'claimed_elsewhere');
-        run.withdraw();
-        return;
-      }
-      this.#claimed(run);
-      run.settleClaim();
-    });
-    this.#tell();
-  }
-
-  #claimed({ claim, turn }: Run): void {
-    this.emit({ kind: 'run_claimed', run: claim, late: Math.max(claim.claimedAt - turn.dueAt, 0) });
-  }
-
-  #tell(): void {
-    while (this.#reports.length > 0) {
-      const reports = this.#reports;
-      this.#reports = [];
-      for (const { run, attempt, report } of reports) run.take(attempt, report);
-    }
+  lost({ claim, turn }: Run): void {
+    // A follower's slot comes again when what it follows is repeated.
+    if (claim.cause !== 'dependency') this.#skip(turn, 'claimed_elsewhere');
   }
 }

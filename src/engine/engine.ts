@@ -6,6 +6,7 @@ import type {
   JobId,
   Pause,
   Place,
+  Pools,
   RunId,
   RunRecord,
 } from '../model.ts';
@@ -13,11 +14,13 @@ import { changeOf, type JobChange } from '../schedule/diff.ts';
 import { isAllowed } from '../schedule/calendar.ts';
 import { fingerprint } from '../schedule/fingerprint.ts';
 import { Desk, type EnginePorts } from './desk.ts';
+import { lineLast } from './claim.ts';
 import { censusOf, type Census } from './census.ts';
 import { ArmedJob, soonest, type ByHand, type NextSlot } from './job.ts';
 import { statusOf, type JobStatus } from './job-status.ts';
 import { sliced } from './slices.ts';
 import { orphan } from './orphan.ts';
+import type { PoolView } from '../pool.ts';
 import { believed, Placing, REANCHOR } from './placing.ts';
 import type { ActiveRun } from './run.ts';
 
@@ -27,6 +30,10 @@ export type { JobStatus } from './job-status.ts';
 export interface EngineSettings {
   /** Most runs of the whole daemon at once; Infinity: no bound. */
   readonly maxConcurrentRuns: number;
+  /** Of those that have a process of their own; absent: no bound. */
+  readonly maxProcessRuns?: number;
+  /** Of modules in threads; absent: no bound. */
+  readonly maxThreadRuns?: number;
   /** When the host booted: the slot of `startup: boot`. */
   readonly bootedAt: Instant;
 }
@@ -53,7 +60,8 @@ export class Engine {
   #stopped: Promise<void> | undefined;
 
   constructor(ports: EnginePorts, settings: EngineSettings) {
-    this.#desk = new Desk(ports, settings.maxConcurrentRuns);
+    const { maxConcurrentRuns: runs, maxProcessRuns = Infinity, maxThreadRuns = Infinity } = settings;
+    this.#desk = new Desk(ports, { runs, processes: maxProcessRuns, threads: maxThreadRuns });
     this.#settings = settings;
     this.#desk.jobs = this.#jobs;
     this.#desk.onStep = (by) => this.#clockStepped(by);
@@ -82,8 +90,9 @@ export class Engine {
         this.#desk.followers.set(definition);
       });
       if (this.#desk.closing) return;
+      this.#desk.turnstile.pools.hold();
       // Before anything is due: whether a job is busy decides what becomes of its slots.
-      this.#takingUp = Promise.all(unfinished.map((run) => this.#takeUp(run)));
+      this.#takingUp = Promise.all(lineLast(unfinished).map((run) => this.#takeUp(run)));
       await this.#takingUp;
       const placement = new Placing();
       for (const id of places.keys()) placement.gone.add(id);
@@ -147,6 +156,16 @@ export class Engine {
     const run = this.#desk.runs.get(runId);
     run?.cancel(by);
     return run !== undefined;
+  }
+
+  /** How many slots each pool has, from now on: what runs keeps what it has. */
+  resizePools(sizes: Pools): void {
+    this.#desk.turnstile.pools.resize(sizes);
+  }
+
+  /** Pools and bounds as they stand now. */
+  limits(): Iterable<PoolView> {
+    return this.#desk.turnstile.pools.standing();
   }
 
   /** Of a loaded job. */
@@ -250,7 +269,7 @@ export class Engine {
 
   /** Whether a daemon that stops goes without it: the next one takes it up. */
   #isLeft({ state, definition }: Pick<ActiveRun, 'state' | 'definition'>): boolean {
-    if (state === 'retrying') return this.#desk.store.durable;
+    if (state === 'retrying' || state === 'waiting') return this.#desk.store.durable;
     return state === 'running' && definition.policy.onShutdown === 'leave';
   }
 
@@ -323,6 +342,7 @@ export class Engine {
     this.#desk.followers.set(definition);
     if (kind === 'added' || kind === 'rescheduled') job.arm(now);
     else if (kind === 'changed') job.requeue();
+    if (kind === 'changed') this.#desk.turnstile.reline(job);
     if (!definition.enabled) this.#desk.forget(job, 'removed');
   }
 

@@ -1,4 +1,4 @@
-import type { Instant, JobDefinition, Pause, RunRecord } from '../model.ts';
+import type { Instant, JobDefinition, Pause, RunRecord, Waited } from '../model.ts';
 import type { ArmedJob } from './job.ts';
 
 /** A job as it stands now. */
@@ -13,6 +13,8 @@ export interface JobStatus {
   readonly active: readonly RunRecord[];
   /** Slots that wait for their turn. */
   readonly waiting: number;
+  /** What the oldest of them, or a run by hand, waits for, if that is a limit. */
+  readonly waitsFor: Waited | undefined;
 }
 
 export function statusOf(job: ArmedJob, now: Instant): JobStatus {
@@ -25,6 +27,7 @@ export function statusOf(job: ArmedJob, now: Instant): JobStatus {
     fault,
     active: job.active.map(({ record }) => record),
     waiting: job.waiting.length + job.inLine.length + job.held.length,
+    waitsFor: waitsFor(job),
   };
 }
 
@@ -32,4 +35,11 @@ function stateOf(job: ArmedJob, now: Instant): JobStatus['state'] {
   if (job.fault !== undefined) return 'faulted';
   if (!job.definition.enabled) return 'disabled';
   return job.isPaused(now) ? 'paused' : 'enabled';
+}
+
+function waitsFor({ active, inLine }: ArmedJob): Waited | undefined {
+  const [first] = inLine;
+  if (first === undefined) return active.find(({ state }) => state === 'waiting')?.claim.waited;
+  const { limit, waited } = first.standing;
+  return limit === undefined || waited === undefined ? waited : limit.awaited(waited.since);
 }

@@ -1,10 +1,10 @@
 import type { Arguments, Duration, Instant, JobDefinition, JobId, Pause, Place, Upstream } from '../model.ts';
-import type { Due } from '../schedule/due-queue.ts';
 import { jitterOf } from '../schedule/jitter.ts';
 import { MOMENT, plan, slotAfter, TriggerFault, type Plan } from '../schedule/plan.ts';
 import { compileSchedule, type Stretch, type Trigger } from '../schedule/trigger.ts';
 import type { Alarm, Ticket } from './alarm.ts';
 import type { Cohort, Cohorts, Member } from './cohort.ts';
+import type { Standing } from './line.ts';
 import type { Clock } from './ports.ts';
 import type { ActiveRun } from './run.ts';
 
@@ -30,10 +30,10 @@ export interface ByHand extends Pick<TurnOf, 'with' | 'upstream'> {
   readonly scheduledAt?: Instant;
 }
 
-/** A slot that waits for a place among all runs of the daemon. */
+/** A slot that waits for its pool, or for a bound of the daemon. */
 export interface InLine {
   readonly turn: TurnOf;
-  readonly place: Due<TurnOf>;
+  readonly standing: Standing;
 }
 
 /** When a job is due next. */

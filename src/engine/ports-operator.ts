@@ -13,6 +13,7 @@ import type {
   RunId,
   RunRecord,
 } from '../model.ts';
+import type { PoolView, Waited } from '../pool.ts';
 import type { SlotReason } from '../schedule/why.ts';
 import type { DaemonFigures } from './ports-figures.ts';
 import type { Hours, JobDays, Lane, LanesQuery, Load, Window } from './ports-timeline.ts';
@@ -97,6 +98,8 @@ export interface JobView {
   readonly active: readonly RunRecord[];
   /** Slots that wait for their turn. */
   readonly waiting: number;
+  /** What the first of them, or a run by hand, waits for, if that is a limit. */
+  readonly waitsFor: Waited | undefined;
   /** Its newest run, if history can be read. */
   readonly last: RunRecord | undefined;
   /** Of its newest runs, newest first. */
@@ -343,6 +346,7 @@ export interface Operator {
   readonly timeline: Timeline;
   status(): Promise<DaemonStatus>;
   readiness(): Readiness;
+  pools(): readonly PoolView[];
   /** By id, those after `after`. */
   jobs(page: { readonly after?: JobId | undefined; readonly limit: number }): Promise<readonly JobView[]>;
   job(jobId: JobId): Promise<Answer<JobView>>;

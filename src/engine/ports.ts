@@ -186,6 +186,9 @@ export interface Store {
   close(): Promise<void>;
 }
 
+/** The daemon's own bounds, as limits are named; no pool can be called so. */
+export const BOUNDS = { runs: '_runs', processes: '_processes', threads: '_threads' } as const;
+
 /** Everything that happens. Observers switch over `kind`; a new event does not compile until each says what it means. */
 export type EngineEvent =
   | { readonly kind: 'engine_started'; readonly jobs: number }
@@ -208,6 +211,10 @@ export type EngineEvent =
       readonly reason: 'overlap' | 'limit' | 'dependency';
       /** Of `dependency`: the jobs that it needs and waits for. */
       readonly jobs?: readonly JobId[];
+      /** Of `limit`: which, a pool or a bound of the daemon. */
+      readonly limit?: string;
+      /** Jobs whose runs have it now, a few of them. */
+      readonly heldBy?: readonly JobId[];
     }
   | {
       readonly kind: 'attempt_started';

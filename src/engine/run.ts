@@ -7,44 +7,19 @@ import type {
   Outcome,
   RunRecord,
   RunState,
+  Waited,
 } from '../model.ts';
+import { formatDuration } from '../schedule/duration.ts';
 import { argumentsOf, declaredOf } from '../schedule/params.ts';
 import { isStillWanted } from '../schedule/resume.ts';
 import { nextAttempt } from '../schedule/retry.ts';
-import type { Alarm, Ticket } from './alarm.ts';
+import type { Ticket } from './alarm.ts';
 import { isOrphan } from './orphan.ts';
-import type {
-  AttemptHandle,
-  AttemptReport,
-  AttemptSpec,
-  Clock,
-  EngineEvent,
-  Executor,
-  Recovery,
-  Store,
-} from './ports.ts';
+import type { Demand } from './pools.ts';
+import type { AttemptHandle, AttemptReport, AttemptSpec, Recovery } from './ports.ts';
+import type { RunSurroundings } from './run-surroundings.ts';
 
 const NONE: readonly never[] = [];
-
-/** What a run needs of the engine. */
-export interface RunSurroundings<Turn> {
-  readonly clock: Clock;
-  readonly alarm: Alarm;
-  readonly executor: Executor;
-  readonly store: Store;
-  readonly random: () => number;
-  /** Nothing new starts any more, not even another attempt. */
-  readonly closing: boolean;
-  emit(event: EngineEvent): void;
-  /** Hands a report to the run when the starts under way are done: nothing delays a start, no report re-enters one. */
-  reported(run: ActiveRun<Turn>, attempt: number, report: AttemptReport): void;
-  /** Records a state that the store did not take; the run goes on. */
-  storeFailed(error: unknown): void;
-  /** The run is over: its record is final. */
-  released(run: ActiveRun<Turn>): void;
-  /** While stopping: the run is left to the next daemon. */
-  left(): void;
-}
 
 /**
  * One run on its way: claimed, then attempt after attempt, until an outcome is final. The definition is the one it
@@ -53,7 +28,7 @@ export interface RunSurroundings<Turn> {
  *   start ─▶ #attempt ─▶ #underWay ─▶ #over ─┬▶ #finish
  *               ▲                       ▲    │
  *               ├────────── #retry ◀────┼────┘
- *            takeUp (of an earlier daemon's)
+ *     letIn (from its line)   takeUp (of an earlier daemon's)
  */
 export class ActiveRun<Turn = unknown> {
   /** What it was started for; the engine's business. */
@@ -63,8 +38,14 @@ export class ActiveRun<Turn = unknown> {
   readonly claim: RunRecord;
   /** Its place among all runs, kept by their list. */
   place = -1;
-  readonly #around: RunSurroundings<Turn>;
-  #state: RunState = 'claimed';
+  /** What it has taken of limits; the engine's business. */
+  holds: readonly Demand[] = NONE;
+  readonly #around: RunSurroundings<ActiveRun<Turn>>;
+  #state: RunState;
+  /** Its claim is recorded. */
+  #isClaimed = false;
+  /** While it waits and is not claimed: limits have let it in. */
+  #hasEntered = false;
   #attempts: readonly AttemptRecord[] = NONE;
   #ending: Pick<RunRecord, 'finishedAt' | 'outcome'> | undefined;
   #retryAt: Instant | undefined;
@@ -77,7 +58,7 @@ export class ActiveRun<Turn = unknown> {
   readonly #refusal: Outcome | undefined;
 
   constructor(
-    around: RunSurroundings<Turn>,
+    around: RunSurroundings<ActiveRun<Turn>>,
     run: { turn: Turn; definition: JobDefinition; claim: RunRecord; refusal?: Outcome | undefined },
   ) {
     this.#around = around;
@@ -85,6 +66,7 @@ export class ActiveRun<Turn = unknown> {
     this.definition = run.definition;
     this.claim = run.claim;
     this.#refusal = run.refusal;
+    this.#state = run.claim.state === 'waiting' ? 'waiting' : 'claimed';
   }
 
   get state(): RunState {
@@ -97,22 +79,41 @@ export class ActiveRun<Turn = unknown> {
     return this.#retryAt === undefined ? record : { ...record, retryAt: this.#retryAt };
   }
 
-  /** Begins the first attempt, unless it was cancelled meanwhile. Call once, after the slot's claim is recorded. */
+  /** Begins the first attempt, unless it was cancelled meanwhile or waits in line. Call once, after the slot's claim is recorded. */
   start(): void {
-    const isWanted = this.#cancelled === undefined && this.#refusal === undefined;
-    if (isWanted && !this.#around.closing) this.#attempt();
+    this.#isClaimed = true;
+    if (this.#cancelled !== undefined || this.#refusal !== undefined) return;
+    if (this.#state === 'claimed') {
+      if (!this.#around.closing) this.#attempt();
+    } else if (this.#hasEntered) void this.#attemptOnRecord();
+  }
+
+  /** Limits let it in, after it had to wait for them. */
+  letIn(): void {
+    if (this.#state !== 'waiting') return;
+    this.#hasEntered = true;
+    if (this.#isClaimed && this.#cancelled === undefined) void this.#attemptOnRecord();
+  }
+
+  /** It has waited for limits as long as it may. */
+  giveUp({ limit, since }: Waited): void {
+    if (this.#state !== 'waiting') return;
+    const waited = formatDuration(Math.max(this.#around.clock.now() - since, 0));
+    const message = `it waited ${waited} for a place in the pool ${limit}, as long as max_wait allows`;
+    this.#finish({ kind: 'not_started', message });
   }
 
   /** Ends a run that did not begin, since it is not to, was cancelled meanwhile or the daemon stops: after the starts of its tick. */
   settleClaim(): void {
-    if (this.#state !== 'claimed') return;
+    if (!this.#isPending) return;
     if (this.#refusal !== undefined) this.#finish(this.#refusal);
-    else this.#finish({ kind: 'cancelled', by: this.#cancelled ?? 'shutdown' });
+    else if (this.#cancelled !== undefined) this.#finish({ kind: 'cancelled', by: this.#cancelled });
+    else if (this.#state === 'claimed') this.#finish({ kind: 'cancelled', by: 'shutdown' });
   }
 
   /** Lets go of a slot that turned out to be claimed by another: this run never was. */
   withdraw(): void {
-    if (this.#state !== 'claimed') return;
+    if (!this.#isPending) return;
     this.#state = 'finished';
     this.#around.released(this);
   }
@@ -124,7 +125,9 @@ export class ActiveRun<Turn = unknown> {
   cancel(by: CancelledBy): void {
     this.#cancelled ??= by;
     if (this.#state === 'running') this.#handle?.stop({ kind: 'cancelled', by });
-    else if (this.#state === 'retrying') this.#finish({ kind: 'cancelled', by: this.#cancelled });
+    else if (this.#state === 'retrying' || (this.#state === 'waiting' && this.#isClaimed)) {
+      this.#finish({ kind: 'cancelled', by: this.#cancelled });
+    }
   }
 
   /** Like `cancel`, but a running attempt ends at once, by KILL. */
@@ -145,12 +148,25 @@ export class ActiveRun<Turn = unknown> {
   async takeUp({ state, attempts, retryAt }: RunRecord): Promise<void> {
     this.#state = state;
     this.#attempts = attempts;
+    this.#isClaimed = true;
+    if (state === 'waiting') return this.#rejoin();
     if (retryAt !== undefined) return this.#waitOn(retryAt);
     const { number, pid, startTime } = this.#attempts.at(-1) ?? { number: 1 };
     const recovery = await this.#around.executor.recover(this.#spec(number), { pid, startTime });
     this.#around.emit({ kind: 'run_recovered', run: this.record, found: recovery.kind });
     if (recovery.kind === 'never_begun') await this.#beginAfterAll();
     else this.#takeUpAttempt(number, recovery);
+  }
+
+  /** It never had its turn, so there is nothing to find out. */
+  #rejoin(): void {
+    this.#around.emit({ kind: 'run_recovered', run: this.record, found: 'waiting' });
+    if (isOrphan(this.definition))
+      this.#finish({ kind: 'not_started', message: 'its job left the job file' });
+  }
+
+  get #isPending(): boolean {
+    return this.#state === 'claimed' || this.#state === 'waiting';
   }
 
   #waitOn(retryAt: Instant): void {

@@ -42,8 +42,10 @@ function waitingShape({
   scheduledAt,
   reason,
   jobs = [],
+  limit,
+  heldBy = [],
 }: Extract<DaemonEvent, { kind: 'run_waiting' }>) {
-  return { jobId, scheduledAt: iso(scheduledAt), reason, jobs };
+  return { jobId, scheduledAt: iso(scheduledAt), reason, jobs, limit: limit ?? null, heldBy };
 }
 
 function ofOthers(event: Exclude<DaemonEvent, RunEvent>): object {

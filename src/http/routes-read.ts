@@ -9,6 +9,7 @@ import {
   jobDetailShape,
   jobShape,
   jobTimeShape,
+  poolShape,
   rowShape,
   runShape,
   statusShape,
@@ -86,6 +87,14 @@ export const readRoutes: readonly Route[] = [
     problems: ['unknown_job', 'history_unavailable'],
     handle: async ({ path: { id = '' }, query: { n } }, { operator }) =>
       json(jobDaysShape(valueOf(await operator.days(id, n)))),
+  }),
+  route({
+    method: 'GET',
+    path: '/api/v1/pools',
+    scope: 'read',
+    summary: "Limits that runs share, and who has them: pools, then the daemon's own bounds (_runs and such)",
+    answers: { 200: { about: 'The limits', schema: 'Pools' } },
+    handle: (_, { operator }) => json({ pools: operator.pools().map(poolShape) }),
   }),
   route({
     method: 'GET',

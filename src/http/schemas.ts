@@ -35,6 +35,8 @@ const outcome: Schema = {
   required: ['kind'],
 };
 
+const waited = all({ limit: string, since: time, heldBy: list(string) });
+
 const job = {
   id: string,
   description: orNull(string),
@@ -53,6 +55,8 @@ const job = {
   source: orNull(all({ file: string, line: whole })),
   active: list(ref('Run')),
   waiting: whole,
+  waitsFor: orNull(waited),
+  pool: orNull(string),
   lastRun: orNull(ref('Run')),
   recent: list(one(...KINDS, 'active')),
   recentDurationsMs: list(orNull(whole)),
@@ -98,6 +102,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
       maxInstances: whole,
       onShutdown: one('wait', 'terminate', 'leave'),
       priority: whole,
+      pool: orNull(all({ name: string, slots: whole, maxWaitMs: orNull(whole) })),
       output: all({ maxSize: whole, keep: whole }),
     }),
   }),
@@ -113,6 +118,15 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
         cancelled: whole,
         active: whole,
         skipped: orNull(whole),
+  Pools: all({
+    pools: list(
+      all({
+        name: string,
+        slots: whole,
+        used: whole,
+        waiting: whole,
+        holders: list(all({ run: string, jobId: string, since: time, slots: whole })),
+        next: orNull(all({ jobId: string, since: time })),
       }),
     ),
   }),
@@ -138,8 +152,10 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     finishedAt: orNull(time),
     durationMs: orNull(whole),
     cause: one('schedule', 'catch_up', 'manual', 'retry', 'dependency'),
-    state: one('claimed', 'running', 'retrying', 'finished'),
+    state: one('claimed', 'waiting', 'running', 'retrying', 'finished'),
     retryAt: orNull(time),
+    pool: orNull(all({ name: string, slots: whole })),
+    waited: orNull(waited),
     outcome: orNull(outcome),
     attempts: list(
       all({
@@ -160,6 +176,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     count: orNull(whole),
     state: one('skipped'),
     reason: one(...SKIPS),
+    detail: orNull(string),
     at: time,
     decidedAt: time,
     startedAt: none,

@@ -19,10 +19,13 @@ import type {
   Json,
   Outcome,
   Pause,
+  PoolUse,
   RunRecord,
   SkipRecord,
   Task,
+  Waited,
 } from '../model.ts';
+import type { PoolView } from '../pool.ts';
 import { paramsSchema } from '../schedule/params.ts';
 import { lengthOf } from '../schedule/run-length.ts';
 
@@ -36,6 +39,7 @@ export function isoOrNull(instant: Instant | undefined): string | null {
 
 export function runShape(run: RunRecord): object {
   const { id, jobId, scheduledAt, cause, claimedAt, state, attempts, retryAt, finishedAt, outcome } = run;
+  const { pool, waited } = run;
   return {
     id,
     jobId,
@@ -47,8 +51,27 @@ export function runShape(run: RunRecord): object {
     cause,
     state,
     retryAt: isoOrNull(retryAt),
+    pool: pool ?? null,
+    waited: waitedShape(waited),
     outcome: outcomeShape(outcome),
     attempts: attempts.map(attemptShape),
+  };
+}
+
+export function waitedShape(waited: Waited | undefined): object | null {
+  return waited === undefined ? null : { ...waited, since: iso(waited.since) };
+}
+
+export function poolShape({ holders, next, ...pool }: PoolView): object {
+  return {
+    ...pool,
+    holders: holders.map(({ id, jobId, claimedAt, slots }) => ({
+      run: id,
+      jobId,
+      since: iso(claimedAt),
+      slots,
+    })),
+    next: next === undefined ? null : { jobId: next.jobId, since: iso(next.since) },
   };
 }
 
@@ -71,7 +94,7 @@ export function outcomeShape(outcome: Outcome | undefined): object | null {
 }
 
 /** With the fields of a run, which it has none of: both stand in one list. */
-export function skipShape({ jobId, scheduledAt, through, count, reason, at }: SkipRecord): object {
+export function skipShape({ jobId, scheduledAt, through, count, reason, detail, at }: SkipRecord): object {
   return {
     id: null,
     jobId,
@@ -80,6 +103,7 @@ export function skipShape({ jobId, scheduledAt, through, count, reason, at }: Sk
     count: count ?? null,
     state: 'skipped',
     reason,
+    detail: detail ?? null,
     at: iso(at),
     decidedAt: iso(at),
     startedAt: null,
@@ -115,6 +139,8 @@ export function jobShape(job: JobView): object {
     source: job.origin === 'added' ? null : { file: source.file, line: source.line },
     active: job.active.map(runShape),
     waiting: job.waiting,
+    waitsFor: waitedShape(job.waitsFor),
+    pool: job.definition.policy.pool?.name ?? null,
     lastRun: last === undefined ? null : runShape(last),
     recent: job.recent,
     recentDurationsMs: job.recentDurations.map(milliseconds),
@@ -144,9 +170,15 @@ export function jobDetailShape(job: JobView): object {
       maxInstances: policy.maxInstances,
       onShutdown: policy.onShutdown,
       priority: policy.priority,
+      pool: poolUseShape(policy.pool),
       output: { maxSize: output.maxSize, keep: output.keep },
     },
   };
+}
+
+function poolUseShape(pool: PoolUse | undefined): object | null {
+  if (pool === undefined) return null;
+  return { name: pool.name, slots: pool.slots, maxWaitMs: milliseconds(pool.maxWait) };
 }
 
 function taskShape(task: Task): object {

@@ -1,7 +1,7 @@
 /** A message in words, as every way of telling has it. Nothing in them can end a line, a header or a code block of ours. */
 import type { Lateness, NoticeMessage } from '../message.ts';
 import type { Digest } from './digest.ts';
-import type { Duration, Expectation, Instant, Outcome, RunRecord, SkipReason } from '../model.ts';
+import type { Duration, Expectation, Instant, Outcome, RunRecord, SkipRecord } from '../model.ts';
 
 /** How things are told to people; the log has the words, so that a message reads as it does. */
 export interface Words {
@@ -9,7 +9,7 @@ export interface Words {
   readonly printable: (text: string) => string;
   readonly elapsed: (duration: Duration) => string;
   readonly outcome: (outcome: Outcome) => string;
-  readonly skip: (reason: SkipReason) => string;
+  readonly skip: (skip: SkipRecord) => string;
   /** With date and offset. */
   readonly time: (instant: Instant, timezone: string) => string;
 }
@@ -186,7 +186,7 @@ function factsOf(message: NoticeMessage, { words, host }: LetterOptions): [strin
   if (run !== undefined) facts.push(...runFacts(run, words, time));
   if (skip !== undefined) {
     const through = skip.through === skip.scheduledAt ? '' : ` to ${time(skip.through)}`;
-    facts.push(['Slot', `${time(skip.scheduledAt)}${through}`], ['Why', words.skip(skip.reason)]);
+    facts.push(['Slot', `${time(skip.scheduledAt)}${through}`], ['Why', words.skip(skip)]);
   }
   if (late !== undefined)
     facts.push(

@@ -10,6 +10,7 @@ import type {
   SkipReason,
   SkipRecord,
 } from '../model.ts';
+import { heldInWords, limitInWords } from './limits.ts';
 import { elapsed, outcomeInWords } from './text.ts';
 
 /** The severities of syslog that tsched uses. */
@@ -30,8 +31,10 @@ export interface LogLine {
 }
 
 /** Why a slot did not become a run, to stand after a colon. */
-export function skipInWords(reason: SkipReason): string {
-  return skipWords[reason];
+export function skipInWords({ reason, detail }: Pick<SkipRecord, 'reason' | 'detail'>): string {
+  if (detail === undefined) return skipWords[reason];
+  if (reason === 'limit') return `it waited for ${limitInWords(detail)} as long as max_wait allows`;
+  return `${skipWords[reason]}, while it waited for ${limitInWords(detail)}`;
 }
 
 const skipWords: Record<SkipReason, string> = {
@@ -50,7 +53,7 @@ const recoveredWords = {
   running: 'still running, taken over',
   ended: 'it has ended meanwhile',
   never_begun: 'it had not begun yet',
-  waiting: 'it waits for its next attempt',
+  waiting: 'it waits for its turn, or its next attempt',
 } as const;
 
 /** How a line tells time. */
@@ -106,17 +109,8 @@ export function eventLine(event: EngineEvent, telling: Telling): LogLine {
     case 'message_dropped':
       return deliveryLine(event);
     case 'run_waiting':
-      return line('info', `waits for ${waitedFor(event)}`, {
-        event: event.kind,
-        job: event.jobId,
-        slot: iso(event.scheduledAt),
-      });
+      return waits(event);
   }
-}
-
-function waitedFor({ reason, jobs = [] }: Extract<EngineEvent, { kind: 'run_waiting' }>): string {
-  if (reason === 'dependency') return `${jobs.join(', ')} to succeed`;
-  return reason === 'overlap' ? 'the run before it' : 'a free place';
 }
 
 function degraded({ kind, message, hint }: Extract<EngineEvent, { kind: 'store_degraded' }>): LogLine {
@@ -139,6 +133,26 @@ function healed({ kind, caughtUp, dropped }: Extract<EngineEvent, { kind: 'store
       dropped,
     },
   );
+}
+
+function waits({
+  kind,
+  jobId,
+  scheduledAt,
+  ...event
+}: Extract<EngineEvent, { kind: 'run_waiting' }>): LogLine {
+  const fields = {
+    event: kind,
+    job: jobId,
+    slot: iso(scheduledAt),
+    limit: event.limit,
+    heldBy: event.heldBy,
+  };
+  if (event.reason === 'dependency') {
+    return line('info', `waits for ${(event.jobs ?? []).join(', ')} to succeed`, fields);
+  }
+  if (event.limit === undefined) return line('info', 'waits for the run before it', fields);
+  return line('info', `waits for ${limitInWords(event.limit)}${heldInWords(event.heldBy)}`, fields);
 }
 
 type DeliveryEvent = Extract<
@@ -257,17 +271,14 @@ function skipped(skip: SkipRecord, { time }: Telling): LogLine {
   const which = many
     ? `${skip.count ?? 'many'} slots from ${time(skip.scheduledAt)} to ${time(skip.through)}`
     : `the slot of ${time(skip.scheduledAt)}`;
-  return line(
-    skip.reason === 'excluded' ? 'info' : 'warning',
-    `skipped ${which}: ${skipWords[skip.reason]}`,
-    {
-      event: 'slots_skipped',
-      job: skip.jobId,
-      slot: iso(skip.scheduledAt),
-      ...(many ? { through: iso(skip.through), count: skip.count ?? null } : {}),
-      reason: skip.reason,
-    },
-  );
+  return line(skip.reason === 'excluded' ? 'info' : 'warning', `skipped ${which}: ${skipInWords(skip)}`, {
+    event: 'slots_skipped',
+    job: skip.jobId,
+    slot: iso(skip.scheduledAt),
+    ...(many ? { through: iso(skip.through), count: skip.count ?? null } : {}),
+    reason: skip.reason,
+    ...(skip.detail === undefined ? {} : { limit: skip.detail }),
+  });
 }
 
 function retrying(

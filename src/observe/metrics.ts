@@ -16,7 +16,7 @@ export interface Metrics {
 }
 
 export interface MetricsOptions {
-  readonly operator: Pick<Operator, 'standing' | 'figures'>;
+  readonly operator: Pick<Operator, 'standing' | 'figures' | 'pools'>;
   readonly clock: Clock;
 }
 
@@ -105,6 +105,11 @@ class Figures implements Metrics {
   );
   readonly #running = this.#gauge('tsched_runs_running', 'Runs that are not over', ['job']);
   readonly #queued = this.#gauge('tsched_runs_queued', 'Slots that wait for their turn', ['job']);
+  readonly #pools = {
+    slots: this.#gauge('tsched_pool_slots', 'Slots of a limit that runs share', ['pool']),
+    used: this.#gauge('tsched_pool_used', 'Slots of it that runs have', ['pool']),
+    waiting: this.#gauge('tsched_pool_waiting', 'Slots and runs by hand in its line', ['pool']),
+  };
   readonly #jobs = this.#gauge('tsched_jobs', 'Jobs by their state', ['state']);
   readonly #reloads = this.#counter('tsched_config_reloads_total', 'Readings of the job file', ['result']);
   readonly #build = this.#gauge('tsched_build_info', 'Always 1', ['version', 'node']);
@@ -218,8 +223,20 @@ class Figures implements Metrics {
     const { rss, heapUsed } = process.memoryUsage();
     plain.memory.set(rss);
     plain.heap.set(heapUsed);
+    this.#collectPools();
     this.#reloads.reset();
     for (const [result, count] of Object.entries(reloads)) this.#reloads.inc({ result }, count);
+  }
+
+  #collectPools(): void {
+    const { slots, used, waiting } = this.#pools;
+    for (const gauge of [slots, used, waiting]) gauge.reset();
+    for (const pool of this.#options.operator.pools()) {
+      const label = { pool: pool.name };
+      slots.set(label, pool.slots);
+      used.set(label, pool.used);
+      waiting.set(label, pool.waiting);
+    }
   }
 
   #collectJobs(): void {

@@ -23,7 +23,7 @@ interface Seen {
 }
 
 export function viewOf(job: JobStatus, wording: Wording, { known, fresh, isAdded }: Seen): JobView {
-  const { definition, nextSlot, pause, fault, active, waiting } = job;
+  const { definition, nextSlot, pause, fault, active, waiting, waitsFor } = job;
   const last = newest(known?.last, active);
   return {
     definition,
@@ -36,6 +36,7 @@ export function viewOf(job: JobStatus, wording: Wording, { known, fresh, isAdded
     fault,
     active,
     waiting,
+    waitsFor,
     last: last === undefined ? undefined : fresh(last),
     recent: known?.outcomes ?? [],
     recentDurations: known?.durations ?? [],

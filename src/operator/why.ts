@@ -20,7 +20,7 @@ interface Asked {
 
 /** Without `at`: of the newest slot that has come, or that there is a row of. */
 export async function whyOf(
-  { definition, pause }: JobStatus,
+  { definition, pause, waitsFor }: JobStatus,
   at: Instant | undefined,
   { runs, clock, wording, daemon }: Asked,
 ): Promise<Answer<SlotAnswer>> {
@@ -32,7 +32,7 @@ export async function whyOf(
   const past = slot.value === undefined ? done(undefined) : await pastOf(id, slot.value, runs);
   if (!past.ok) return past;
   const place = past.value?.place;
-  const known = { id, job: definition, schedule, place, pause, daemon: daemon.info };
+  const known = { id, job: definition, schedule, place, pause, daemon: daemon.info, waitsFor };
   return done(wording.why({ known, slot: slot.value, past: past.value }, clock.now()));
 }
 

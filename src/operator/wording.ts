@@ -1,5 +1,5 @@
 import type { Answer, Explanation, ExplainQuestion, SlotAnswer } from '../engine/ports-operator.ts';
-import type { Instant, JobDefinition, JobId, Pause, Place, Schedule } from '../model.ts';
+import type { Instant, JobDefinition, JobId, Pause, Place, Schedule, Waited } from '../model.ts';
 import type { DaemonInfo } from '../store/daemon-file.ts';
 import type { SlotPast } from '../store/history.ts';
 
@@ -12,6 +12,8 @@ export interface KnownJob {
   readonly place: Place | undefined;
   readonly pause: Pause | undefined;
   readonly daemon: DaemonInfo | 'unknown' | undefined;
+  /** What a slot of it that waits, waits for. */
+  readonly waitsFor?: Waited | undefined;
 }
 
 export interface WhyQuestion {

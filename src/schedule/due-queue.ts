@@ -12,7 +12,12 @@ export class DueQueue<T> {
 
   /** Adds an item due at `at` (any unit, as long as the whole queue uses one). The ticket removes it again. */
   push(at: number, item: T, priority = 0): Due<T> {
-    const due: Due<T> = { at, item, priority, order: this.#inserted++, position: this.#heap.length };
+    return this.insert({ at, priority, order: this.#inserted++ }, item);
+  }
+
+  /** As `push`, for items that stand in several queues in the same order: a queue is filled by one of the two only. */
+  insert({ at, priority, order }: Rank, item: T): Due<T> {
+    const due: Due<T> = { at, item, priority, order, position: this.#heap.length };
     this.#heap.push(due);
     this.#rise(due);
     return due;
@@ -21,6 +26,10 @@ export class DueQueue<T> {
   /** When the first item falls due; undefined when there is none. */
   nextAt(): number | undefined {
     return this.#heap[0]?.at;
+  }
+
+  get first(): Due<T> | undefined {
+    return this.#heap[0];
   }
 
   /** Takes the first item if it is due at `now`. */
@@ -78,17 +87,22 @@ export class DueQueue<T> {
   }
 }
 
-/** A ticket for an item in a DueQueue. */
-export interface Due<T> {
+/** What decides who is first. */
+export interface Rank {
   readonly at: number;
-  readonly item: T;
   readonly priority: number;
   readonly order: number;
+}
+
+/** A ticket for an item in a DueQueue. */
+export interface Due<T> extends Rank {
+  readonly item: T;
   /** Index in the heap, -1 once removed; kept by the queue. */
   position: number;
 }
 
-function isBefore<T>(a: Due<T>, b: Due<T>): boolean {
+/** The order of the queue. */
+export function isBefore(a: Rank, b: Rank): boolean {
   if (a.at !== b.at) return a.at < b.at;
   if (a.priority !== b.priority) return a.priority > b.priority;
   return a.order < b.order;

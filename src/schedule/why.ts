@@ -100,7 +100,9 @@ export function whySlot(facts: SlotFacts): SlotVerdict {
 
 function ofRun({ attempts, scheduledAt, cause, state }: RunRecord, jitter: Duration): SlotVerdict {
   const [first] = attempts;
-  if (first === undefined) return { reason: state === 'finished' ? 'not_begun' : 'starting' };
+  if (first === undefined) {
+    return { reason: state === 'finished' ? 'not_begun' : state === 'waiting' ? 'waiting' : 'starting' };
+  }
   if (first.duration === undefined && first.outcome !== undefined) return { reason: 'not_begun' };
   const late = Math.max(0, first.startedAt - scheduledAt - jitter);
   if (cause === 'catch_up') return { reason: 'caught_up', late };

@@ -125,6 +125,8 @@ describe('tsched history', () => {
       durationMs: 1500,
       cause: 'schedule',
       state: 'finished',
+      pool: null,
+      waited: null,
       outcome: { kind: 'succeeded', exitCode: 0 },
       outputBytes: 4100,
       attempts: [

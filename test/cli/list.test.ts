@@ -107,6 +107,8 @@ describe('tsched list', () => {
       state: 'scheduled',
       enabled: true,
       task: 'run',
+      pool: null,
+      waitsFor: null,
       tags: ['db'],
       params: null,
       origin: 'file',

@@ -54,7 +54,8 @@ describe('the JSON schema', () => {
       ? 'calendars: { workdays: { weekdays: mon-fri }, holidays: { weekdays: sat }, weekend: { weekdays: sun } }\n'
       : '';
     const others = ['extract', 'check'].map((id) => `  ${id}: { every: 1h, run: x }\n`).join('');
-    const text = `${calendars}${notifiers}jobs:\n${others}  j:\n${trigger}${task}    ${key}: ${optional}\n`;
+    const settings = `${calendars}${notifiers}${key === 'pool' ? 'pools: { database: 2 }\n' : ''}`;
+    const text = `${settings}jobs:\n${others}  j:\n${trigger}${task}    ${key}: ${optional}\n`;
     const verdict = await verdicts(text);
     expect(verdict, verdict.said).toMatchObject({ schema: true, load: true });
   });
@@ -92,7 +93,7 @@ describe('the JSON schema', () => {
     'jobs: []\n',
     'jobs: { "a b": {} }\n',
     'timezone: 5\njobs: {}\n',
-    'pools: {}\njobs: {}\n',
+    'needs: {}\njobs: {}\n',
     'notifiers: { ops: { webhook: x } }\njobs: {}\n',
     'notifiers: { none: { mail: a@b } }\njobs: {}\n',
     'notifiers: { ops: { mail: { to: nobody } } }\njobs: {}\n',

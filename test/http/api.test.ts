@@ -71,6 +71,8 @@ async function over(id: string): Promise<Body> {
 
 describe('questions', () => {
   it('tells how the daemon is', async () => {
+    const { body: limits } = await promised('/api/v1/pools');
+    expect(limits.pools).toMatchObject([{ name: '_runs', slots: 100, holders: [], next: null }]);
     const { body } = await promised('/api/v1/status');
     expect(body).toMatchObject({
       pid: daemon.pid,

@@ -55,7 +55,14 @@ const events: readonly EngineEvent[] = [
   { kind: 'jobs_applied', added: ['a', 'b'], changed: [], removed: ['c'], unchanged: 4 },
   { kind: 'clock_stepped', by: -7_200_000, at },
   { kind: 'run_claimed', run, late: 3000 },
-  { kind: 'run_waiting', jobId: 'backup', scheduledAt: at, reason: 'limit' },
+  {
+    kind: 'run_waiting',
+    jobId: 'backup',
+    scheduledAt: at,
+    reason: 'limit',
+    limit: 'database',
+    heldBy: ['report'],
+  },
   { kind: 'attempt_started', run, attempt: 1, pid: 812 },
   { kind: 'attempt_ended', run, attempt: 1, outcome: failed, duration: 1500 },
   { kind: 'retry_scheduled', run: tried, attempt: 3, at: at + 15_120 },
@@ -92,7 +99,7 @@ describe('the log', () => {
       2026-10-25 02:30:05.120 INFO  jobs: 2 added (a, b), 1 removed (c), 4 unchanged
       2026-10-25 02:30:05.120 WARN  the clock stepped back by 2h00m
       2026-10-25 02:30:05.120 DEBUG backup: due (catch_up), 3s late
-      2026-10-25 02:30:05.120 INFO  backup: waits for a free place
+      2026-10-25 02:30:05.120 INFO  backup: waits for the pool database, held by report
       2026-10-25 02:30:05.120 INFO  backup: started (pid 812, catching up)
       2026-10-25 02:30:05.120 DEBUG backup: attempt 1 failed with exit code 3 after 1.5s
       2026-10-25 02:30:05.120 WARN  backup: failed with exit code 3 after 2.5s; attempt 3 in 10s

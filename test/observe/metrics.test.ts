@@ -47,7 +47,7 @@ function finished(jobId: string): {
 
 async function afterOneRunEach(jobs: number) {
   const ids = Array.from({ length: jobs }, (_, n) => `j${n}`);
-  const operator = { figures: () => figures, standing: () => ids.map(standing) };
+  const operator = { figures: () => figures, standing: () => ids.map(standing), pools: () => [] };
   const metrics = createMetrics({ operator, clock: systemClock });
   for (const id of ids) metrics.observe(finished(id));
   const begun = performance.now();

@@ -78,6 +78,22 @@ export function conformance(name: string, { open, again }: Driver): void {
       await store.close();
     });
 
+    it('keeps what a run held and waited for, and what a skipped slot waited for', async () => {
+      const store = await open();
+      const pool = { name: 'database', slots: 2 };
+      const waited = { limit: 'database', since: 90, heldBy: ['b', 'c'] };
+      await store.claim(
+        [runOf('1', 100, { pool, waited, state: 'waiting' })],
+        [skipOf(200, { detail: 'database' })],
+      );
+      const next = await again(store);
+      expect(await next.unfinished()).toEqual([runOf('1', 100, { pool, waited, state: 'waiting' })]);
+      expect(await next.history({ jobId: 'a' })).toContainEqual({
+        skip: skipOf(200, { detail: 'database' }),
+      });
+      await next.close();
+    });
+
     it('keeps the newest state of a run, and the newest slot that succeeded', async () => {
       const store = await open();
       await store.claim([runOf('1', 100), runOf('2', 200), runOf('3', 300)], []);

@@ -69,6 +69,7 @@ export function openToRead(path: string): DatabaseSync {
     db = new DatabaseSync(path, { timeout: BUSY, readOnly: true });
     refuseNewer(path, db);
     if (schemaVersion(db) === 0) throw absent;
+    refuseOlder(path, db);
     return db;
   } catch (error) {
     db?.close();
@@ -84,13 +85,8 @@ export function openBeside(path: string): DatabaseSync {
   openToRead(path).close();
   const db = new DatabaseSync(path, { timeout: PATIENT, enableForeignKeyConstraints: false });
   try {
-    const version = schemaVersion(db);
-    if (version === SCHEMA_VERSION) return db;
-    throw new DatabaseRefused(
-      'older',
-      `${path} was written by an older tsched: its tables are version ${version}, this one writes ${SCHEMA_VERSION}`,
-      'start a daemon of this version once: tsched start',
-    );
+    refuseOlder(path, db);
+    return db;
   } catch (error) {
     db.close();
     throw explained(path, error);
@@ -152,6 +148,17 @@ function refuseNewer(path: string, db: DatabaseSync): void {
     'newer',
     `${path} was written by a newer tsched: its tables are version ${version}, this one knows up to ${SCHEMA_VERSION}`,
     'install that tsched again, or name another directory with --state-dir',
+  );
+}
+
+/** Only a daemon brings the tables up to date, when it starts. */
+function refuseOlder(path: string, db: DatabaseSync): void {
+  const version = schemaVersion(db);
+  if (version === SCHEMA_VERSION) return;
+  throw new DatabaseRefused(
+    'older',
+    `${path} was written by an older tsched: its tables are version ${version}, this one writes ${SCHEMA_VERSION}`,
+    'start a daemon of this version once, or restart the one that runs: tsched start',
   );
 }
 

@@ -135,7 +135,7 @@ export class Recorder {
 
   #insert(run: RunRecord, job: number, manual: number): boolean {
     const { id, scheduledAt, cause, claimedAt } = run;
-    const documents = [run.with, run.upstream].map((each) =>
+    const documents = [run.with, run.upstream, run.pool, run.waited].map((each) =>
       each === undefined ? null : JSON.stringify(each),
     );
     const fixed = [id, job, scheduledAt, manual, cause, claimedAt, ...documents];
@@ -147,9 +147,9 @@ export class Recorder {
     if (this.#run(UPDATE, ...changing(run), run.id) === 0) this.#claim(run);
   }
 
-  #skip({ jobId, scheduledAt, through, count, reason, at }: SkipRecord): void {
+  #skip({ jobId, scheduledAt, through, count, reason, detail, at }: SkipRecord): void {
     const job = this.#job(jobId);
-    this.#run(SKIP, job, scheduledAt, through, count ?? null, reason, at);
+    this.#run(SKIP, job, scheduledAt, through, count ?? null, reason, at, detail ?? null);
   }
 
   #place(id: JobId, { schedule, from }: Place): void {
@@ -182,8 +182,8 @@ export class Recorder {
 }
 
 const INSERT = `INSERT OR IGNORE INTO runs
-  (id, job, scheduled_at, manual, cause, claimed_at, arguments, upstream, state, attempts, retry_at, finished_at, outcome)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+  (id, job, scheduled_at, manual, cause, claimed_at, arguments, upstream, pool, waited, state, attempts, retry_at, finished_at, outcome)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 const UPDATE =
   'UPDATE runs SET state = ?, attempts = ?, retry_at = ?, finished_at = ?, outcome = ? WHERE id = ?';
 /** Forward only, and nothing is written where nothing moves. NULL says nothing; a job without a place does not get one. */
@@ -191,8 +191,8 @@ const ADVANCE = `UPDATE jobs
   SET decided_to = CASE WHEN decided_to < ?1 THEN ?1 ELSE decided_to END,
       last_success = CASE WHEN coalesce(last_success < ?2, ?2 IS NOT NULL) THEN ?2 ELSE last_success END
   WHERE number = ?3 AND (decided_to < ?1 OR coalesce(last_success < ?2, ?2 IS NOT NULL))`;
-const SKIP = `INSERT INTO skips (job, scheduled_at, through, count, reason, at)
-  SELECT ?1, ?2, ?3, ?4, ?5, ?6
+const SKIP = `INSERT INTO skips (job, scheduled_at, through, count, reason, at, detail)
+  SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7
   WHERE NOT EXISTS (SELECT 1 FROM skips WHERE job = ?1 AND scheduled_at = ?2 AND through = ?3 AND reason = ?5 AND at = ?6)`;
 const PAUSE = 'INSERT OR REPLACE INTO pauses (job_id, since, until, reason) VALUES (?, ?, ?, ?)';
 const REQUEST = 'INSERT OR REPLACE INTO requests (key, what, run, at) VALUES (?, ?, ?, ?)';

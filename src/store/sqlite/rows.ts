@@ -12,18 +12,19 @@ import type {
   SkipReason,
   SkipRecord,
   Upstream,
+  Waited,
 } from '../../model.ts';
 
 export type Row = Readonly<Record<string, SQLOutputValue>>;
 
 /** What `runOf` needs of a run, where `j` is its job. */
 export const RUN_COLUMNS =
-  'r.id, j.id AS job_id, r.scheduled_at, r.cause, r.arguments, r.upstream, r.claimed_at, r.state, r.attempts, r.retry_at, r.finished_at, r.outcome';
+  'r.id, j.id AS job_id, r.scheduled_at, r.cause, r.arguments, r.upstream, r.pool, r.waited, r.claimed_at, r.state, r.attempts, r.retry_at, r.finished_at, r.outcome';
 
-export const SKIP_COLUMNS = 'j.id AS job_id, s.scheduled_at, s.through, s.count, s.reason, s.at';
+export const SKIP_COLUMNS = 'j.id AS job_id, s.scheduled_at, s.through, s.count, s.reason, s.detail, s.at';
 
 export function runOf(row: Row): RunRecord {
-  const { arguments: given, upstream, retry_at, finished_at, outcome } = row;
+  const { arguments: given, upstream, pool, waited, retry_at, finished_at, outcome } = row;
   return {
     id: row['id'] as string,
     jobId: row['job_id'] as string,
@@ -31,6 +32,8 @@ export function runOf(row: Row): RunRecord {
     cause: row['cause'] as Cause,
     ...(given === null ? {} : { with: JSON.parse(given as string) as Arguments }),
     ...(upstream === null ? {} : { upstream: JSON.parse(upstream as string) as readonly Upstream[] }),
+    ...(pool === null ? {} : { pool: JSON.parse(pool as string) as NonNullable<RunRecord['pool']> }),
+    ...(waited === null ? {} : { waited: JSON.parse(waited as string) as Waited }),
     claimedAt: row['claimed_at'] as number,
     state: row['state'] as RunState,
     attempts: JSON.parse(row['attempts'] as string) as readonly AttemptRecord[],
@@ -52,13 +55,14 @@ export function changing({ state, attempts, retryAt, finishedAt, outcome }: RunR
 }
 
 export function skipOf(row: Row): SkipRecord {
-  const { count } = row;
+  const { count, detail } = row;
   return {
     jobId: row['job_id'] as string,
     scheduledAt: row['scheduled_at'] as number,
     through: row['through'] as number,
     ...(count === null ? {} : { count: count as number }),
     reason: row['reason'] as SkipReason,
+    ...(detail === null ? {} : { detail: detail as string }),
     at: row['at'] as number,
   };
 }

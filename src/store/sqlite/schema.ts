@@ -8,7 +8,8 @@ export const APPLICATION_ID = 0x74_73_63_68;
  * One step each, never changed once released. Instants are epoch milliseconds.
  *
  * jobs      `decided_to`: every slot up to there is decided; `schedule`: of which schedule, NULL while the job is not loaded
- * runs      a row for each run, which is a document that only grows: `attempts`, `outcome`, `arguments` and `upstream` are JSON, as model.ts has them.
+ * runs      a row for each run, which is a document that only grows: `attempts`, `outcome`, `arguments`, `upstream`, `pool` and `waited` are JSON,
+ *           as model.ts has them.
  *           UNIQUE is the claim: one run for (job, scheduled_at). `manual` is 0 for slots, and counts runs by hand of one instant.
  *           Rows are too long for WITHOUT ROWID: they would stand in the tree's inner pages too, and the key of every index be the id
  * joins     what is known of slots of jobs that follow others, JSON documents, as join.ts has them
@@ -91,6 +92,11 @@ const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (job_id, scheduled_at)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  ALTER TABLE runs ADD COLUMN pool TEXT;
+  ALTER TABLE runs ADD COLUMN waited TEXT;
+  ALTER TABLE skips ADD COLUMN detail TEXT;
+  `,
 ];
 
 /** Of the tables this tsched writes. */
@@ -100,14 +106,14 @@ export function schemaVersion(db: DatabaseSync): number {
   return Number(db.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0);
 }
 
-/** Brings the tables up to date, all of it or nothing. */
-export function migrate(db: DatabaseSync): void {
-  if (schemaVersion(db) === SCHEMA_VERSION) return;
+/** Brings the tables up to date, or up to an older `version`; all of it or nothing. */
+export function migrate(db: DatabaseSync, version = SCHEMA_VERSION): void {
+  if (schemaVersion(db) === version) return;
   db.exec('BEGIN IMMEDIATE');
   try {
     // Another process may have done it while this one waited for its turn.
-    for (const step of MIGRATIONS.slice(schemaVersion(db))) db.exec(step);
-    db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`);
+    for (const step of MIGRATIONS.slice(schemaVersion(db), version)) db.exec(step);
+    db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${version}; COMMIT`);
   } catch (error) {
     if (db.isTransaction) db.exec('ROLLBACK');
     throw error;

@@ -1,0 +1,185 @@
+/** Limits that jobs share, held against what the jobs themselves wrote down. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { infoOf } from '../http/support.ts';
+import { tsched } from '../cli/tsched.ts';
+import { directory, startDaemon, until, type Daemon } from '../support/daemon.ts';
+import { historyOf } from '../support/history.ts';
+
+interface Stint {
+  readonly job: string;
+  readonly begin: number;
+  end: number | undefined;
+}
+
+/** What each run wrote: its job, and when it began and ended, by one clock. */
+function stints(where: string): Stint[] {
+  const found = new Map<string, Stint>();
+  let text: string;
+  try {
+    text = readFileSync(join(where, 'ledger'), 'utf8');
+  } catch {
+    return [];
+  }
+  for (const line of text.trim().split('\n')) {
+    const [what, job = '', run = '', at = ''] = line.split(' ');
+    const known = found.get(run);
+    if (what === 'begin') {
+      if (known !== undefined) throw new Error(`${job} begins twice as run ${run}`);
+      found.set(run, { job, begin: Number(at), end: undefined });
+    } else if (known !== undefined) known.end = Number(at);
+  }
+  return [...found.values()];
+}
+
+/** The most that ran at once. */
+function mostAtOnce(all: readonly Stint[]): number {
+  const steps = all
+    .flatMap(({ begin, end = Number.POSITIVE_INFINITY }) => [
+      { at: begin, by: 1 },
+      { at: end, by: -1 },
+    ])
+    .sort((a, b) => a.at - b.at || a.by - b.by);
+  let now = 0;
+  return Math.max(0, ...steps.map(({ by }) => (now += by)));
+}
+
+/** Writes down when it begins and ends, in nanoseconds of the clock that all share. */
+const TASK =
+  'echo "begin $TSCHED_JOB_ID $TSCHED_RUN_ID $(date +%s%N)" >>ledger; sleep "$LENGTH"; echo "end $TSCHED_JOB_ID $TSCHED_RUN_ID $(date +%s%N)" >>ledger';
+
+function fileOf(jobs: object, pools: object): string {
+  return JSON.stringify({ env: { LENGTH: '0.2' }, pools, jobs });
+}
+
+async function kill(daemon: Daemon): Promise<void> {
+  daemon.signal('SIGKILL');
+  await daemon.exited;
+}
+
+function said(daemon: Daemon, ...args: string[]): string {
+  const { out, err } = tsched(args, {
+    cwd: daemon.directory,
+    env: { TSCHED_STATE_DIR: daemon.stateDirectory, TSCHED_FILE: daemon.file },
+  });
+  return `${out}${err}`;
+}
+
+describe('two hundred jobs in a pool of three', () => {
+  it('never run more than three at once, each once, the better ones first, though the daemon is killed', async () => {
+    const where = directory();
+    const at = new Date(Math.ceil(Date.now() / 1000) * 1000 + 3000).toISOString();
+    const jobs = Object.fromEntries(
+      Array.from({ length: 200 }, (_, n) => [
+        `j${n}`,
+        { at, run: TASK, pool: 'database', priority: n % 4, on_shutdown: 'leave' },
+      ]),
+    );
+    const options = { directory: where, patience: 90_000 };
+    let daemon = await startDaemon({ ...options, jobs: fileOf(jobs, { database: 3 }) }).ready();
+    for (const reached of [20, 60, 110]) {
+      await daemon.until(`${reached} runs`, () => stints(where).length >= reached);
+      await kill(daemon);
+      daemon = await startDaemon(options).ready();
+    }
+    await daemon.until(
+      'the end of all',
+      () => stints(where).filter(({ end }) => end !== undefined).length >= 200,
+    );
+    const all = stints(where);
+    expect(new Set(all.map(({ job }) => job)).size).toBe(200);
+    expect(all).toHaveLength(200);
+    expect(mostAtOnce(all)).toBe(3);
+    // Of a job with higher priority none begins after one with lower priority, but for the three that were on their way.
+    const order = all.sort((a, b) => a.begin - b.begin).map(({ job }) => Number(job.slice(1)) % 4);
+    const displaced = order.filter((priority, index) => priority !== 3 - Math.floor(index / 50)).length;
+    expect(displaced).toBeLessThanOrEqual(12);
+    // Each that had to wait can say for what.
+    const { runs } = await daemon.until('the last row', () => {
+      const history = historyOf(daemon.stateDirectory);
+      return history.runs.every(({ state }) => state === 'finished') && history;
+    });
+    const waited = runs.filter((run) => run.waited !== undefined);
+    expect(waited.length).toBeGreaterThan(150);
+    for (const { waited: wait } of waited) expect(wait?.limit).toBe('database');
+    const last = all.at(-1)?.job ?? '';
+    expect(said(daemon, 'why', last)).toMatch(/it waited .* for the pool database, held by j\d+, j\d+, j\d+/);
+  }, 180_000);
+});
+
+describe('a pool of one', () => {
+  it('excludes runs by hand too, also when the daemon is killed while they wait', async () => {
+    const where = directory();
+    const never = '0 0 1 1 *';
+    const jobs = {
+      long: {
+        cron: never,
+        run: `touch begun; while [ ! -e go ]; do sleep 0.05; done; ${TASK}`,
+        pool: 'database',
+      },
+      short: { cron: never, run: TASK, pool: { name: 'database', max_wait: '1h' } },
+      other: { cron: never, run: TASK },
+    };
+    const first = await startDaemon({ directory: where, jobs: fileOf(jobs, { database: 1 }) }).ready();
+    said(first, 'trigger', 'long');
+    await first.until(
+      'the long one',
+      () => historyOf(first.stateDirectory, 'long').runs[0]?.state === 'running',
+    );
+    expect(said(first, 'trigger', 'short')).toMatch(
+      /run \S+ of short waits for the pool database, held by long/,
+    );
+    said(first, 'trigger', 'other');
+    await first.until('the other', () =>
+      stints(where).some(({ job, end }) => job === 'other' && end !== undefined),
+    );
+    expect(said(first, 'status')).toMatch(/pools +database 1\/1, 1 waiting +held by long/);
+    expect(said(first, 'list')).toMatch(/short .* waiting +for database/);
+    expect(JSON.parse(said(first, 'status', '--json'))).toMatchObject({
+      pools: [
+        { name: 'database', slots: 1, used: 1, waiting: 1, holders: [{ jobId: 'long' }] },
+        { name: '_runs' },
+      ],
+    });
+    await kill(first);
+
+    const second = await startDaemon({ directory: where }).ready();
+    expect(said(second, 'history', 'short')).toMatch(/short|waiting/);
+    expect(stints(where).map(({ job }) => job)).toEqual(['other']);
+    said(second, 'trigger', 'short');
+    writeFileSync(join(where, 'go'), '');
+    await second.until('all of it', () => stints(where).filter(({ end }) => end !== undefined).length === 4);
+    expect(mostAtOnce(stints(where).filter(({ job }) => job !== 'other'))).toBe(1);
+    await second.until('their rows', () =>
+      historyOf(second.stateDirectory, 'short').runs.every(({ outcome }) => outcome?.kind === 'succeeded'),
+    );
+    expect(infoOf(second)).toBeDefined();
+  });
+
+  it('grows while slots wait for it, and tells a slot that waits by name', async () => {
+    const where = directory();
+    const at = new Date(Math.ceil(Date.now() / 1000) * 1000 + 3000).toISOString();
+    const task =
+      'while [ ! -e go ]; do sleep 0.05; done; echo "begin $TSCHED_JOB_ID $TSCHED_RUN_ID 0" >>ledger';
+    const jobs = Object.fromEntries(
+      ['a', 'b', 'c'].map((id, n) => [id, { at, run: task, pool: 'database', priority: -n }]),
+    );
+    const daemon = await startDaemon({ directory: where, jobs: fileOf(jobs, { database: 1 }) }).ready();
+    const waits = (job: string) =>
+      daemon.waitFor(`${job} waits`, (line) => line.event === 'run_waiting' && line.job === job);
+    expect(await waits('c')).toMatchObject({
+      msg: 'waits for the pool database, held by a',
+      limit: 'database',
+      heldBy: ['a'],
+    });
+    await until('why', () =>
+      /it is due, and waits for the pool database, held by a/.test(said(daemon, 'why', 'b')),
+    );
+    writeFileSync(daemon.file, fileOf(jobs, { database: 3 }));
+    for (const id of ['b', 'c'])
+      await daemon.waitFor(`${id} starts`, (line) => line.event === 'attempt_started' && line.job === id);
+    writeFileSync(join(where, 'go'), '');
+    await daemon.until('their end', () => stints(where).length === 3);
+  });
+});
