@@ -342,8 +342,8 @@ export class Engine {
     this.#desk.followers.set(definition);
     if (kind === 'added' || kind === 'rescheduled') job.arm(now);
     else if (kind === 'changed') job.requeue();
-    if (kind === 'changed') this.#desk.turnstile.reline(job);
     if (!definition.enabled) this.#desk.forget(job, 'removed');
+    else if (kind !== 'unchanged') this.#desk.turnstile.reline(job);
   }
 
   /** False: it had left before, and only a run of it may still be active. */

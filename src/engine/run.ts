@@ -54,8 +54,8 @@ export class ActiveRun<Turn = unknown> {
   #retryTicket: Ticket | undefined;
   #attemptBegan: Duration = 0;
   #cancelled: CancelledBy | undefined;
-  /** The end that it was claimed with: it never begins. */
-  readonly #refusal: Outcome | undefined;
+  /** The end that it was claimed with, or that it came to before its claim was settled: it never begins. */
+  #refusal: Outcome | undefined;
 
   constructor(
     around: RunSurroundings<ActiveRun<Turn>>,
@@ -100,7 +100,8 @@ export class ActiveRun<Turn = unknown> {
     if (this.#state !== 'waiting') return;
     const waited = formatDuration(Math.max(this.#around.clock.now() - since, 0));
     const message = `it waited ${waited} for a place in the pool ${limit}, as long as max_wait allows`;
-    this.#finish({ kind: 'not_started', message });
+    this.#refusal = { kind: 'not_started', message };
+    if (this.#isClaimed) this.#finish(this.#refusal);
   }
 
   /** Ends a run that did not begin, since it is not to, was cancelled meanwhile or the daemon stops: after the starts of its tick. */

@@ -8,7 +8,7 @@ import type {
   Recovery,
   StopReason,
 } from '../../src/engine/ports.ts';
-import type { JobDefinition, Outcome, RunRecord, SkipRecord } from '../../src/model.ts';
+import type { JobDefinition, Outcome, PoolUse, RunRecord, SkipRecord } from '../../src/model.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { SEED } from '../support/cron-judge.ts';
 import { Random } from '../support/cron-oracle.ts';
@@ -160,9 +160,20 @@ function anyJob(random: Random, id: string): JobDefinition {
       maxInstances: MOST_OF[id] ?? 1,
       onShutdown: random.pick(['wait', 'terminate', 'leave'] as const),
       priority: random.int(-1, 1),
+      ...(random.int(0, 2) === 0 ? { pool: anyPool(random) } : {}),
       ...(random.int(0, 1) === 0 ? {} : { timeout: random.pick([0, 1, 30 * SECOND]) }),
     },
   });
+}
+
+/** Slots of each pool. */
+const POOLS = { database: 1, disk: 2 };
+
+function anyPool(random: Random): PoolUse {
+  const patience = random.pick([undefined, 0, MINUTE, HOUR]);
+  const disk = { name: 'disk', slots: random.int(1, 2) };
+  const pool = random.pick([{ name: 'database', slots: 1 }, disk]);
+  return patience === undefined ? pool : { ...pool, maxWait: patience };
 }
 
 /** `max_instances`, where the overlap policy is "allow". */
@@ -208,6 +219,7 @@ class Scenario {
 
   async live(): Promise<void> {
     this.store.wild = this.random.pick(['no', 'late', 'failing'] as const);
+    this.engine.resizePools(POOLS);
     await this.engine.start(this.#jobs);
     for (let n = 0; n < STEPS; n += 1) {
       await this.#act();
@@ -293,11 +305,11 @@ class Scenario {
       // One for a run of its own to end, and as many as it may have at once for the bound on all runs.
       const most = this.#caughtUpAll.has(id) ? Infinity : 1 + (MOST_OF[id] ?? 1);
       this.ledger.hold(waiting <= most, `${id} holds one slot: ${waiting}`);
-      this.ledger.hold(
-        waiting === 0 || active.length > 0 || this.#maxRuns < Infinity,
-        `${id} waits for something`,
-      );
+      const isHeld = this.#maxRuns < Infinity || policy.pool !== undefined;
+      this.ledger.hold(waiting === 0 || active.length > 0 || isHeld, `${id} waits for something`);
     }
+    for (const { name, used, slots } of this.engine.limits())
+      this.ledger.hold(used <= slots || name.startsWith('_'), `${name} is not overfull: ${used}`);
   }
 
   /** With nothing new and nothing slow, all that waited comes to its end by itself. */
