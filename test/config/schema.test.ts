@@ -93,7 +93,7 @@ describe('the JSON schema', () => {
     'jobs: []\n',
     'jobs: { "a b": {} }\n',
     'timezone: 5\njobs: {}\n',
-    'needs: {}\njobs: {}\n',
+    'http: {}\njobs: {}\n',
     'notifiers: { ops: { webhook: x } }\njobs: {}\n',
     'notifiers: { none: { mail: a@b } }\njobs: {}\n',
     'notifiers: { ops: { mail: { to: nobody } } }\njobs: {}\n',

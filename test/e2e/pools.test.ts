@@ -53,6 +53,22 @@ function fileOf(jobs: object, pools: object): string {
   return JSON.stringify({ env: { LENGTH: '0.2' }, pools, jobs });
 }
 
+/** Gives a running daemon jobs that are due together, soon after it has taken them over. */
+async function dueTogether(daemon: Daemon, text: (at: string) => string): Promise<void> {
+  for (let ahead = 4000; ; ahead *= 2) {
+    const at = Math.ceil((Date.now() + ahead) / 1000) * 1000;
+    const known = daemon.lines.length;
+    writeFileSync(daemon.file, text(new Date(at).toISOString()));
+    await daemon.until('the jobs', () =>
+      daemon.lines.slice(known).some(({ event }) => event === 'jobs_applied'),
+    );
+    if (Date.now() < at) return;
+  }
+}
+
+/** A job file with a job that never runs. */
+const NOTHING = 'jobs: { none: { cron: "0 0 1 1 *", run: "true" } }\n';
+
 async function kill(daemon: Daemon): Promise<void> {
   daemon.signal('SIGKILL');
   await daemon.exited;
@@ -69,15 +85,13 @@ function said(daemon: Daemon, ...args: string[]): string {
 describe('two hundred jobs in a pool of three', () => {
   it('never run more than three at once, each once, the better ones first, though the daemon is killed', async () => {
     const where = directory();
-    const at = new Date(Math.ceil(Date.now() / 1000) * 1000 + 3000).toISOString();
-    const jobs = Object.fromEntries(
-      Array.from({ length: 200 }, (_, n) => [
-        `j${n}`,
-        { at, run: TASK, pool: 'database', priority: n % 4, on_shutdown: 'leave' },
-      ]),
-    );
     const options = { directory: where, patience: 90_000 };
-    let daemon = await startDaemon({ ...options, jobs: fileOf(jobs, { database: 3 }) }).ready();
+    let daemon = await startDaemon({ ...options, jobs: NOTHING }).ready();
+    await dueTogether(daemon, (at) => {
+      const job = { at, run: TASK, pool: 'database', on_shutdown: 'leave' };
+      const jobs = Array.from({ length: 200 }, (_, n) => [`j${n}`, { ...job, priority: n % 4 }]);
+      return fileOf(Object.fromEntries(jobs) as object, { database: 3 });
+    });
     for (const reached of [20, 60, 110]) {
       await daemon.until(`${reached} runs`, () => stints(where).length >= reached);
       await kill(daemon);
@@ -159,13 +173,15 @@ describe('a pool of one', () => {
 
   it('grows while slots wait for it, and tells a slot that waits by name', async () => {
     const where = directory();
-    const at = new Date(Math.ceil(Date.now() / 1000) * 1000 + 3000).toISOString();
     const task =
       'while [ ! -e go ]; do sleep 0.05; done; echo "begin $TSCHED_JOB_ID $TSCHED_RUN_ID 0" >>ledger';
-    const jobs = Object.fromEntries(
-      ['a', 'b', 'c'].map((id, n) => [id, { at, run: task, pool: 'database', priority: -n }]),
-    );
-    const daemon = await startDaemon({ directory: where, jobs: fileOf(jobs, { database: 1 }) }).ready();
+    const daemon = await startDaemon({ directory: where, jobs: NOTHING }).ready();
+    let text = '';
+    await dueTogether(daemon, (at) => {
+      const job = { at, run: task, pool: 'database' };
+      const jobs = { a: job, b: { ...job, priority: -1 }, c: { ...job, priority: -2 } };
+      return (text = fileOf(jobs, { database: 1 }));
+    });
     const waits = (job: string) =>
       daemon.waitFor(`${job} waits`, (line) => line.event === 'run_waiting' && line.job === job);
     expect(await waits('c')).toMatchObject({
@@ -176,7 +192,7 @@ describe('a pool of one', () => {
     await until('why', () =>
       /it is due, and waits for the pool database, held by a/.test(said(daemon, 'why', 'b')),
     );
-    writeFileSync(daemon.file, fileOf(jobs, { database: 3 }));
+    writeFileSync(daemon.file, text.replace('"database":1', '"database":3'));
     for (const id of ['b', 'c'])
       await daemon.waitFor(`${id} starts`, (line) => line.event === 'attempt_started' && line.job === id);
     writeFileSync(join(where, 'go'), '');
