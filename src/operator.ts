@@ -22,7 +22,6 @@ import type {
   OutputPiece,
   OutputPlace,
   PauseRequest,
-  Readiness,
   ReloadPlan,
   RunPage,
   RunQuery,
@@ -33,7 +32,7 @@ import type {
   Subscription,
   Validation,
 } from './engine/ports-operator.ts';
-import type { DaemonFigures } from './engine/ports-figures.ts';
+import type { DaemonFigures, Readiness } from './engine/ports-figures.ts';
 import type { JobDays } from './engine/ports-timeline.ts';
 import type { Clock, Store } from './engine/ports.ts';
 import type { Instant, JobDefinition, JobId, RunId, RunRecord } from './model.ts';

@@ -15,3 +15,9 @@ export interface DaemonFigures {
   /** How often the watchdog of the service manager was fed. */
   readonly watchdogPings: number;
 }
+
+/** Whether the daemon can keep its promises now, and what stands in the way. */
+export interface Readiness {
+  readonly ready: boolean;
+  readonly problems: readonly string[];
+}

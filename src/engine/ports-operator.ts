@@ -15,7 +15,7 @@ import type {
 } from '../model.ts';
 import type { PoolView, Waited } from '../pool.ts';
 import type { SlotReason } from '../schedule/why.ts';
-import type { DaemonFigures } from './ports-figures.ts';
+import type { DaemonFigures, Readiness } from './ports-figures.ts';
 import type { Hours, JobDays, Lane, LanesQuery, Load, Window } from './ports-timeline.ts';
 import type { EngineEvent, HistoryRow } from './ports.ts';
 
@@ -215,12 +215,6 @@ export interface DaemonStatus {
   readonly active: number;
   readonly waiting: number;
   readonly next: { readonly jobId: JobId; readonly at: Instant } | undefined;
-}
-
-/** Whether the daemon can keep its promises now, and what stands in the way. */
-export interface Readiness {
-  readonly ready: boolean;
-  readonly problems: readonly string[];
 }
 
 /** What a reload changes, or would. */

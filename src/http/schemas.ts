@@ -118,6 +118,9 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
         cancelled: whole,
         active: whole,
         skipped: orNull(whole),
+      }),
+    ),
+  }),
   Pools: all({
     pools: list(
       all({
