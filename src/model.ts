@@ -8,18 +8,30 @@
  * attempt  one try inside a run
  * outcome  how an attempt or a run ended, one closed union
  * skip     a slot that did not become a run, with its reason
- * task     what a run executes: a shell line, an argv, a module
+ * task     what a run executes: a shell line, an argv, a module, an HTTP request
  * pool     a named number of slots that runs of several jobs share; a run holds its slots from its claim to its end
  * misfire  a slot whose instant passed by more than a moment before it could be started
  * overlap  a slot that falls due while a run of the same job is active
  */
 import type { DayRule } from './calendar.ts';
 import type { AfterTrigger, NeedsPolicy } from './chain.ts';
+import type { HttpTask } from './http-task.ts';
+import type { Telling } from './notice.ts';
 import type { Parameters } from './parameter.ts';
 import type { PoolUse, Waited } from './pool.ts';
 
 export type { AddedJob, KeyedRequest } from './kept.ts';
 export type { Pools, PoolUse, Waited } from './pool.ts';
+
+export type {
+  Expectation,
+  Notice,
+  Notifier,
+  Notifiers,
+  NotifyPolicy,
+  PingPolicy,
+  Telling,
+} from './notice.ts';
 
 /** A point in time: epoch milliseconds. */
 export type Instant = number;
@@ -83,7 +95,8 @@ export type Task =
       readonly exportName: string;
       readonly isolation: 'process' | 'thread';
       readonly with: Json;
-    };
+    }
+  | HttpTask;
 
 /** Limits of a task's processes, set by ulimit; absent means inherited. Sizes in bytes, cpu in seconds. */
 export interface ResourceLimits {
@@ -129,7 +142,7 @@ export interface MisfirePolicy {
   readonly max: number;
 }
 
-/** What may be retried: an exit code, a signal name, or a kind of outcome. */
+/** What may be retried: an exit code or the status of an answer, a signal name, or a kind of outcome. */
 export type RetryCondition = number | string;
 
 export interface RetryPolicy {
@@ -164,75 +177,6 @@ export interface Policy {
   readonly pool?: PoolUse;
 }
 
-/**
- * What somebody may be told of a job.
- * failure   a run did not succeed: at the first, or the `after`th in a row, not at each
- * recovery  a run succeeded again, after a failure or a lateness that was told
- * success   a run succeeded: each time
- * late      what `expect` says has not come true
- * missed    slots became no runs (misfire, overlap, limit)
- */
-export type Notice = 'failure' | 'recovery' | 'success' | 'late' | 'missed';
-
-/** Who is told of what: names of notifiers. */
-export interface NotifyPolicy extends Readonly<Record<Notice, readonly string[]>> {
-  /** Failures in a row before the first word. */
-  readonly after: number;
-}
-
-/** An address of a check as healthchecks.io has them, that hears of each run's start and end. The address is a secret. */
-export interface PingPolicy {
-  readonly url: string;
-  /** Whether it hears of starts too. */
-  readonly start: boolean;
-  /** Whether it gets the end of the output. */
-  readonly output: boolean;
-}
-
-/** What is expected of a job, beside success. */
-export interface Expectation {
-  /** Longest time of a run. */
-  readonly duration?: Duration;
-  /** Time of day in the job's zone, `HH:MM`, by which what was due since the day before has succeeded. */
-  readonly finishedBy?: string;
-  /** Longest time from success to success. */
-  readonly every?: Duration;
-}
-
-/** Who hears of a job. Jobs written alike share one object. */
-export interface Telling {
-  readonly notify: NotifyPolicy;
-  readonly ping?: PingPolicy;
-  readonly expect?: Expectation;
-}
-
-/** How somebody is told. Holds secrets: never shown. */
-export type Notifier = {
-  /** More messages than this within a minute come as one; 0: never. Absent: as usual. */
-  readonly digest?: number;
-} & (
-  | {
-      readonly kind: 'mail';
-      readonly to: readonly string[];
-      /** Absent: tsched at this host. */
-      readonly from?: string;
-      /** `smtp:` or `smtps:`, with user and password if need be. */
-      readonly smtp: string;
-    }
-  | {
-      readonly kind: 'webhook';
-      readonly url: string;
-      readonly format: 'json' | 'slack' | 'discord' | 'teams' | 'ntfy';
-      /** Signs the body. */
-      readonly secret?: string;
-      readonly headers: Readonly<Record<string, string>>;
-    }
-  | { readonly kind: 'command'; readonly argv: readonly string[]; readonly cwd: string }
-);
-
-/** By name. */
-export type Notifiers = Readonly<Record<string, Notifier>>;
-
 /** One job of the file: plain data, safe to send between processes. */
 export interface JobDefinition {
   readonly id: JobId;
@@ -258,13 +202,19 @@ export type CancelledBy = 'operator' | 'shutdown' | 'replaced';
 
 /** How an attempt or a run ended. Text is for people; `kind` and the codes are for programs. */
 export type Outcome =
-  | { readonly kind: 'succeeded'; readonly exitCode?: number; readonly result?: Json }
-  | { readonly kind: 'failed'; readonly exitCode: number; readonly hint?: string }
+  | {
+      readonly kind: 'succeeded';
+      readonly exitCode?: number;
+      readonly status?: number;
+      readonly result?: Json;
+    }
+  /** A process has an exit code, an HTTP request the status of its answer; without one there was no answer, or not a whole one. */
+  | { readonly kind: 'failed'; readonly exitCode?: number; readonly status?: number; readonly hint?: string }
   | { readonly kind: 'killed'; readonly signal: string; readonly hint?: string }
   | { readonly kind: 'timed_out'; readonly after: Duration }
   /** A module threw, rejected, called process.exit or never settled. */
   | { readonly kind: 'threw'; readonly message: string; readonly stack?: string }
-  /** No process came to be, e.g. no such file, no such user, too many processes. */
+  /** Nothing came to be, e.g. no such file, no such user, too many processes; nobody to take the request. */
   | { readonly kind: 'not_started'; readonly message: string }
   | { readonly kind: 'cancelled'; readonly by: CancelledBy }
   /** The host, the store or the spawner died under it. */

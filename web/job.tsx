@@ -150,6 +150,7 @@ function Coming({ times, timezone }: { times: readonly NextTime[]; timezone: str
 function Task({ task }: { task: Definition['task'] }) {
   if (task.kind === 'run') return <pre class="code">{task.script}</pre>;
   if (task.kind === 'command') return <pre class="code">{task.argv?.map(quoted).join(' ')}</pre>;
+  if (task.kind === 'http') return <pre class="code">{`${task.method} ${task.url}`}</pre>;
   return (
     <pre class="code">
       {task.path} ({task.export})

@@ -20,6 +20,7 @@ export type Kind =
 export interface Outcome {
   readonly kind: Kind;
   readonly exitCode?: number;
+  readonly status?: number;
   readonly signal?: string;
   readonly afterMs?: number;
   readonly message?: string;
@@ -121,6 +122,8 @@ export interface Definition {
     readonly isolation?: string;
     /** Names of what it is given. */
     readonly with?: readonly string[];
+    readonly method?: string;
+    readonly url?: string;
   };
   readonly cwd: string;
   readonly env: readonly string[];

@@ -80,9 +80,10 @@ export function kindWords(kind: string): string {
 
 /** How a run ended, with the reason. */
 export function outcomeWords(outcome: Outcome): string {
-  const { kind, exitCode, signal, afterMs, message, by } = outcome;
+  const { kind, exitCode, status, signal, afterMs, message, by } = outcome;
   switch (kind) {
     case 'failed':
+      if (status !== undefined) return `failed with status ${status}`;
       return exitCode === undefined ? 'failed' : `failed with exit code ${exitCode}`;
     case 'killed':
       return `killed by ${signal ?? 'a signal'}`;

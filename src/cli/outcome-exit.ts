@@ -9,7 +9,7 @@ export function outcomeExit(outcome: Outcome, signal?: NodeJS.Signals): number {
     case 'succeeded':
       return outcome.exitCode ?? 0;
     case 'failed':
-      return outcome.exitCode;
+      return outcome.exitCode ?? 1;
     case 'killed':
       return signalCode(outcome.signal);
     case 'timed_out':

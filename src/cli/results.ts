@@ -9,7 +9,8 @@ export function outcomeInShort(outcome: Outcome): string {
     case 'succeeded':
       return 'ok';
     case 'failed':
-      return `exit ${outcome.exitCode}`;
+      if (outcome.status !== undefined) return `status ${outcome.status}`;
+      return outcome.exitCode === undefined ? 'failed' : `exit ${outcome.exitCode}`;
     case 'killed':
       return outcome.signal;
     case 'timed_out':

@@ -5,7 +5,6 @@ import type {
   Expectation,
   Instant,
   JobDefinition,
-  Json,
   MisfirePolicy,
   NotifyPolicy,
   OutputPolicy,
@@ -18,7 +17,6 @@ import type {
   Schedule,
   SourceLocation,
   Surroundings,
-  Task,
   Telling,
   TriggerDefinition,
 } from '../model.ts';
@@ -26,14 +24,16 @@ import { parseInstant } from '../schedule/at.ts';
 import { isProblem, type Problem } from '../schedule/problem.ts';
 import { afterTrigger, chainErrors, needsPolicy, type ChainValues } from './chain.ts';
 import { ALLOWED_INSTANCES, JOB_FIELDS } from './fields.ts';
+import { httpProblems, type HttpValues } from './http-task.ts';
 import { NOBODY } from './notifiers.ts';
 import { poolOf, type PoolValues } from './pool-fields.ts';
 import type { Values } from './read.ts';
 import { paramsOf, type ParamsValues } from './params.ts';
 import { defaultsOf } from './shape.ts';
+import { HTTP_TIMEOUT, IDLE_IN_HTTP, taskOf, TASKS, type TaskValues } from './task.ts';
 
 /** What the reader makes of JOB_FIELDS: the types their shapes promise. */
-interface JobValues extends ParamsValues, ChainValues {
+interface JobValues extends TaskValues, ParamsValues, ChainValues {
   cron?: readonly string[];
   every?: Duration;
   anchor?: string;
@@ -44,15 +44,8 @@ interface JobValues extends ParamsValues, ChainValues {
   end?: string;
   jitter?: Duration;
   dst?: Schedule['dst'];
-  run?: string;
-  command?: readonly string[];
-  module?: string;
-  export?: string;
-  isolation?: 'process' | 'thread';
-  with?: Json;
   inherit_env?: boolean;
   cwd?: string;
-  shell?: readonly string[];
   user?: string;
   group?: string;
   umask?: number;
@@ -104,10 +97,7 @@ export interface JobInput {
 /** Keys that have a default in the table. */
 type WithDefault =
   | 'jitter'
-  | 'export'
-  | 'isolation'
   | 'inherit_env'
-  | 'shell'
   | 'overlap'
   | 'max_instances'
   | 'kill_after'
@@ -216,33 +206,6 @@ function triggersOf(values: JobValues, moment: (key: string, text: string) => In
   return triggers;
 }
 
-function taskOf(values: JobValues): Task {
-  if (values.run !== undefined) {
-    const [program = '', ...rest] = values.shell ?? DEFAULTS.shell;
-    return {
-      kind: 'run',
-      script: values.run,
-      shell: rest.length === 0 ? shellOf(program) : [program, ...rest],
-    };
-  }
-  if (values.command !== undefined) return { kind: 'command', argv: values.command };
-  return {
-    kind: 'module',
-    path: values.module ?? '',
-    exportName: values.export ?? DEFAULTS.export,
-    isolation: values.isolation ?? DEFAULTS.isolation,
-    with: values.with ?? {},
-  };
-}
-
-const shells = new Map<string, readonly string[]>();
-
-function shellOf(program: string): readonly string[] {
-  const shell = shells.get(program) ?? [program, '-c'];
-  shells.set(program, shell);
-  return shell;
-}
-
 function surroundingsOf(values: JobValues, input: JobInput): Surroundings {
   const { user, group, umask, nice, stdin } = values;
   return {
@@ -264,8 +227,9 @@ function limitsOf(limits: ResourceLimits): ResourceLimits {
 }
 
 function policyOf(values: JobValues): Policy {
-  const { overlap = DEFAULTS.overlap, timeout } = values;
+  const { overlap = DEFAULTS.overlap, http } = values;
   const pool = poolOf(values.pool ?? {});
+  const { timeout = http === undefined ? undefined : HTTP_TIMEOUT } = values;
   return {
     misfire: misfireOf(values.misfire ?? {}),
     overlap,
@@ -274,11 +238,16 @@ function policyOf(values: JobValues): Policy {
     ...(timeout === undefined ? {} : { timeout }),
     killAfter: values.kill_after ?? DEFAULTS.kill_after,
     killSignal: values.kill_signal ?? DEFAULTS.kill_signal,
-    onShutdown: values.on_shutdown ?? DEFAULTS.on_shutdown,
+    onShutdown: shutdownOf(values),
     successExitCodes: values.success_exit_codes ?? DEFAULTS.success_exit_codes,
     priority: values.priority ?? DEFAULTS.priority,
     ...(pool === undefined ? {} : { pool }),
   };
+}
+
+/** A request is the daemon's own, and ends with it at the latest. */
+function shutdownOf({ on_shutdown: wish = DEFAULTS.on_shutdown, http }: JobValues): Policy['onShutdown'] {
+  return http !== undefined && wish === 'leave' ? 'wait' : wish;
 }
 
 function misfireOf(own: Partial<MisfirePolicy>): MisfirePolicy {
@@ -332,7 +301,6 @@ function tellingOf({ notify = {}, ping, expect = {} }: JobValues): Telling | und
 }
 
 const TRIGGERS = ['cron', 'every', 'at', 'startup', 'after'];
-const TASKS = ['run', 'command', 'module'];
 
 /** A job's own values over defaults: maps merge, all else replaces, an own trigger or task replaces the default one. */
 export function withDefaults(defaults: Values, own: Values): Values {
@@ -370,7 +338,7 @@ export function contradictions(
   errors.push(...chainErrors(values));
   const [task, ...more] = TASKS.filter((key) => values[key] !== undefined);
   if (!TASKS.some((key) => key in values)) {
-    errors.push(['', { message: 'nothing says what to run', hint: 'add run:, command: or module:' }]);
+    errors.push(['', { message: 'nothing says what to run', hint: 'add run:, command:, module: or http:' }]);
   }
   for (const other of more) {
     const message = `a job has one task, and this one has "${String(task)}" already`;
@@ -384,6 +352,13 @@ export function contradictions(
   for (const key of ['needs_timeout', 'needs_failed']) idle(key, 'needs');
   for (const key of ['with', 'export', 'isolation']) idle(key, 'module');
   idle('shell', 'run');
+  if (typeof values['http'] === 'object') {
+    for (const problem of httpProblems(values['http'] as HttpValues)) errors.push(['http', problem]);
+    for (const key of IDLE_IN_HTTP.filter((key) => key in own))
+      warnings.push([key, { message: 'has no effect on an HTTP request' }]);
+    if (own['on_shutdown'] === 'leave')
+      warnings.push(['on_shutdown', { message: 'an HTTP request cannot outlive tsched; this means wait' }]);
+  }
   idle('dst', 'cron');
   if (!('only' in values)) idle('roll', 'exclude');
   if ('expect' in own && !('notify' in values)) {

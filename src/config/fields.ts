@@ -1,6 +1,7 @@
 /** Every key of the job file: the one table behind validation, defaults, `tsched schema` and the reference page. */
 import { calendars, DAY_FIELDS } from './calendar-fields.ts';
 import { CHAIN_FIELDS } from './chain-fields.ts';
+import { http } from './http-fields.ts';
 import { expect, NOTIFIER, NOTIFIER_FIELDS, notify, ping } from './notify-fields.ts';
 import { params } from './params.ts';
 import { pool, pools } from './pool-fields.ts';
@@ -80,7 +81,7 @@ const retry: MapShape = map(
     on: {
       shape: oneOrMany(is.retryCondition),
       about:
-        'Retry only on these: exit codes, signals, or outcomes (failed, killed, timed_out, threw, not_started, lost).',
+        'Retry only on these: exit codes, signals, or outcomes (failed, killed, timed_out, threw, not_started, lost), statuses of HTTP answers.',
       examples: [['timed_out', 75]],
     },
   },
@@ -226,6 +227,7 @@ export const JOB_FIELDS = {
     examples: [{ recipients: ['ops@example.com'] }],
   },
   params,
+  http,
   env: {
     group: 'what',
     shape: environment,
@@ -296,7 +298,7 @@ export const JOB_FIELDS = {
   timeout: {
     group: 'policy',
     shape: is.duration(1),
-    about: 'Longest time of one attempt. Default: none.',
+    about: 'Longest time of one attempt. Default: none; 5m of an HTTP request.',
     examples: ['1h'],
   },
   kill_after: {

@@ -25,6 +25,13 @@ export function interpolate(
   return result + text.slice(from);
 }
 
+/** What the variables of a value are replaced by, where they are set: a default stands in the file for all to see. */
+export function valuesOf(text: string, environment: Environment): string[] {
+  return Array.from(text.matchAll(/\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)/g), ([, name = '']) =>
+    Object.hasOwn(environment, name) ? (environment[name] ?? '') : '',
+  ).filter((value) => value !== '');
+}
+
 function lookUp(inner: string, closed: boolean, environment: Environment): string | Problem {
   const [, name, fallback] = /^([A-Za-z_][A-Za-z0-9_]*)(?::-([^]*))?$/.exec(inner) ?? [];
   if (!closed || name === undefined || fallback?.includes('${') === true) {

@@ -5,7 +5,7 @@
 import type { Json } from '../model.ts';
 import type { Problem } from '../schedule/problem.ts';
 import type { Diagnostic, Related } from './diagnostic.ts';
-import { interpolate, type Environment } from './interpolate.ts';
+import { interpolate, valuesOf, type Environment } from './interpolate.ts';
 import type {
   Fields,
   JsonShape,
@@ -14,6 +14,7 @@ import type {
   RecordShape,
   ScalarInput,
   ScalarType,
+  SecretJson,
   Shape,
 } from './shape.ts';
 import type { Source } from './source.ts';
@@ -103,7 +104,9 @@ export class Reader {
       case 'either':
         return this.read(tree, tree.kind === 'map' ? shape.map : shape.scalar, path);
       case 'json':
-        return this.#readJson(tree, shape, path);
+        return shape.tellsSecrets === true
+          ? this.#readSecretJson(tree, shape, path)
+          : this.#readJson(tree, shape, path);
     }
   }
 
@@ -227,6 +230,8 @@ export class Reader {
       value,
       source: tree.source,
       interpolated,
+      written: tree.value,
+      variables: interpolated ? valuesOf(String(tree.value), this.#environment) : [],
       after: tree.style === 'plain' ? this.source.restOfLine(tree.end) : '',
       directory: this.source.directory,
       jobId: this.#jobId,
@@ -310,6 +315,16 @@ export class Reader {
       if (value !== undefined) values[entry.key] = value;
     }
     return values;
+  }
+
+  #readSecretJson(tree: Tree, shape: JsonShape, path: string): SecretJson {
+    const texts = (part: Tree): string[] => {
+      if (part.kind === 'map') return part.entries.flatMap(({ value }) => texts(value));
+      if (part.kind === 'list') return part.items.flatMap(texts);
+      return typeof part.value === 'string' ? [part.value] : [];
+    };
+    const secrets = texts(tree).flatMap((text) => valuesOf(text, this.#environment));
+    return { value: this.#readJson(tree, shape, path) ?? null, secrets };
   }
 
   #readJson(tree: Tree, shape: JsonShape, path: string): Json | undefined {

@@ -328,14 +328,14 @@ export const umask: ScalarType = {
 
 const OUTCOMES = ['failed', 'killed', 'timed_out', 'threw', 'not_started', 'lost'];
 
-/** What `retry.on` lists: an exit code, a signal, or a kind of outcome. */
+/** What `retry.on` lists: an exit code or the status of an HTTP answer, a signal, or a kind of outcome. */
 export const retryCondition: ScalarType = {
   kind: 'scalar',
   expects: 'an exit code, a signal or an outcome',
   get schema() {
     return {
       anyOf: [
-        { type: 'integer', minimum: 0, maximum: 255 },
+        { type: 'integer', minimum: 0, maximum: 599 },
         { type: 'string', enum: [...OUTCOMES, ...signalSpellings()] },
       ],
     };
@@ -344,9 +344,11 @@ export const retryCondition: ScalarType = {
   read(input) {
     const number = wholeNumber(input);
     if (number !== undefined) {
-      return number >= 0 && number <= 255
+      return number >= 0 && number <= 599
         ? number
-        : input.error({ message: `expected an exit code from 0 to 255, got ${number}` });
+        : input.error({
+            message: `expected an exit code from 0 to 255 or a status of HTTP up to 599, got ${number}`,
+          });
     }
     const name = String(input.value);
     if (OUTCOMES.includes(name)) return name;

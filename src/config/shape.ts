@@ -2,6 +2,7 @@
  * The shapes a value of the job file can have. One table of them (fields.ts) drives validation, defaults, the JSON
  * Schema and the reference page, so that none of the four can say something else than the others.
  */
+import type { Json } from '../model.ts';
 import type { Problem } from '../schedule/problem.ts';
 
 export type JsonSchema = { readonly [keyword: string]: unknown };
@@ -14,6 +15,10 @@ export interface ScalarInput {
   readonly source: string;
   /** True when `${…}` was replaced: then a number or a boolean comes as a string. */
   readonly interpolated: boolean;
+  /** Before `${…}` was replaced. */
+  readonly written: string | number | boolean;
+  /** What `${…}` was replaced by, where it came from the environment. */
+  readonly variables: readonly string[];
   /** What follows the value on its line, when it was written without quotes; else empty. */
   readonly after: string;
   /** Directory of the file the value stands in; relative paths start there. */
@@ -71,6 +76,14 @@ export interface EitherShape {
 /** Anything JSON can hold. */
 export interface JsonShape {
   readonly kind: 'json';
+  /** Whether it is read as a `SecretJson`. */
+  readonly tellsSecrets?: boolean;
+}
+
+/** A JSON value, with what in it came from variables. */
+export interface SecretJson {
+  readonly value: Json;
+  readonly secrets: readonly string[];
 }
 
 export type Shape = ScalarType | ListShape | MapShape | RecordShape | EitherShape | JsonShape;
@@ -119,6 +132,8 @@ function readDefault(shape: Shape, written: unknown): unknown {
     value: written as ScalarInput['value'],
     source: String(written),
     interpolated: false,
+    written: written as ScalarInput['value'],
+    variables: [],
     after: '',
     directory: '',
     jobId: '',

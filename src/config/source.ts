@@ -89,13 +89,16 @@ export class Source {
       const [first, last] = [Math.max(start - from, 0), Math.min(end - from, text.length)];
       if (first < last) text = text.slice(0, first) + '*'.repeat(last - first) + text.slice(last);
     }
-    text = masked(text, PASSWORD);
+    text = masked(masked(text, PASSWORD), SECRET_QUERY);
     return this.broken ? masked(text, SECRET_KEY) : text;
   }
 }
 
 /** What precedes a secret, and the secret. */
 const PASSWORD = /(:\/\/[^\s/@:]*:)([^\s@]+)(?=@)/g;
+/** A part of a query that is secret by its name, and its value, unless that is a variable. */
+export const SECRET_QUERY =
+  /([?&][^=&#\s"']*(?:token|key|secret|sign?|pass|auth|code)[^=&#\s"']*=)((?!\$\{)[^&#\s"']+)/gi;
 const SECRET_KEY = /((?:webhook|smtp|secret|ping|url|authorization)["']?\s*:\s*)(\S.*)/i;
 
 function masked(text: string, pattern: RegExp): string {

@@ -12,6 +12,7 @@ const FOREIGN_WORDS = {
   run: 'cmd script exec shell_command bash sh',
   command: 'args argv arguments',
   module: 'task import handler function file',
+  http: 'request curl fetch webhook endpoint',
   with: 'params parameters input inputs data',
   timezone: 'tz time_zone zone',
   env: 'environment envs variables vars',
@@ -69,9 +70,6 @@ const ADVICE = new Map([
   ['shelltrue', 'run: is always a shell line'],
 ]);
 
-/** Keys of later versions. */
-const LATER = 'http';
-
 export interface KeyProblem {
   readonly message: string;
   readonly hint?: string;
@@ -82,7 +80,6 @@ export interface KeyProblem {
 /** What to say of a key that none of `known` is. */
 export function unknownKey(key: string, known: readonly string[], foreign: boolean): KeyProblem {
   const folded = plain(key);
-  if (foreign && LATER.split(' ').includes(folded)) return { message: `"${key}" is not supported yet` };
   const message = `unknown key "${key}"`;
   const ours =
     known.find((word) => plain(word) === folded) ?? (foreign ? foreignMap().get(folded) : undefined);

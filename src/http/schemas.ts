@@ -25,6 +25,7 @@ const outcome: Schema = {
   properties: {
     kind: one(...KINDS),
     exitCode: whole,
+    status: whole,
     signal: string,
     afterMs: whole,
     message: string,
@@ -48,7 +49,7 @@ const job = {
   enabled: bool,
   pause: orNull(ref('Pause')),
   fault: orNull(string),
-  task: one('run', 'command', 'module'),
+  task: one('run', 'command', 'module', 'http'),
   tags: list(string),
   params: orNull({ type: 'object' }),
   origin: one('file', 'added'),

@@ -195,6 +195,8 @@ function taskShape(task: Task): object {
         isolation: task.isolation,
         with: namesOf(task.with),
       };
+    case 'http':
+      return { kind: task.kind, method: task.method, url: task.shownUrl, headers: Object.keys(task.headers) };
   }
 }
 

@@ -38,7 +38,7 @@ function signOf({ outcome }: RunRecord): string {
     case 'cancelled':
       return '/log';
     case 'failed':
-      return outcome.exitCode > 0 && outcome.exitCode < 256 ? `/${outcome.exitCode}` : '/fail';
+      return isExitCode(outcome.exitCode) ? `/${outcome.exitCode}` : '/fail';
     case 'killed':
     case 'timed_out':
     case 'threw':
@@ -46,4 +46,8 @@ function signOf({ outcome }: RunRecord): string {
     case 'lost':
       return '/fail';
   }
+}
+
+function isExitCode(code: number | undefined): boolean {
+  return code !== undefined && code > 0 && code < 256;
 }

@@ -310,6 +310,7 @@ function finished(run: RunRecord, outcome: Outcome): LogLine {
     attempt: run.attempts.length,
     outcome: outcome.kind,
     exitCode: 'exitCode' in outcome ? outcome.exitCode : undefined,
+    status: 'status' in outcome ? outcome.status : undefined,
     durationMs: duration === undefined ? undefined : Math.round(duration),
   });
 }

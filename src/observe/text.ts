@@ -58,7 +58,7 @@ export function outcomeInWords(outcome: Outcome): string {
     case 'succeeded':
       return 'succeeded';
     case 'failed':
-      return `failed with exit code ${outcome.exitCode}${hint(outcome.hint)}`;
+      return `failed${failure(outcome)}${hint(outcome.hint)}`;
     case 'killed':
       return `killed by ${outcome.signal}${hint(outcome.hint)}`;
     case 'timed_out':
@@ -72,6 +72,11 @@ export function outcomeInWords(outcome: Outcome): string {
     case 'lost':
       return `lost: ${outcome.message}`;
   }
+}
+
+function failure({ exitCode, status }: Extract<Outcome, { kind: 'failed' }>): string {
+  if (status !== undefined) return ` with status ${status}`;
+  return exitCode === undefined ? '' : ` with exit code ${exitCode}`;
 }
 
 function hint(text: string | undefined): string {

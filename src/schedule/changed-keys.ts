@@ -89,5 +89,7 @@ function valuesOfTask(task: Task): Values {
       return { command: task.argv };
     case 'module':
       return { module: task.path, export: task.exportName, isolation: task.isolation, with: task.with };
+    case 'http':
+      return { http: task };
   }
 }

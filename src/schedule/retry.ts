@@ -35,7 +35,8 @@ function backoff(policy: RetryPolicy, attempt: number): Duration {
 }
 
 function matches(condition: RetryCondition, outcome: Outcome): boolean {
-  if (typeof condition === 'number') return outcome.kind === 'failed' && outcome.exitCode === condition;
+  if (typeof condition === 'number')
+    return outcome.kind === 'failed' && (outcome.exitCode ?? outcome.status) === condition;
   if (condition === outcome.kind) return true;
   return outcome.kind === 'killed' && outcome.signal === condition;
 }

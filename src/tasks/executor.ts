@@ -13,6 +13,7 @@ import type {
 import type { Task } from '../model.ts';
 import { runCommand, type CommandSpec } from './command.ts';
 import { inheritable } from './environment.ts';
+import { HttpRequests } from './http-attempt.ts';
 import { explainLaunchProblem } from './launch-problem.ts';
 import { createModules, moduleOutcome, type Modules } from './module-attempt.ts';
 import { createOutputWatch } from './output.ts';
@@ -62,6 +63,7 @@ export function createExecutor(options: ExecutorOptions): ProcessExecutor {
   const outputs = createOutputWatch(clock);
   const services: ProcessServices = { runsDirectory, clock, spawner, outputs, output, onOutput };
   const modules = createModules(services, { nodePath: options.nodePath, environment });
+  const http = new HttpRequests(services);
   // What an earlier daemon left there is of no use any more.
   const commands = join(runsDirectory, '.commands');
   rmSync(commands, { recursive: true, force: true });
@@ -72,7 +74,7 @@ export function createExecutor(options: ExecutorOptions): ProcessExecutor {
     },
     start(spec, report) {
       try {
-        return begin({ services, modules }, spec, report);
+        return begin({ services, modules, http }, spec, report);
       } catch (error) {
         const message = `The run could not be prepared: ${(error as Error).message}`;
         report({ kind: 'ended', outcome: { kind: 'not_started', message } });
@@ -86,6 +88,7 @@ export function createExecutor(options: ExecutorOptions): ProcessExecutor {
       return runCommand({ spawner, clock, directory }, command);
     },
     async close() {
+      http.close();
       outputs.close();
       await modules.close();
       await spawner.close();
@@ -94,7 +97,7 @@ export function createExecutor(options: ExecutorOptions): ProcessExecutor {
 }
 
 function begin(
-  { services, modules }: { services: ProcessServices; modules: Modules },
+  { services, modules, http }: { services: ProcessServices; modules: Modules; http: HttpRequests },
   spec: AttemptSpec,
   report: (report: AttemptReport) => void,
 ): AttemptHandle {
@@ -105,6 +108,8 @@ function begin(
       return startProcess(services, spec, { plan: { argv: argvOf(task) }, report });
     case 'module':
       return modules.start(spec, task, report);
+    case 'http':
+      return http.start(spec, task, report);
   }
 }
 
@@ -116,8 +121,8 @@ async function recover(
   const { spec } = found;
   const { task, successExitCodes } = spec;
   const base = attemptBase(services, spec);
-  if (task.kind === 'module' && task.isolation === 'thread' && wasInThread(base))
-    return { kind: 'ended', outcome: { kind: 'lost', message: THREAD_LOST } };
+  if (task.kind === 'http') return wasBegun(base) ? ended(HTTP_LOST) : { kind: 'never_begun' };
+  if (task.kind === 'module' && task.isolation === 'thread' && wasBegun(base)) return ended(THREAD_LOST);
   const { stdin: _, ...surroundings } = spec.surroundings;
   const request = {
     ...surroundings,
@@ -134,11 +139,16 @@ async function recover(
   });
 }
 
+function ended(message: string): Recovery {
+  return { kind: 'ended', outcome: { kind: 'lost', message } };
+}
+
 /**
- * Whether the attempt was begun in a thread, which ended with its daemon. Threads make the output file before they begin, and
- * only if it is not there: where it is made here, none will ever begin. With an exit record, it was given a process after all.
+ * Whether the attempt was begun in a thread or as a request, which ended with its daemon. Both make the output file before they
+ * begin, and only if it is not there: where it is made here, none will ever begin. With an exit record, it was given a process
+ * after all.
  */
-function wasInThread(base: string): boolean {
+function wasBegun(base: string): boolean {
   if (existsSync(`${base}.exit`)) return false;
   try {
     closeSync(openSync(`${base}.log`, 'wx', 0o600));
@@ -149,6 +159,7 @@ function wasInThread(base: string): boolean {
 }
 
 const THREAD_LOST = 'It was under way in a thread of tsched when that ended.';
+const HTTP_LOST = 'The request was under way when tsched ended; whether it was answered is not known.';
 
 function argvOf(task: Task): readonly string[] {
   switch (task.kind) {
@@ -157,6 +168,7 @@ function argvOf(task: Task): readonly string[] {
     case 'command':
       return task.argv;
     case 'module':
+    case 'http':
       return [];
   }
 }

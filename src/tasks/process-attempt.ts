@@ -110,7 +110,7 @@ export function adoptProcess(
 }
 
 /** A single call where it can be; `recursive` takes several. */
-function makeDirectory(directory: string): void {
+export function makeDirectory(directory: string): void {
   try {
     mkdirSync(directory, 0o700);
   } catch (error) {
@@ -278,7 +278,8 @@ export function outcomeOfProcess(ending: Ending, successExitCodes: readonly numb
   };
 }
 
-function outcomeOfStop(reason: StopReason): Outcome {
+/** What the end of an attempt that was stopped is. */
+export function outcomeOfStop(reason: StopReason): Outcome {
   return reason.kind === 'timed_out'
     ? { kind: 'timed_out', after: reason.after }
     : { kind: 'cancelled', by: reason.by };

@@ -183,7 +183,11 @@ const MISTAKES: readonly [name: string, content: string | Buffer, ...said: strin
   ],
 
   // Tasks.
-  ['no task', job('every: 1h'), '2:3 error jobs.j: nothing says what to run | add run:, command: or module:'],
+  [
+    'no task',
+    job('every: 1h'),
+    '2:3 error jobs.j: nothing says what to run | add run:, command:, module: or http:',
+  ],
   [
     'two tasks',
     wrong('command: [x]'),

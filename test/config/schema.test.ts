@@ -47,7 +47,7 @@ describe('the JSON schema', () => {
       .flatMap(({ key, examples }) => examples.map((example) => [key, example] as const)),
   )('and the loader accept the example of %s: %s', async (key, example) => {
     const trigger = ['cron', 'every', 'at', 'startup', 'after'].includes(key) ? '' : '    every: 1h\n';
-    const task = ['run', 'command', 'module'].includes(key) ? '' : '    run: x\n';
+    const task = ['run', 'command', 'module', 'http'].includes(key) ? '' : '    run: x\n';
     const optional = example.replace('".env"', '"?.env"').replace('"secrets/', '"?secrets/');
     const notifiers = key === 'notify' ? 'notifiers: { ops: { mail: a@b }, chat: { mail: a@b } }\n' : '';
     const calendars = ['only', 'exclude'].includes(key)
