@@ -50,7 +50,6 @@ const MISTAKES: readonly [name: string, content: string | Buffer, ...said: strin
     '6:1 error env: duplicate key "env"',
   ],
   ['unknown top-level key', 'job: {}\njobs: {}\n', '1:1 error job: unknown key "job" | did you mean "jobs"?'],
-  ['later top-level key', 'http: {}\njobs: {}\n', '1:1 error http: "http" is not supported yet'],
 
   // Syntax.
   ['tab', 'jobs:\n\tj:\n', '2:1 error a tab is used for indentation | YAML allows spaces only'],

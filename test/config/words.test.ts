@@ -47,11 +47,4 @@ describe("other tools' words are errors that say ours:", () => {
     using files = new Files();
     expect(lines(await files.load(wrong(key)))[0]).toContain(` | ${hint}`);
   });
-
-  it.each(['http'])('%s is for later', async (key) => {
-    using files = new Files();
-    expect(lines(await files.load(wrong(`${key}: x`)))).toEqual([
-      `5:5 error jobs.j.${key}: "${key}" is not supported yet`,
-    ]);
-  });
 });
