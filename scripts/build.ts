@@ -31,6 +31,7 @@ const modules = {
   'module-host': 'src/tasks/module-host.ts',
   'thread-host': 'src/tasks/thread-host.ts',
   'store-thread': 'src/store/sqlite/thread.ts',
+  'simulate-thread': 'src/simulate/thread.ts',
 };
 
 /** Files of dist/ by the import, always a dynamic one, that asks for them. */

@@ -12,6 +12,7 @@ import type { Log } from './observe/log.ts';
 import { DaemonOperator } from './operator.ts';
 import type { ReloadResult } from './operator/reload-result.ts';
 import { Serving } from './serving.ts';
+import { Simulations } from './simulate/simulations.ts';
 import type { DaemonFile } from './store/daemon-file.ts';
 import type { HistorySource } from './store/history.ts';
 import { MemoryHistory } from './store/memory-history.ts';
@@ -34,6 +35,7 @@ export interface OperatingParts {
   /** History is in memory alone. */
   readonly ephemeral: boolean;
   readonly loading: JobLoading;
+  readonly maxConcurrentRuns: number;
   /** How often the watchdog of the service manager was fed. */
   readonly watchdogPings: () => number;
   /** Makes the state directory again, and takes it, should it have been removed. Throws when that cannot be. */
@@ -44,12 +46,21 @@ export class Operating {
   readonly operator: DaemonOperator;
   readonly #settings: OperatingSettings;
   readonly #history: HistorySource;
+  readonly #simulations: Simulations;
   readonly #serving: Serving;
   #opening: Promise<void> | undefined;
 
   constructor(settings: OperatingSettings, parts: OperatingParts) {
     const { paths, clock, engine, store, daemonFile, log, version } = parts;
     this.#settings = settings;
+    this.#simulations = new Simulations({
+      clock,
+      database: parts.ephemeral ? undefined : paths.database,
+      maxConcurrentRuns: parts.maxConcurrentRuns,
+      jobs: () => parts.loading.jobs,
+      load: (text) => parts.loading.load(text),
+      withAdded: (file) => parts.loading.withAdded(file),
+    });
     this.#history = parts.ephemeral ? new MemoryHistory(store) : new HistoryThread(paths.database);
     this.operator = new DaemonOperator({
       clock,
@@ -72,6 +83,7 @@ export class Operating {
           return parts.watchdogPings();
         },
         load: (text) => parts.loading.load(text),
+        simulate: (request) => this.#simulations.ask(request),
         isAdded: (jobId) => parts.loading.isAdded(jobId),
         withAdded: (file) => parts.loading.withAdded(file),
         add: (request) => parts.loading.add(request),
@@ -106,6 +118,7 @@ export class Operating {
   async close(): Promise<void> {
     await this.#opening;
     await this.#serving.close();
+    await this.#simulations.close();
     await this.#history.close();
   }
 }

@@ -34,6 +34,7 @@ import type {
 } from './engine/ports-operator.ts';
 import type { DaemonFigures, Readiness } from './engine/ports-figures.ts';
 import type { JobDays } from './engine/ports-timeline.ts';
+import type { SimulationRequest } from './engine/ports-simulate.ts';
 import type { Clock, Store } from './engine/ports.ts';
 import type { Instant, JobDefinition, JobId, RunId, RunRecord } from './model.ts';
 import { addJobs, removeJob, type JobKeeper } from './operator/added-jobs.ts';
@@ -73,6 +74,7 @@ export interface AskedDaemon extends JobKeeper {
   reload(cause: string): Promise<ReloadResult>;
   stop(wish: StopWish): Promise<void>;
   isAdded(jobId: JobId): boolean;
+  simulate(request: SimulationRequest): Promise<Answer<string>>;
   /** What would run if these were the jobs of the file. */
   withAdded(file: readonly JobDefinition[]): readonly JobDefinition[];
 }
@@ -309,6 +311,10 @@ export class DaemonOperator implements Operator {
   #plan({ jobs, warnings }: LoadedFile): Promise<ReloadPlan> {
     const { engine, daemon, clock } = this.#parts;
     return planOf(before(engine), { jobs: daemon.withAdded(jobs), warnings }, clock);
+  }
+
+  simulate(request: SimulationRequest): Promise<Answer<string>> {
+    return this.#parts.daemon.simulate(request);
   }
 
   explain(question: ExplainQuestion): Answer<Explanation> {

@@ -4,10 +4,11 @@ import { elapsed, printable, printableJson } from '../observe/text.ts';
 import { localDateTime } from '../observe/when.ts';
 import { formatDuration } from '../schedule/duration.ts';
 import { reportOf, type JobReport, type Report } from '../simulate/report.ts';
-import { simulate, type Simulation } from '../simulate/simulate.ts';
+import { MOST_LENGTHS, simulate, type Simulation } from '../simulate/simulate.ts';
 import { LEGEND, timelines } from '../simulate/timeline.ts';
 import { exit, Failure } from './exit.ts';
 import { loadJobs } from './job-file.ts';
+import { fileOrLast } from './last-file.ts';
 import { withHistory } from './past.ts';
 import type { Session } from './session.ts';
 import { stateDirectory } from './state-directory.ts';
@@ -28,8 +29,6 @@ export interface SimulateOptions {
 }
 
 const DAY = 86_400_000;
-/** Runs of a job that lengths are taken from. */
-const MOST_LENGTHS = 50;
 /** Runs and skips: some 300 MB. */
 const MOST_ROWS = 500_000;
 /** Jobs that are shown, those that are busy longest. */
@@ -38,7 +37,7 @@ const TIMELINE = 48;
 
 /** Plays a window of the job file and tells what stands out. */
 export async function simulateWindow(options: SimulateOptions, session: Session): Promise<void> {
-  const file = await loadJobs(options.file, session);
+  const file = await loadJobs(fileOrLast(options, session), session);
   const timezone = options.tz ?? file.timezone;
   const from = options.from === undefined ? session.now : momentOf(options.from, timezone, '--from');
   const to = options.to === undefined ? from + DAY : momentOf(options.to, timezone, '--to');

@@ -48,7 +48,10 @@ export class Alarm {
   constructor(clock: Clock, listener: AlarmListener) {
     this.#clock = clock;
     this.#listener = listener;
-    this.#longestSleep = Math.min(LONGEST_SLEEP, listener.every ?? LONGEST_SLEEP);
+    this.#longestSleep = Math.min(
+      clock.longestSleep ?? LONGEST_SLEEP,
+      listener.every ?? Number.POSITIVE_INFINITY,
+    );
     this.#lastWall = clock.now();
     this.#lastMonotonic = clock.monotonic();
   }

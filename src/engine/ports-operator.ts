@@ -17,6 +17,7 @@ import type { PoolView, Waited } from '../pool.ts';
 import type { SlotReason } from '../schedule/why.ts';
 import type { DaemonFigures, Readiness } from './ports-figures.ts';
 import type { Hours, JobDays, Lane, LanesQuery, Load, Window } from './ports-timeline.ts';
+import type { SimulationRequest } from './ports-simulate.ts';
 import type { EngineEvent, HistoryRow } from './ports.ts';
 
 /** Why something was not done. Text is for people; `refused` is for programs. */
@@ -34,6 +35,7 @@ export interface Refusal {
     | 'bad_cursor'
     | 'bad_expression'
     | 'bad_arguments'
+    | 'simulation_failed'
     | 'bad_file'
     | 'key_reused'
     | 'past'
@@ -380,6 +382,9 @@ export interface Operator {
   /** Checks the text of a job file as if it were the daemon's own. */
   validate(text: string): Promise<Validation>;
   explain(question: ExplainQuestion): Answer<Explanation>;
+  /** As JSON: it is made where it does not hold up the loop. */
+  simulate(request: SimulationRequest): Promise<Answer<string>>;
+
   /** For metrics: every job as it stands, without its history. */
   standing(): Iterable<Standing>;
   /** For metrics. */

@@ -32,6 +32,8 @@ export interface Clock {
   now(): Instant;
   /** Milliseconds since some fixed moment; never steps back, and does not count a suspend of the host. */
   monotonic(): Duration;
+  /** Longest time for which the engine may leave it alone; absent: that within which a step has to be noticed. */
+  readonly longestSleep?: Duration;
   /** Calls `action` once, not before `delay` of monotonic time. Returns a function that calls it off. */
   after(delay: Duration, action: () => void): () => void;
 }

@@ -10,6 +10,7 @@ import { actRoutes } from './routes-act.ts';
 import { jobRoutes } from './routes-jobs.ts';
 import { readRoutes } from './routes-read.ts';
 import { timelineRoutes } from './routes-timeline.ts';
+import { simulateRoutes } from './routes-simulate.ts';
 import { watchRoutes } from './routes-watch.ts';
 import { sessionRoutes } from './session.ts';
 import { createApiServer, type Limits } from './server.ts';
@@ -22,6 +23,7 @@ export const routes = [
   ...jobRoutes,
   ...actRoutes,
   ...watchRoutes,
+  ...simulateRoutes,
   ...sessionRoutes,
 ];
 

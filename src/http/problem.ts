@@ -92,6 +92,7 @@ const STATUS: Readonly<Record<ProblemCode, number>> = {
   bug: 500,
   busy: 503,
   history_unavailable: 503,
+  simulation_failed: 503,
   stopping: 503,
 };
 

@@ -27,7 +27,7 @@ export interface SimulationInput {
   readonly maxConcurrentRuns: number;
   /** Runs and stretches of skips after which it stops. */
   readonly most: number;
-  /** Asked now and then: whether to go on. */
+  /** Whether to go on, asked after each thing that happens. */
   readonly goOn?: () => boolean;
 }
 
@@ -51,14 +51,15 @@ export interface Wait {
   readonly since: Instant;
 }
 
-/** Length of the window that is played before it is asked whether to go on. */
-const STRIDE: Duration = 60_000;
+/** Runs of a job that lengths are taken from, and what is assumed of jobs without any, unless somebody says otherwise. */
+export const MOST_LENGTHS = 50;
+export const ASSUMED: Duration = 1000;
 
 /** Plays the window. Takes the loop some milliseconds for each thousand runs, with pauses. */
 export async function simulate(input: SimulationInput): Promise<Simulation> {
   const { from, to, maxConcurrentRuns, most, goOn = () => true } = input;
   const draw = randomFrom(input.seed ?? 1);
-  const clock = new VirtualClock(from - 1);
+  const clock = new SteadyClock(from - 1);
   const store = new MemoryStore();
   for (const [jobId, pause] of input.pauses ?? []) await store.pause(jobId, pause);
   const assumed = new Set<JobId>();
@@ -79,12 +80,8 @@ export async function simulate(input: SimulationInput): Promise<Simulation> {
     { maxConcurrentRuns, bootedAt: from },
   );
   await pumped(engine.start(input.jobs.map(withoutStart)), clock);
-  let isWhole = true;
-  while (clock.now() < to) {
-    await clock.advance(Math.min(STRIDE, to - clock.now()));
-    isWhole = recording.size <= most && goOn();
-    if (!isWhole) break;
-  }
+  await clock.advance(to - clock.now(), () => recording.size <= most && goOn());
+  const isWhole = clock.now() === to;
   // What calendars left out is told with the next slot, or when the job leaves.
   recording.isClosing = true;
   await pumped(engine.apply([]), clock);
@@ -98,6 +95,11 @@ async function pumped(work: Promise<unknown>, clock: VirtualClock): Promise<void
   const over = work.finally(() => (progress.isOver = true));
   while (!progress.isOver) await clock.advance(0);
   await over;
+}
+
+/** Nobody sets it, so nobody has to look at it every half a minute. */
+class SteadyClock extends VirtualClock {
+  readonly longestSleep: Duration = 86_400_000;
 }
 
 /** Writes down what the engine decides. */

@@ -26,8 +26,11 @@ export class VirtualClock implements Clock {
     return () => this.#timers.remove(due);
   }
 
-  /** Lets time pass; every timer on the way fires at its moment, and what it sets off settles before the next. */
-  async advance(ms: number): Promise<void> {
+  /**
+   * Lets time pass; every timer on the way fires at its moment, and what it sets off settles before the next. Where `goOn` says
+   * no, it stands still after the timer that has just fired.
+   */
+  async advance(ms: number, goOn: () => boolean = () => true): Promise<void> {
     const until = this.#monotonic + ms;
     await settled();
     for (let at = this.#timers.nextAt(); at !== undefined && at <= until; at = this.#timers.nextAt()) {
@@ -36,6 +39,7 @@ export class VirtualClock implements Clock {
       this.wakeUps += 1;
       action?.();
       await settled();
+      if (!goOn()) return;
     }
     this.#move(until);
     await settled();
