@@ -43,6 +43,9 @@ interface JobValues extends TaskValues, ParamsValues, ChainValues {
   start?: string;
   end?: string;
   jitter?: Duration;
+  only?: readonly string[];
+  exclude?: readonly string[];
+  roll?: DayRule['roll'];
   dst?: Schedule['dst'];
   inherit_env?: boolean;
   cwd?: string;
@@ -144,8 +147,8 @@ export class Builder {
   }
 
   /** One object for all that are written alike. */
-  #share<T>(kind: string, value: T): T {
-    const key = `${kind}${JSON.stringify(value)}`;
+  #share<T>(kind: string, value: T, text = JSON.stringify(value)): T {
+    const key = `${kind}${text}`;
     const known = this.#shared.get(key);
     if (known !== undefined) return known as T;
     this.#shared.set(key, value);
@@ -165,15 +168,19 @@ export class Builder {
     if (start !== undefined && end !== undefined && end < start) {
       complain('end', { message: 'the end is before the start' });
     }
-    return this.#share('schedule', {
+    const own = {
       triggers: triggersOf(values, moment),
       timezone,
       dst: values.dst ?? {},
       ...(start === undefined ? {} : { start }),
       ...(end === undefined ? {} : { end }),
-      ...(input.days === undefined ? {} : { days: input.days }),
       jitter: values.jitter ?? DEFAULTS.jitter,
-    });
+    };
+    const { days } = input;
+    if (days === undefined) return this.#share('schedule', own);
+    // Calendars are known by their names; written out for each job they would be megabytes.
+    const { only, exclude, roll } = values;
+    return this.#share('schedule', { ...own, days }, JSON.stringify([own, only, exclude, roll]));
   }
 
   #instant(text: string, timezone: string): Instant | Problem {

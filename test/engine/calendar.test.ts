@@ -76,4 +76,17 @@ describe('slots that calendars exclude', () => {
     expect(await excluded(store)).toEqual([]);
     await engine.stop({ drain: 0 });
   });
+
+  it('may become others while no daemon runs, and the job keeps its place', async () => {
+    const store = new DurableStore(1_000_000);
+    const first = rig({ store, start: FRIDAY });
+    await first.engine.start([daily()]);
+    await first.clock.advance(12 * HOUR);
+    const longer: DayRule = { exclude: [{ name: 'weekend', weekdays: [0, 1, 6] }], roll: 'skip' };
+    const second = rig({ store, start: '2026-01-06T09:30:00Z', ids: 'next' });
+    await second.engine.start([daily(longer)]);
+    await second.clock.advance(MINUTE);
+    expect(await excluded(store)).toEqual(['a 01-03T09:00 01-05T09:00 3']);
+    expect(second.started()).toEqual(['a 09:30:00']);
+  });
 });
