@@ -38,7 +38,7 @@ import type { SimulationRequest } from './engine/ports-simulate.ts';
 import type { Clock, Store } from './engine/ports.ts';
 import type { Instant, JobDefinition, JobId, RunId, RunRecord } from './model.ts';
 import { addJobs, removeJob, type JobKeeper } from './operator/added-jobs.ts';
-import { refuseArguments } from './operator/arguments.ts';
+import { whyNotByHand } from './operator/by-hand.ts';
 import { RecentCensus } from './operator/census.ts';
 import { daysOf } from './operator/days.ts';
 import { nextTimesOf, standingOf, viewOf } from './operator/jobs.ts';
@@ -81,8 +81,6 @@ export interface AskedDaemon extends JobKeeper {
 
 /** Ids that a mistyped one is compared with. */
 const MOST_COMPARED = 2000;
-/** Runs of one job; a run by hand passes by overlap and limits, but is no way to start a thousand processes. */
-const MOST_AT_ONCE = 25;
 
 export class DaemonOperator implements Operator {
   readonly feed: Feed;
@@ -347,12 +345,8 @@ export class DaemonOperator implements Operator {
 
   #begin(jobId: JobId, { given, by }: RunRequest, again: ByHand = {}): Answer<RunRecord> {
     const { engine, daemon } = this.#parts;
-    const refusal = refuseArguments(engine.definition(jobId), given);
+    const refusal = whyNotByHand(engine.job(jobId), given);
     if (refusal !== undefined) return refuse(refusal);
-    if ((engine.job(jobId)?.active.length ?? 0) >= MOST_AT_ONCE) {
-      const message = `${MOST_AT_ONCE} runs of ${jobId} are active`;
-      return refuse({ refused: 'too_many', message, hint: 'wait for some of them to end' });
-    }
     const run = engine.runNow(jobId, given === undefined ? again : { ...again, with: given });
     if (run !== undefined) daemon.say(`${by} runs ${jobId}: run ${run.id}`);
     else if (engine.stopping) return refuse(STOPPING);

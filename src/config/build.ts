@@ -165,9 +165,8 @@ export class Builder {
     };
     const start = values.start === undefined ? undefined : moment('start', values.start);
     const end = values.end === undefined ? undefined : moment('end', values.end);
-    if (start !== undefined && end !== undefined && end < start) {
+    if (start !== undefined && end !== undefined && end < start)
       complain('end', { message: 'the end is before the start' });
-    }
     const own = {
       triggers: triggersOf(values, moment),
       timezone,
@@ -176,11 +175,10 @@ export class Builder {
       ...(end === undefined ? {} : { end }),
       jitter: values.jitter ?? DEFAULTS.jitter,
     };
-    const { days } = input;
-    if (days === undefined) return this.#share('schedule', own);
+    const { only, exclude, roll, days } = { ...values, days: input.days };
     // Calendars are known by their names; written out for each job they would be megabytes.
-    const { only, exclude, roll } = values;
-    return this.#share('schedule', { ...own, days }, JSON.stringify([own, only, exclude, roll]));
+    const text = JSON.stringify([own, only, exclude, roll]);
+    return this.#share('schedule', days === undefined ? own : { ...own, days }, text);
   }
 
   #instant(text: string, timezone: string): Instant | Problem {

@@ -20,7 +20,6 @@ import { Outline, type OutlinedJob } from './outline.ts';
 import { PoolBook } from './pools.ts';
 import { parsePlainYaml } from './plain-yaml.ts';
 import type { Values } from './read.ts';
-import { retentionOf } from './retention.ts';
 import {
   decode,
   distrust,

@@ -87,21 +87,16 @@ interface ParamValues {
 export interface ParamsValues {
   params?: Readonly<Record<string, ParamValues>>;
   enabled?: boolean;
-  cron?: unknown;
-  every?: unknown;
-  at?: unknown;
-  startup?: unknown;
 }
 
 type Complain = (problem: Problem) => void;
 
 /** Undefined where the job declares none. */
 export function paramsOf(
-  { params: values, enabled = true, ...job }: ParamsValues,
+  { params: values, enabled = true }: ParamsValues,
   complain: Complain,
 ): Parameters | undefined {
   if (values === undefined) return undefined;
-  const isScheduled = enabled && [job.cron, job.every, job.at, job.startup].some((one) => one !== undefined);
   const variables = new Map<string, string>();
   const entries = Object.entries(values).map(([name, own]) => {
     const variable = variableOf(name);
@@ -112,7 +107,8 @@ export function paramsOf(
     return [name, paramOf(name, own, complain)] as const;
   });
   const params = Object.fromEntries(entries);
-  if (isScheduled) {
+  // Whatever is enabled has runs that nobody gives anything to.
+  if (enabled) {
     for (const [name, { required, default: value }] of entries) {
       if (!required || value !== undefined) continue;
       const message = `"${name}" is required, and scheduled runs are given nothing`;

@@ -1,6 +1,7 @@
 import { joinKey, type Join } from '../join.ts';
 import type { AfterTrigger } from '../chain.ts';
 import type { Instant, JobDefinition, JobId, RunRecord, SkipRecord, Upstream } from '../model.ts';
+import { isAllowed } from '../schedule/calendar.ts';
 import { DueQueue } from '../schedule/due-queue.ts';
 import { afterOf, follow, type Standing } from '../schedule/follow.ts';
 import { isStillWanted } from '../schedule/resume.ts';
@@ -179,7 +180,11 @@ export class Followers {
     if (join === undefined || trigger === undefined || job === undefined) return;
     if (join.state !== 'open' && join.state !== 'skipped') return;
     const verdict = follow(trigger, (upstream) => this.#standing(upstream, join));
-    if (verdict.kind === 'start') this.#start(job, join);
+    if (verdict.kind === 'start') {
+      if (isAllowed(job.definition.schedule, scheduledAt)) return this.#start(job, join);
+      this.#decided({ ...join, state: 'decided' });
+      return this.#desk.skip(job, { scheduledAt, through: scheduledAt, count: 1, reason: 'excluded' });
+    }
     if (verdict.kind !== 'skip' || join.state === 'skipped') return;
     this.#decided({ ...join, state: 'skipped' });
     this.#desk.skip(job, { scheduledAt, through: scheduledAt, count: 1, reason: 'dependency' });

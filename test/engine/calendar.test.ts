@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { DayRule } from '../../src/calendar.ts';
+import type { Schedule } from '../../src/model.ts';
 import { rig } from '../support/engine.ts';
 import { job } from '../support/jobs.ts';
 import { DAY, DurableStore, HOUR, MINUTE } from '../support/left.ts';
@@ -66,6 +67,21 @@ describe('slots that calendars exclude', () => {
     expect(executor.starts).toEqual([]);
     expect(await excluded(store)).toEqual(['s 01-03T12:00 01-03T12:00 1']);
     await engine.stop({ drain: 0 });
+  });
+
+  it('are those of followers too, which whoever follows them hears of', async () => {
+    const { clock, engine, executor, skips } = rig({ start: FRIDAY });
+    const after = (id: string): Partial<Schedule> => ({
+      triggers: [{ kind: 'after', jobs: [id], on: 'success', when: 'all' }],
+    });
+    await engine.start([
+      job('a', { cron: '0 9 * * *' }),
+      job('b', { schedule: { ...after('a'), days: weekend } }),
+      job('c', { schedule: after('b') }),
+    ]);
+    await clock.advance(DAY + 12 * HOUR);
+    expect(executor.starts.map(({ spec }) => spec.jobId)).toEqual(['a', 'b', 'c', 'a']);
+    expect(skips()).toEqual(['b 09:00:00 1 excluded', 'c 09:00:00 1 dependency']);
   });
 
   it('move where they are told to, and are none then', async () => {

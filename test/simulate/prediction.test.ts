@@ -28,6 +28,8 @@ jobs:
   spread: { cron: "0 13 * * *", run: x, jitter: 2h }
   urgent: { cron: "0 9,13 * * *", run: x, priority: 5 }
   cut: { cron: "0 4 * * *", run: x, timeout: 10m, retry: { limit: 1, delay: 5m, jitter: false } }
+  tail: { after: backup, run: x, exclude: weekend }
+  wants: { cron: "0 3 * * *", run: x, needs: backup, needs_timeout: 3h, misfire: { grace: 3h } }
   off: { cron: "0 5 * * *", run: x, enabled: false }
 `;
 /** Minutes. */
@@ -41,6 +43,8 @@ const lengths: Readonly<Record<string, number>> = {
   spread: 50,
   urgent: 12,
   cut: 8,
+  tail: 7,
+  wants: 5,
 };
 
 /** What became of each slot, and when. */
