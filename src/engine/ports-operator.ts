@@ -14,6 +14,7 @@ import type {
   RunRecord,
 } from '../model.ts';
 import type { PoolView, Waited } from '../pool.ts';
+import type { ArgumentProblem } from '../schedule/params.ts';
 import type { SlotReason } from '../schedule/why.ts';
 import type { DaemonFigures, Readiness } from './ports-figures.ts';
 import type { Hours, JobDays, Lane, LanesQuery, Load, Window } from './ports-timeline.ts';
@@ -47,13 +48,6 @@ export interface Refusal {
   readonly problems?: readonly FileProblem[];
   /** Of what a run was to be given. */
   readonly arguments?: readonly ArgumentProblem[];
-}
-
-/** What is wrong with a value that a run was to be given. */
-export interface ArgumentProblem {
-  readonly name: string;
-  readonly message: string;
-  readonly hint?: string;
 }
 
 export type Answer<T> =

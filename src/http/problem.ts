@@ -1,4 +1,5 @@
-import type { ArgumentProblem, FileProblem, Refusal } from '../engine/ports-operator.ts';
+import type { FileProblem, Refusal } from '../engine/ports-operator.ts';
+import type { ArgumentProblem } from '../schedule/params.ts';
 import { problemShape } from './shapes.ts';
 
 export type ProblemCode =
