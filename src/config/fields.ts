@@ -5,6 +5,7 @@ import { http } from './http-fields.ts';
 import { expect, NOTIFIER, NOTIFIER_FIELDS, notify, ping } from './notify-fields.ts';
 import { params } from './params.ts';
 import { pool, pools } from './pool-fields.ts';
+import { history, output } from './kept-fields.ts';
 import * as is from './scalars.ts';
 import { list, map, oneOrMany, type Fields, type MapShape } from './shape.ts';
 import { tests } from './test-fields.ts';
@@ -99,34 +100,6 @@ const limits = map({
   open_files: { shape: is.integer(3), about: 'Files a process may have open.' },
   processes: { shape: is.integer(1), about: 'Processes the user may have.' },
   core: { shape: is.size, about: 'Largest core dump; 0B for none.' },
-});
-
-const output = map({
-  max_size: {
-    shape: is.size,
-    about: "Bytes kept of one attempt's output: its head and its tail.",
-    default: '10MB',
-  },
-  keep: { shape: is.integer(0, 100_000), about: 'Runs of this job whose output is kept.', default: 10 },
-  log: {
-    shape: is.choice('none', 'failures', 'all'),
-    about: "Whose output is copied to the daemon's log.",
-    default: 'failures',
-  },
-});
-
-const history = map({
-  keep: {
-    shape: is.integer(1, 1_000_000),
-    about: 'Runs of each job, and stretches of skipped slots, that are kept: the newest.',
-    default: 1000,
-  },
-  max_age: {
-    shape: is.age,
-    about: 'What is older goes, however little there is of it; `none`: no age is too old.',
-    default: '90d',
-    examples: ['1w', 'none'],
-  },
 });
 
 /** The keys of one job, and of `defaults`. */
