@@ -3,7 +3,7 @@ import { Bars, Delays } from './bars.tsx';
 import { expectedOf, isBad, isLate, lengthOf, type Job, type Run } from './model.ts';
 import { Ago, Countdown, JobLink, Mark, Panel, RunLink, When } from './parts.tsx';
 import { href } from './route.ts';
-import { failures, hours, isLoaded, jobs, loadHours, now, runs, status } from './state.ts';
+import { failures, hours, isLoaded, jobs, loadHours, now, runs, status, thisHour } from './state.ts';
 import { clock, coarse, duration, runWords } from './words.ts';
 
 const DAY = 24 * 3_600_000;
@@ -26,7 +26,9 @@ let counted: unknown;
 export function Overview() {
   useSignalEffect(() => {
     void looks.value;
-    if (!isLoaded.value || document.hidden || (counted === runs.peek() && hours.peek() !== undefined)) return;
+    if (!isLoaded.value || document.hidden) return;
+    const isOfNow = Date.parse(hours.peek()?.hours.at(-1)?.at ?? '') === thisHour.peek();
+    if (isOfNow && counted === runs.peek()) return;
     counted = runs.peek();
     // What was not answered is asked for again; that the daemon is gone, the stream tells.
     loadHours().catch(() => (counted = undefined));

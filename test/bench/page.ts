@@ -7,7 +7,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
-import { launch, logIn } from '../web/browser.ts';
+import { launch, logIn, whyNoBrowser } from '../web/browser.ts';
 import { seed } from './seeded.ts';
 
 const bin = join(import.meta.dirname, '../../bin/tsched.js');
@@ -146,6 +146,8 @@ async function zooms(page: Page, times: number): Promise<number[]> {
 
 /** Prints the table; `smoke` only proves that it can be made. */
 export async function run({ smoke }: { smoke: boolean }): Promise<void> {
+  const why = whyNoBrowser();
+  if (why !== undefined) return console.log(`not measured: ${why}`);
   const size = smoke ? { jobs: 150, runs: 1000 } : { jobs: 1000, runs: 100_000 };
   const rig = await start(size);
   const browser = await launch();
