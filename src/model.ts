@@ -207,6 +207,7 @@ export type Outcome =
       readonly exitCode?: number;
       readonly status?: number;
       readonly result?: Json;
+      readonly hint?: string;
     }
   /** A process has an exit code, an HTTP request the status of its answer; without one there was no answer, or not a whole one. */
   | { readonly kind: 'failed'; readonly exitCode?: number; readonly status?: number; readonly hint?: string }

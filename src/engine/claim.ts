@@ -1,5 +1,6 @@
 import type { Cause, Instant, Outcome, RunId, RunRecord, Upstream, Waited } from '../model.ts';
 import type { TurnOf } from './job.ts';
+import { bounded } from './upstream.ts';
 
 const NONE: readonly never[] = [];
 
@@ -28,7 +29,7 @@ export function claimOf(
     state: isWaiting ? 'waiting' : 'claimed',
     attempts: NONE,
     ...(given !== undefined && { with: given }),
-    ...(upstream !== undefined && { upstream }),
+    ...(upstream !== undefined && { upstream: bounded(upstream) }),
     ...(pool !== undefined && { pool: { name: pool.name, slots: pool.slots } }),
     ...(waited !== undefined && { waited }),
     ...(refusal !== undefined && { state: 'finished', finishedAt: now, outcome: refusal }),

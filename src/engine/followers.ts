@@ -9,7 +9,7 @@ import { FollowGraph } from './follow-graph.ts';
 import { ArmedJob, type SlotDesk, type TurnOf } from './job.ts';
 import { orphan } from './orphan.ts';
 import type { Store } from './ports.ts';
-import { upstreamOf } from './upstream.ts';
+import { bare, upstreamOf } from './upstream.ts';
 
 /** Slots of a follower that stay known once they are decided: what it follows may be repeated by hand, and end otherwise. */
 const KEPT = 20;
@@ -122,6 +122,7 @@ export class Followers {
   /** A turn that came from here has its run, or was skipped for a reason of the follower's own. */
   settled({ job, slot }: Pick<TurnOf, 'job' | 'slot'>): void {
     const join = this.#joins.get(job.definition.id)?.get(slot);
+    // Its run has the results; nobody asks here again.
     if (join !== undefined) this.#decided({ ...join, state: 'decided', upstream: join.upstream.map(bare) });
   }
 
@@ -284,9 +285,4 @@ export class Followers {
     this.#joins.set(jobId, joins);
     return joins;
   }
-}
-
-/** Its run has the results; nobody asks here again. */
-function bare({ jobId, runId, outcome }: Upstream): Upstream {
-  return runId === undefined ? { jobId, outcome } : { jobId, runId, outcome };
 }

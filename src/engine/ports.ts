@@ -24,6 +24,7 @@ import type {
   SkipRecord,
   Surroundings,
   Task,
+  Upstream,
 } from '../model.ts';
 
 /** Time, as the engine and the adapters see it. The only source of it. */
@@ -51,6 +52,8 @@ export interface AttemptSpec {
   readonly with?: Arguments | undefined;
   /** Of these, those that the job declares. */
   readonly params?: Arguments | undefined;
+  /** How the jobs ended that it follows or needs. */
+  readonly upstream?: readonly Upstream[] | undefined;
   readonly task: Task;
   readonly surroundings: Surroundings;
   readonly output: OutputPolicy;

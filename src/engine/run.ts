@@ -283,7 +283,7 @@ export class ActiveRun<Turn = unknown> {
 
   #spec(attempt: number): AttemptSpec {
     const { definition } = this;
-    const { id, jobId, scheduledAt, cause, with: given } = this.claim;
+    const { id, jobId, scheduledAt, cause, with: given, upstream } = this.claim;
     const { successExitCodes, killSignal, killAfter } = definition.policy;
     const { params } = definition;
     const args = argumentsOf(params, given);
@@ -296,6 +296,7 @@ export class ActiveRun<Turn = unknown> {
       previousSuccessAt: this.#around.store.previousSuccess(jobId),
       with: args,
       params: params === undefined ? undefined : declaredOf(params, args ?? {}),
+      upstream,
       task: definition.task,
       surroundings: definition.surroundings,
       output: definition.output,

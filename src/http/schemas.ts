@@ -171,6 +171,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
         outcome: orNull(outcome),
       }),
     ),
+    upstream: list(all({ jobId: string, runId: orNull(string), outcome: one(...KINDS, 'skipped') })),
   }),
   Skip: all({
     id: none,
@@ -188,6 +189,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     cause: none,
     outcome: none,
     attempts: { type: 'array', maxItems: 0 },
+    upstream: { type: 'array', maxItems: 0 },
   }),
   RunPage: all({ runs: list({ anyOf: [ref('Run'), ref('Skip')] }), next: orNull(string) }),
   ...TIMELINE_SCHEMAS,

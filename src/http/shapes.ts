@@ -39,7 +39,7 @@ export function isoOrNull(instant: Instant | undefined): string | null {
 
 export function runShape(run: RunRecord): object {
   const { id, jobId, scheduledAt, cause, claimedAt, state, attempts, retryAt, finishedAt, outcome } = run;
-  const { pool, waited } = run;
+  const { upstream = [], pool, waited } = run;
   return {
     id,
     jobId,
@@ -55,6 +55,8 @@ export function runShape(run: RunRecord): object {
     waited: waitedShape(waited),
     outcome: outcomeShape(outcome),
     attempts: attempts.map(attemptShape),
+    // Their results stand with their own runs.
+    upstream: upstream.map(({ jobId, runId, outcome }) => ({ jobId, runId: runId ?? null, outcome })),
   };
 }
 
@@ -111,6 +113,7 @@ export function skipShape({ jobId, scheduledAt, through, count, reason, detail, 
     cause: null,
     outcome: null,
     attempts: [],
+    upstream: [],
   };
 }
 

@@ -56,7 +56,7 @@ const cancelled = {
 export function outcomeInWords(outcome: Outcome): string {
   switch (outcome.kind) {
     case 'succeeded':
-      return 'succeeded';
+      return `succeeded${hint(outcome.hint)}`;
     case 'failed':
       return `failed${failure(outcome)}${hint(outcome.hint)}`;
     case 'killed':

@@ -4,7 +4,7 @@
  *     import type { TaskContext } from 'tsched';
  *     export default async function report({ with: options, signal, log }: TaskContext<{ days: number }>) { … }
  */
-import type { Arguments, Cause, Instant, Json, JobId, RunId } from '../model.ts';
+import type { Arguments, Cause, Instant, Json, JobId, RunId, Upstream } from '../model.ts';
 
 /**
  * Writes one line to the output of the run: debug and info to stdout, warning and error to stderr, headed by the level.
@@ -16,6 +16,9 @@ export interface TaskLog {
   warning(message: string, details?: unknown): void;
   error(message: string, details?: unknown): void;
 }
+
+/** What became of the jobs that a run follows or needs, by their ids. */
+export type Needs = { readonly [jobId: JobId]: Omit<Upstream, 'jobId'> };
 
 /** What a task knows of its run. `With` is the shape of the job's `with:`; nothing checks it but the task. */
 export interface TaskContext<With = Json> {
@@ -32,6 +35,8 @@ export interface TaskContext<With = Json> {
   readonly with: With;
   /** What the job's `params:` declare, checked, with their defaults; empty when it declares none. */
   readonly params: Arguments;
+  /** The jobs that it follows (`after`) or needs, by id: how they ended, and what their runs handed over. */
+  readonly needs: Needs;
   /**
    * Aborts when the run is to end (time-out, cancellation, shutdown). A task that has looked at it has `kill_after` to
    * clean up; one that never does is ended at once.
@@ -61,6 +66,7 @@ export interface ContextData {
   readonly cause: Cause;
   readonly with: Json;
   readonly params: Arguments;
+  readonly needs: Needs;
 }
 
 /** The part of a context that acts. */

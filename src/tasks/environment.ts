@@ -1,6 +1,6 @@
 /** The environment of a run. */
 import type { AttemptSpec } from '../engine/ports.ts';
-import type { Arguments } from '../model.ts';
+import type { Arguments, Upstream } from '../model.ts';
 import { variableOf } from '../schedule/params.ts';
 
 /** What is for the daemon alone: a job that had these could ping its watchdog, take its sockets or load code into it. */
@@ -36,7 +36,22 @@ export function runEnvironment(spec: AttemptSpec): Record<string, string> {
     TSCHED_CAUSE: spec.cause,
     ...givenVariables('TSCHED_WITH', spec.with),
     ...givenVariables('TSCHED_PARAM', spec.params),
+    ...upstreamVariables(spec.upstream),
   };
+}
+
+/** How the jobs ended that the run follows or needs, and what they handed over. */
+function upstreamVariables(upstream: readonly Upstream[] = []): Record<string, string> {
+  const variables: Record<string, string> = {};
+  for (const { jobId, outcome, result } of upstream) {
+    const name = `TSCHED_NEEDS_${variableOf(jobId)}`;
+    variables[`${name}_OUTCOME`] = outcome;
+    if (result === undefined) continue;
+    const text = typeof result === 'string' ? result : JSON.stringify(result);
+    // No variable can hold it.
+    variables[`${name}_RESULT`] = text.replaceAll('\0', '\uFFFD');
+  }
+  return variables;
 }
 
 /** Each argument by its name, and all that was given along as JSON. */

@@ -20,11 +20,14 @@ import { createOutputWatch } from './output.ts';
 import {
   attemptBase,
   outcomeOfProcess,
+  type OutcomeOf,
+  type ProcessPlan,
   startProcess,
   type OutputLines,
   type ProcessServices,
 } from './process-attempt.ts';
 import { recoverProcess } from './recover.ts';
+import { resultVariables, withResult } from './result.ts';
 import { createSpawner } from './spawner.ts';
 
 export interface ExecutorOptions {
@@ -105,12 +108,21 @@ function begin(
   switch (task.kind) {
     case 'run':
     case 'command':
-      return startProcess(services, spec, { plan: { argv: argvOf(task) }, report });
+      return startProcess(services, spec, { plan: commandPlan(services, spec, argvOf(task)), report });
     case 'module':
       return modules.start(spec, task, report);
     case 'http':
       return http.start(spec, task, report);
   }
+}
+
+function commandPlan(services: ProcessServices, spec: AttemptSpec, argv: readonly string[]): ProcessPlan {
+  const base = attemptBase(services, spec);
+  return { argv, env: resultVariables(spec, base), outcomeOf: commandOutcome(spec, base) };
+}
+
+function commandOutcome({ successExitCodes }: AttemptSpec, base: string): OutcomeOf {
+  return async (ending) => withResult(outcomeOfProcess(ending, successExitCodes), base);
 }
 
 async function recover(
@@ -119,7 +131,7 @@ async function recover(
   searchPath: string | undefined,
 ): Promise<Recovery> {
   const { spec } = found;
-  const { task, successExitCodes } = spec;
+  const { task } = spec;
   const base = attemptBase(services, spec);
   if (task.kind === 'http') return wasBegun(base) ? ended(HTTP_LOST) : { kind: 'never_begun' };
   if (task.kind === 'module' && task.isolation === 'thread' && wasBegun(base)) return ended(THREAD_LOST);
@@ -131,10 +143,7 @@ async function recover(
     exitPath: `${base}.exit`,
   };
   return recoverProcess(services, found, {
-    outcomeOf:
-      task.kind === 'module'
-        ? moduleOutcome(services, spec)
-        : async (ending) => outcomeOfProcess(ending, successExitCodes),
+    outcomeOf: task.kind === 'module' ? moduleOutcome(services, spec) : commandOutcome(spec, base),
     explain: (step) => explainLaunchProblem(request, step, searchPath),
   });
 }

@@ -238,6 +238,7 @@ function callOf(
       ...(previousSuccessAt !== undefined && { previousSuccessAt }),
       cause,
       params: spec.params ?? {},
+      needs: Object.fromEntries((spec.upstream ?? []).map(({ jobId, ...end }) => [jobId, end])),
       with: spec.with === undefined ? task.with : withGiven(task.with, spec.with),
     },
   };

@@ -273,3 +273,38 @@ describe('a daemon after another', () => {
     expect(second.started()).toEqual([]);
   });
 });
+
+describe('results', () => {
+  it('are handed to those who follow or need their runs, within bounds, and kept with theirs', async () => {
+    const long = 'x'.repeat(60_000);
+    const store = new DurableStore();
+    const names = Array.from({ length: 12 }, (_, index) => `many${index}`);
+    const { engine, clock, executor } = rig({
+      store,
+      script: ({ jobId }) => ({
+        lasts: MINUTE,
+        outcome: { kind: 'succeeded', result: jobId.startsWith('many') ? long : [jobId] },
+      }),
+    });
+    await engine.start([
+      job('a', { cron: '0 1 * * *' }),
+      job('b', { after: ['a'] }),
+      job('c', { cron: '30 1 * * *', needs: { jobs: ['b'], timeout: HOUR, failed: 'skip' } }),
+      ...names.map((id) => job(id, { after: ['a'] })),
+      job('last', { after: names }),
+    ]);
+    await clock.advance(2 * HOUR);
+    const told = (id: string) => executor.starts.find(({ spec }) => spec.jobId === id)?.spec.upstream ?? [];
+    expect(told('a')).toEqual([]);
+    expect(told('b')).toMatchObject([{ jobId: 'a', outcome: 'succeeded', result: ['a'] }]);
+    expect(told('c')).toMatchObject([{ jobId: 'b', outcome: 'succeeded', result: ['b'] }]);
+    expect(told('last').map(({ result }) => result !== undefined)).toEqual([
+      ...Array(8).fill(true),
+      ...Array(4).fill(false),
+    ]);
+    expect((await store.runs('last'))[0]?.upstream).toEqual(told('last'));
+    expect(
+      (await store.joins()).filter(({ upstream }) => upstream.some(({ result }) => result !== undefined)),
+    ).toEqual([]);
+  });
+});

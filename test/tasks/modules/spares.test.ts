@@ -80,6 +80,7 @@ function runOf(
           attempt: 1,
           scheduledAt: 0,
           cause: 'manual',
+          needs: {},
           params: {},
           with: directory,
         },
