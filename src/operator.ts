@@ -4,7 +4,6 @@
  */
 import type { LoadedFile, LoadResult } from './config/load.ts';
 import type { JobStatus } from './engine/engine.ts';
-import type { ByHand } from './engine/job.ts';
 import type {
   AddedJobs,
   AddJobsRequest,
@@ -49,6 +48,8 @@ import { before, doneOf, NOTHING, planOf } from './operator/reload-plan.ts';
 import type { ReloadResult } from './operator/reload-result.ts';
 import { once } from './operator/requests.ts';
 import { DaemonTimeline } from './operator/timeline.ts';
+import type { Graph } from './schedule/graph.ts';
+import { graphAround, repeated, type Repeated } from './operator/links.ts';
 import { whyOf } from './operator/why.ts';
 import type { Wording } from './operator/wording.ts';
 import { suggest } from './schedule/suggest.ts';
@@ -181,6 +182,10 @@ export class DaemonOperator implements Operator {
     return done(nextTimesOf(job, wording, { after: clock.now(), count }));
   }
 
+  graph(around?: JobId): Answer<Graph> {
+    return graphAround(this.#parts.engine, around) ?? this.#unknownJob(around ?? '');
+  }
+
   async why(jobId: JobId, at?: Instant): Promise<Answer<SlotAnswer>> {
     const job = this.#parts.engine.job(jobId);
     return job === undefined ? this.#unknownJob(jobId) : whyOf(job, at, { ...this.#parts, runs: this.#runs });
@@ -223,12 +228,10 @@ export class DaemonOperator implements Operator {
   async retry(runId: RunId, request: RunRequest): Promise<Answer<BegunRun>> {
     const run = await this.run(runId);
     if (!run.ok) return run;
-    const { id, state, jobId, scheduledAt, with: given, upstream } = run.value;
-    // The same amount of work: what follows it sees the same scheduled time.
-    const again = { scheduledAt, ...(upstream === undefined ? {} : { upstream }) };
+    const { id, state, jobId, with: given } = run.value;
     return this.#once(`retry ${id}`, request, () =>
       state === 'finished'
-        ? this.#begin(jobId, { ...request, given }, again)
+        ? this.#begin(jobId, { ...request, given }, repeated(run.value))
         : refuse({ refused: 'run_active', message: 'this run is not over', hint: 'cancel it first' }),
     );
   }
@@ -343,7 +346,7 @@ export class DaemonOperator implements Operator {
     return once({ ...this.#parts, run: (id) => this.run(id) }, { what, key, begin });
   }
 
-  #begin(jobId: JobId, { given, by }: RunRequest, again: ByHand = {}): Answer<RunRecord> {
+  #begin(jobId: JobId, { given, by }: RunRequest, again: Repeated = {}): Answer<RunRecord> {
     const { engine, daemon } = this.#parts;
     const refusal = whyNotByHand(engine.job(jobId), given);
     if (refusal !== undefined) return refuse(refusal);

@@ -8,6 +8,7 @@ import {
   jsonOption,
   maxRunsOption,
   numberOption,
+  Option,
   stateOption,
   zoneOption,
 } from './options.ts';
@@ -151,5 +152,31 @@ Examples:
     .action(async (expression, options) => {
       const { explain } = await import('./explain.ts');
       explain(expression, options, session);
+    });
+}
+
+export function addGraph(program: Command, { session }: Seen): void {
+  program
+    .command('graph')
+    .argument('[id]', 'only jobs that hang together with this one')
+    .description('which jobs follow and need which others')
+    .addOption(
+      new Option('--format <format>', 'text, or a language that draws it')
+        .choices(['text', 'dot', 'mermaid'] as const)
+        .default('text' as const),
+    )
+    .addOption(fileOption())
+    .addOption(stateOption())
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tsched graph
+  tsched graph --format dot | dot -Tsvg > jobs.svg`,
+    )
+    .action(async (id, options) => {
+      const { graph } = await import('./graph.ts');
+      await graph(id, options, session);
     });
 }

@@ -2,7 +2,7 @@
 import { printable } from '../observe/text.ts';
 import { exit } from './exit.ts';
 import { Command, CommanderError } from './options.ts';
-import { addExplain, addList, addNext, addSimulate, addTop } from './program-look.ts';
+import { addExplain, addGraph, addList, addNext, addSimulate, addTop } from './program-look.ts';
 import {
   addCancel,
   addDrain,
@@ -70,7 +70,7 @@ export function build(session: Session, end: Seen['end']): Command {
 /** In the order of the help. */
 const groups: Readonly<Record<string, readonly ((program: Command, seen: Seen) => void)[]>> = {
   Run: [addStart, addRunOnce],
-  Look: [addList, addNext, addSimulate, addExplain],
+  Look: [addList, addNext, addSimulate, addGraph, addExplain],
   'Look back': [addStatus, addHistory, addLogs, addWhy, addDb],
   Operate: [
     addTrigger,

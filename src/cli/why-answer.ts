@@ -1,8 +1,10 @@
 /** What is to be said of a slot, by what is known of it; what follows from that is decided by schedule/why.ts. */
+import type { SlotLink } from '../engine/ports-operator.ts';
 import type { HistoryRow } from '../engine/ports.ts';
 import type { Instant, Pause } from '../model.ts';
 import type { KnownJob } from '../operator/wording.ts';
 import { fingerprint } from '../schedule/fingerprint.ts';
+import { afterOf } from '../schedule/follow.ts';
 import { jitterOf } from '../schedule/jitter.ts';
 import { slotUpTo } from '../schedule/previous.ts';
 import type { Trigger } from '../schedule/trigger.ts';
@@ -14,6 +16,7 @@ export interface Answer {
   readonly known: KnownJob;
   readonly slot: Instant;
   readonly row: HistoryRow | undefined;
+  readonly links: readonly SlotLink[];
   readonly verdict: SlotVerdict;
   readonly facts: SlotFacts;
   /** The slots beside it. */
@@ -27,12 +30,17 @@ export interface Answer {
 interface Around {
   readonly trigger: Trigger | undefined;
   readonly past: Pick<SlotPast, 'row' | 'kept'> | undefined;
+  readonly links: readonly SlotLink[];
   readonly now: Instant;
   readonly timezone: string;
 }
 
 /** What is to be said of one slot. */
-export function answerFor(slot: Instant, known: KnownJob, { trigger, past, now, timezone }: Around): Answer {
+export function answerFor(
+  slot: Instant,
+  known: KnownJob,
+  { trigger, past, links, now, timezone }: Around,
+): Answer {
   const row = past?.row;
   const isSlot = trigger?.next(slot - 1) === slot;
   const previousAt = trigger === undefined ? undefined : slotUpTo(trigger, slot - 1);
@@ -42,12 +50,23 @@ export function answerFor(slot: Instant, known: KnownJob, { trigger, past, now, 
     now,
     isSlot: isSlot || previousAt !== undefined || nextAt !== undefined ? isSlot : 'none',
     fate: trigger?.days?.fateOf(slot),
+    follows: standingOf(known, links),
     row: row === undefined ? undefined : 'run' in row ? row.run : row.skip,
     ...jobFacts(slot, known),
     ...keptFacts(past?.kept, now),
   };
   const comingAt = trigger?.next(now);
-  return { known, slot, row, verdict: whySlot(facts), facts, previousAt, nextAt, comingAt, timezone };
+  return { known, slot, row, links, verdict: whySlot(facts), facts, previousAt, nextAt, comingAt, timezone };
+}
+
+/** How far what it follows is; undefined of a job with a clock. */
+function standingOf({ schedule }: KnownJob, links: readonly SlotLink[]): SlotFacts['follows'] {
+  if (schedule === undefined || afterOf(schedule) === undefined) return undefined;
+  const runs = links.flatMap(({ row, depth }) =>
+    row !== undefined && 'run' in row ? [{ depth, isOver: row.run.state === 'finished' }] : [],
+  );
+  if (runs.some(({ isOver }) => !isOver)) return 'open';
+  return runs.some(({ depth }) => depth === 1) ? 'over' : 'nothing';
 }
 
 function jobFacts(slot: Instant, { id, job, schedule, place, pause, daemon }: KnownJob) {

@@ -28,14 +28,23 @@ interface Origins {
   readonly session: Session;
 }
 
+/** A job, and the definitions of all others, as far as they are known. */
+interface Gathered {
+  readonly known: KnownJob;
+  readonly definition: (jobId: JobId) => JobDefinition | undefined;
+}
+
 /** @throws Failure when the id is unknown, or neither the job file nor the history says what the job's schedule is */
-export async function gather(id: JobId, { history, state, options, session }: Origins): Promise<KnownJob> {
+export async function gather(id: JobId, { history, state, options, session }: Origins): Promise<Gathered> {
   const daemon = runningDaemon(state);
   const place = history?.place(id);
   const stored = place === undefined ? undefined : scheduleOf(place.schedule);
-  const job = await definitionOf(id, { file: options.file ?? usualFile(state), stored, session });
+  const jobs = await definitions({ file: options.file ?? usualFile(state), stored, session });
+  const job = jobs.get(id);
   if (job === undefined) await assertKnown(id, { history, file: options.file, session });
-  return { id, job, schedule: job?.schedule ?? stored, place, pause: history?.pauses().get(id), daemon };
+  const pause = history?.pauses().get(id);
+  const known = { id, job, schedule: job?.schedule ?? stored, place, pause, daemon };
+  return { known, definition: (jobId) => jobs.get(jobId) };
 }
 
 /** The newest daemon's, where there is none in the usual places. */
@@ -50,17 +59,22 @@ function usualFile(state: string): string | undefined {
 }
 
 /** A file that is broken just now is no reason not to answer: the history knows the schedule too. */
-async function definitionOf(
-  id: JobId,
-  { file, stored, session }: { file: string | undefined; stored: Schedule | undefined; session: Session },
-): Promise<JobDefinition | undefined> {
+async function definitions({
+  file,
+  stored,
+  session,
+}: {
+  file: string | undefined;
+  stored: Schedule | undefined;
+  session: Session;
+}): Promise<ReadonlyMap<JobId, JobDefinition>> {
   try {
     const { jobs } = await loadJobs(file, session);
-    return jobs.find((job) => job.id === id);
+    return new Map(jobs.map((job) => [job.id, job]));
   } catch (error) {
     if (!(error instanceof Failure) || stored === undefined) throw error;
     session.err(`tsched: ${error.message}; answering by what the newest daemon knew\n`);
-    return undefined;
+    return new Map();
   }
 }
 

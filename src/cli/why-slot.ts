@@ -3,12 +3,13 @@ import type { SlotAnswer } from '../engine/ports-operator.ts';
 import type { Instant } from '../model.ts';
 import { localIso } from '../observe/when.ts';
 import type { KnownJob, WhyQuestion } from '../operator/wording.ts';
+import { afterOf } from '../schedule/follow.ts';
 import { compileSchedule, type Trigger } from '../schedule/trigger.ts';
 import { answerFor, type Answer } from './why-answer.ts';
 import { whyInWords } from './why-words.ts';
 
 export function slotAnswer(answer: Answer, now: Instant): SlotAnswer {
-  const { known, slot, row, verdict, previousAt, nextAt, timezone } = answer;
+  const { known, slot, row, links, verdict, previousAt, nextAt, timezone } = answer;
   return {
     jobId: known.id,
     slot,
@@ -17,6 +18,7 @@ export function slotAnswer(answer: Answer, now: Instant): SlotAnswer {
     inWords: whyInWords(answer, now).join('; '),
     late: verdict.late,
     row,
+    links,
     previousAt,
     nextAt,
   };
@@ -29,14 +31,24 @@ export function noSlot(
   now: Instant,
 ): SlotAnswer {
   const nextAt = trigger?.next(now);
+  const follows = schedule && afterOf(schedule);
   const atStart = schedule?.triggers.some(({ kind }) => kind === 'startup') === true;
   const words =
     nextAt !== undefined
       ? 'no slot of it has come yet'
-      : atStart
-        ? 'it runs when a daemon starts, and no start is recorded'
-        : 'it has no slots: it runs only when asked for';
-  const none = { slot: undefined, local: undefined, late: undefined, row: undefined, previousAt: undefined };
+      : follows !== undefined
+        ? `it follows ${follows.jobs.join(', ')}, and no run of that is recorded`
+        : atStart
+          ? 'it runs when a daemon starts, and no start is recorded'
+          : 'it has no slots: it runs only when asked for';
+  const none = {
+    slot: undefined,
+    local: undefined,
+    late: undefined,
+    row: undefined,
+    links: [],
+    previousAt: undefined,
+  };
   return {
     jobId: id,
     ...none,
@@ -47,10 +59,10 @@ export function noSlot(
 }
 
 /** For a daemon, which knows its own jobs: the words and the shape of the command. */
-export function answerWhy({ known, slot, past }: WhyQuestion, now: Instant): SlotAnswer {
+export function answerWhy({ known, slot, past, links }: WhyQuestion, now: Instant): SlotAnswer {
   const { schedule, id } = known;
   const trigger = schedule === undefined ? undefined : compileSchedule(schedule, id);
   if (slot === undefined) return noSlot(known, trigger, now);
   const timezone = schedule?.timezone ?? 'UTC';
-  return slotAnswer(answerFor(slot, known, { trigger, past, now, timezone }), now);
+  return slotAnswer(answerFor(slot, known, { trigger, past, links, now, timezone }), now);
 }

@@ -1,16 +1,29 @@
 /** The answers of `tsched why` in words: what happened, and what to change if it should not have. */
 import type { Instant, MisfirePolicy, RunRecord, SkipReason, SkipRecord, Waited } from '../model.ts';
 import { heldInWords, limitInWords } from '../observe/limits.ts';
-import { elapsed, outcomeInWords } from '../observe/text.ts';
+import { elapsed } from '../observe/text.ts';
 import { formatDuration } from '../schedule/duration.ts';
 import { refusalInWords } from '../schedule/notes.ts';
 import type { SlotReason } from '../schedule/why.ts';
-import { lengthOf } from '../schedule/run-length.ts';
 import { localDateTime, roughly } from '../observe/when.ts';
 import type { Answer } from './why-answer.ts';
+import {
+  dependencyAdvice,
+  dependencyInWords,
+  followedInWords,
+  linksInWords,
+  waitingInWords,
+} from './why-chain.ts';
+import { standing } from './why-run.ts';
+
+const TURN = 'its turn (overlap: queue, --max-concurrent-runs), or the machine was busy';
 
 /** A line for what happened, and perhaps some for what follows from it. Not yet escaped. */
 export function whyInWords(answer: Answer, now: Instant): string[] {
+  return [...slotInWords(answer, now), ...linksInWords(answer, now)];
+}
+
+function slotInWords(answer: Answer, now: Instant): string[] {
   const { row } = answer;
   if (row !== undefined && 'run' in row) return ofRun(row.run, answer, now);
   const { reason } = answer.verdict;
@@ -24,19 +37,20 @@ function ofRun(run: RunRecord, answer: Answer, now: Instant): string[] {
     on_time: `it ran on time (${elapsed(late)} after it was due)`,
     late: `it ran late: it started ${elapsed(late)} after it was due`,
     caught_up: `it was missed, and caught up ${elapsed(late)} after it was due`,
+    followed: followedInWords(answer),
     starting: 'it is about to start',
     not_begun: 'its run ended before it began',
     waiting: 'it waits for its turn',
   };
   const why: Partial<Record<SlotReason, string>> = {
-    late: 'it had to wait for its turn (overlap: queue, --max-concurrent-runs), or the machine was busy',
+    late: `it had to wait for ${answer.known.job?.needs === undefined ? '' : 'what it needs, for '}${TURN}`,
     caught_up: `no daemon was running, or the machine slept or was overloaded; ${misfireInWords(answer)}`,
   };
   const { jitter } = answer.facts;
   const because =
     run.waited === undefined ? why[reason] : waitInWords(run.waited, run.attempts[0]?.startedAt ?? now);
   return [
-    begun[reason] ?? '',
+    run.cause === 'manual' && reason !== 'waiting' && reason !== 'starting' ? 'it ran when somebody asked for it' : (begun[reason] ?? ''),
     ...(because === undefined ? [] : [because]),
     ...(jitter > 0 ? [`it was due ${elapsed(jitter)} after its slot, by its jitter`] : []),
     standing(run, now),
@@ -45,23 +59,6 @@ function ofRun(run: RunRecord, answer: Answer, now: Instant): string[] {
 
 function waitInWords({ limit, since, heldBy }: Waited, until: Instant): string {
   return `it waited ${elapsed(Math.max(0, until - since))} for ${limitInWords(limit)}${heldInWords(heldBy)}`;
-}
-
-function standing(run: RunRecord, now: Instant): string {
-  const { attempts, outcome, state, retryAt } = run;
-  const tries = attempts.length > 1 ? ` (${attempts.length} attempts)` : '';
-  if (outcome !== undefined) {
-    const length = lengthOf(run);
-    const after = length === undefined || outcome.kind === 'timed_out' ? '' : ` after ${elapsed(length)}`;
-    return `it ${outcomeInWords(outcome)}${after}${tries}`.replace('it cancelled', 'it was cancelled');
-  }
-  if (state === 'retrying') {
-    const last = attempts.at(-1)?.outcome;
-    const when = retryAt === undefined ? 'soon' : `in ${roughly(retryAt - now)}`;
-    return `attempt ${attempts.length} ${last === undefined ? 'ended' : outcomeInWords(last)}; the next one comes ${when}`;
-  }
-  const since = attempts.at(-1)?.startedAt;
-  return since === undefined ? 'it has not begun' : `it has been running for ${roughly(now - since)}${tries}`;
 }
 
 function ofSkip(skip: SkipRecord, answer: Answer): string[] {
@@ -73,7 +70,8 @@ function ofSkip(skip: SkipRecord, answer: Answer): string[] {
           `one of ${skip.count ?? 'many'} slots skipped together, from ${localDateTime(skip.scheduledAt, timezone)} to ${localDateTime(skip.through, timezone)}`,
         ];
   const { reason, detail } = skip;
-  if (detail === undefined) return [skipWords[reason](answer), ...stretch, skipAdvice[reason]];
+  const advice = reason === 'dependency' ? dependencyAdvice(answer) : skipAdvice[reason];
+  if (detail === undefined) return [skipWords[reason](answer), ...stretch, advice];
   const wait = `it waited ${lateness(answer)} for ${limitInWords(detail)}`;
   const most = answer.known.job?.policy.pool?.maxWait;
   const than = reason === 'misfire' ? misfireInWords(answer) : `max_wait is ${formatDuration(most ?? 0)}`;
@@ -98,10 +96,10 @@ const skipWords: Record<SkipReason, (answer: Answer) => string> = {
   excluded: (answer) => `it did not run: calendars exclude its day${refusedBy(answer)}`,
   removed: () => 'it did not run: the job left the job file, or was changed, while it waited for its turn',
   claimed_elsewhere: () => 'it did not run again: it had been claimed before',
-  dependency: () => 'it did not run: the jobs it follows or needs did not end as it wants',
+  dependency: dependencyInWords,
 };
 
-const skipAdvice: Record<SkipReason, string> = {
+const skipAdvice: Record<Exclude<SkipReason, 'dependency'>, string> = {
   misfire:
     'no daemon was running, or the machine slept or was overloaded; to run such slots afterwards: misfire: { run: all } or a longer grace',
   overlap:
@@ -112,7 +110,6 @@ const skipAdvice: Record<SkipReason, string> = {
   excluded: 'to move such slots to another day: roll: previous or roll: next',
   removed: 'the slots of its new definition count from the moment it was loaded',
   claimed_elsewhere: 'the clock was set back, perhaps: no slot runs twice',
-  dependency: 'when one of them is repeated and ends otherwise, it runs after all: tsched retry',
 };
 
 /** Which calendar, and by what entry. */
@@ -143,7 +140,10 @@ function policyInWords({ run, grace, max }: MisfirePolicy): string {
 }
 
 /** Reasons of slots that have no row in the history. */
-type Rowless = Exclude<SlotReason, SkipReason | 'on_time' | 'late' | 'caught_up' | 'starting' | 'not_begun'>;
+type Rowless = Exclude<
+  SlotReason,
+  SkipReason | 'on_time' | 'late' | 'caught_up' | 'followed' | 'starting' | 'not_begun'
+>;
 
 function ofNothing(reason: SlotReason, answer: Answer, now: Instant): string[] {
   if (reason === 'paused') return ['it will be skipped: the job is paused', skipAdvice.paused];
@@ -210,13 +210,8 @@ const rowlessWords: Record<Rowless, (answer: Answer, now: Instant) => string[]> 
       'jobs go on; the history catches up when the disk can be written again',
     ];
   },
-  waiting: ({ known: { waitsFor } }) =>
-    waitsFor === undefined
-      ? [
-          'it is due, and waits for its turn',
-          'a run of the job is active (overlap: queue), or its pool is full, or as many runs of all jobs are active as --max-concurrent-runs allows',
-        ]
-      : [`it is due, and waits for ${limitInWords(waitsFor.limit)}${heldInWords(waitsFor.heldBy)}`],
+  waiting: (answer) => waitingInWords(answer),
+  not_followed: () => ['nothing ran at that time that it follows'],
 };
 
 function willItRun({ known }: Answer): string[] {

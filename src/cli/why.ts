@@ -3,6 +3,8 @@ import { whyShape } from '../http/shapes.ts';
 import type { Instant, JobId } from '../model.ts';
 import { ago, fromNow, localDateTime } from '../observe/when.ts';
 import { printable, printableJson } from '../observe/text.ts';
+import { linksOf, newestFollowed, type LinkSources } from '../operator/links.ts';
+import type { KnownJob } from '../operator/wording.ts';
 import { slotNote } from '../schedule/notes.ts';
 import { slotUpTo } from '../schedule/previous.ts';
 import { compileSchedule, type Trigger } from '../schedule/trigger.ts';
@@ -26,28 +28,47 @@ export async function why(
   const state = stateDirectory(options.stateDir, session.environment);
   const { now } = session;
   await withHistory(state, async (history) => {
-    const known = await gather(id, { history, state, options, session });
+    const { known, definition } = await gather(id, { history, state, options, session });
     const timezone = options.tz ?? known.schedule?.timezone ?? session.hostTimezone;
     const trigger = known.schedule === undefined ? undefined : compileSchedule(known.schedule, id);
+    const sources = history && sourcesOf(history, definition);
     const slot =
-      time === undefined ? newestSlot(id, { trigger, history, now }) : momentOf(time, timezone, 'the time');
+      time === undefined
+        ? await newestSlot(known, { trigger, sources, now })
+        : momentOf(time, timezone, 'the time');
     if (slot === undefined) {
       const none = noSlot(known, trigger, now);
       session.out(options.json === true ? asJson(none, state) : noneAsText(none, { timezone, session }));
       return;
     }
     const past = history && { row: history.slot(id, slot), kept: history.kept(id) };
-    const answer = await withWait(answerFor(slot, known, { trigger, past, now, timezone }), session);
+    const story = { slot, row: past?.row };
+    const isLinked = known.job !== undefined && sources !== undefined;
+    const links = isLinked ? await linksOf(known.job, story, sources) : [];
+    const answer = await withWait(answerFor(slot, known, { trigger, past, links, now, timezone }), session);
     session.out(options.json === true ? asJson(slotAnswer(answer, now), state) : asText(answer, session));
   });
 }
 
-function newestSlot(
-  id: JobId,
-  at: { trigger: Trigger | undefined; history: HistoryReader | undefined; now: Instant },
-): Instant | undefined {
+async function newestSlot(
+  { id, job }: KnownJob,
+  at: { trigger: Trigger | undefined; sources: LinkSources | undefined; now: Instant },
+): Promise<Instant | undefined> {
   const due = at.trigger === undefined ? undefined : slotUpTo(at.trigger, at.now);
-  return due ?? at.history?.newestSlot(id, at.now);
+  if (due !== undefined || at.sources === undefined) return due;
+  return job === undefined ? at.sources.newestSlot(id, at.now) : newestFollowed(job, at.now, at.sources);
+}
+
+function sourcesOf(history: HistoryReader, definition: LinkSources['definition']): LinkSources {
+  return {
+    definition,
+    row: async (jobId, slot) => history.slot(jobId, slot),
+    async run(runId) {
+      const run = history.run(runId);
+      return run === undefined || run === 'ambiguous' ? undefined : { run };
+    },
+    newestSlot: async (jobId, at) => history.newestSlot(jobId, at),
+  };
 }
 
 /** As the API tells it, with the size of the run's output. */

@@ -65,7 +65,8 @@ function afterAsWritten({ jobs, on, when }: AfterTrigger): string {
   return `after ${when === 'any' && jobs.length > 1 ? 'any of ' : ''}${jobs.join(', ')}${kind}`;
 }
 
-function afterInWords({ jobs, on, when }: AfterTrigger): string {
+/** e.g. `After a, b have all succeeded`. */
+export function afterInWords({ jobs, on, when }: AfterTrigger): string {
   const [first = '', ...others] = jobs;
   const ends = { success: 'succeeded', failure: 'failed', finish: 'ended' }[on];
   if (others.length === 0) return `After ${first} has ${ends}`;

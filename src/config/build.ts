@@ -22,7 +22,7 @@ import type {
 } from '../model.ts';
 import { parseInstant } from '../schedule/at.ts';
 import { isProblem, type Problem } from '../schedule/problem.ts';
-import { afterTrigger, chainErrors, needsPolicy, type ChainValues } from './chain.ts';
+import { afterTrigger, chainErrors, chainWarnings, needsPolicy, type ChainValues } from './chain.ts';
 import { ALLOWED_INSTANCES, JOB_FIELDS } from './fields.ts';
 import { httpProblems, type HttpValues } from './http-task.ts';
 import { NOBODY } from './notifiers.ts';
@@ -341,6 +341,7 @@ export function contradictions(
     ]);
   }
   errors.push(...chainErrors(values));
+  warnings.push(...chainWarnings(values, own));
   const [task, ...more] = TASKS.filter((key) => values[key] !== undefined);
   if (!TASKS.some((key) => key in values)) {
     errors.push(['', { message: 'nothing says what to run', hint: 'add run:, command:, module: or http:' }]);

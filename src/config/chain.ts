@@ -176,3 +176,20 @@ export function chainErrors(values: Values): [string, Problem][] {
   }
   return errors;
 }
+
+/** Keys that are for clocks. */
+const CLOCK_KEYS = ['jitter', 'start', 'end', 'only', 'exclude', 'roll'];
+
+/** What a job's own keys say to no effect. */
+export function chainWarnings(values: Values, own: Values): [string, Problem][] {
+  if (values['after'] === undefined) return [];
+  const idle = CLOCK_KEYS.filter((key) => key in own);
+  const warnings = idle.map((key): [string, Problem] => [key, { message: 'has no effect with "after"' }]);
+  const { finished_by } = (own['expect'] ?? {}) as { finished_by?: string };
+  if (finished_by === undefined) return warnings;
+  const message = '"finished_by" has no effect with "after": nothing says when this job is due';
+  return [
+    ...warnings,
+    ['expect', { message, hint: 'write every:, or say it of the job that has the clock' }],
+  ];
+}

@@ -15,11 +15,14 @@ import type {
 } from '../model.ts';
 import type { PoolView, Waited } from '../pool.ts';
 import type { ArgumentProblem } from '../schedule/params.ts';
-import type { SlotReason } from '../schedule/why.ts';
 import type { DaemonFigures, Readiness } from './ports-figures.ts';
 import type { Hours, JobDays, Lane, LanesQuery, Load, Window } from './ports-timeline.ts';
 import type { SimulationRequest } from './ports-simulate.ts';
 import type { EngineEvent, HistoryRow } from './ports.ts';
+import type { Graph } from '../schedule/graph.ts';
+import type { SlotAnswer } from './ports-why.ts';
+
+export type { SlotAnswer, SlotLink } from './ports-why.ts';
 
 /** Why something was not done. Text is for people; `refused` is for programs. */
 export interface Refusal {
@@ -111,23 +114,6 @@ export interface NextTime {
   readonly local: string;
   /** What a clock change does to it. */
   readonly note: string | undefined;
-}
-
-/** Why a slot of a job became what it became, or did not become anything. */
-export interface SlotAnswer {
-  readonly jobId: JobId;
-  /** Undefined: none has come yet, and nothing is recorded. */
-  readonly slot: Instant | undefined;
-  /** The slot as the clock on the wall has it then, with the offset. */
-  readonly local: string | undefined;
-  readonly reason: SlotReason;
-  readonly inWords: string;
-  /** From when it was due to when it started; for a skip, to when that was decided. */
-  readonly late: Duration | undefined;
-  readonly row: HistoryRow | undefined;
-  /** The slots beside it. */
-  readonly previousAt: Instant | undefined;
-  readonly nextAt: Instant | undefined;
 }
 
 export interface RunPage {
@@ -341,6 +327,8 @@ export interface Operator {
   jobs(page: { readonly after?: JobId | undefined; readonly limit: number }): Promise<readonly JobView[]>;
   job(jobId: JobId): Promise<Answer<JobView>>;
   next(jobId: JobId, count: number): Answer<readonly NextTime[]>;
+  /** Of all jobs that follow, or need, others; or of those that hang together with one. */
+  graph(around?: JobId): Answer<Graph>;
   /** Of the newest slot that has come, or of the one at that time. */
   why(jobId: JobId, at?: Instant): Promise<Answer<SlotAnswer>>;
   /** The last `count` days of the job's zone, up to today. */

@@ -45,6 +45,16 @@ export const readRoutes: readonly Route[] = [
   }),
   route({
     method: 'GET',
+    path: '/api/v1/graph',
+    scope: 'read',
+    summary: 'Which jobs follow and need which others',
+    query: { job: optional(text('Only those that hang together with this one', 128)) },
+    answers: { 200: { about: 'Jobs that have links, and the links', schema: 'Graph' } },
+    problems: ['unknown_job'],
+    handle: async ({ query: { job } }, { operator }) => json(valueOf(operator.graph(job))),
+  }),
+  route({
+    method: 'GET',
     path: '/api/v1/jobs/{id}',
     scope: 'read',
     summary: 'One job, with what it does',

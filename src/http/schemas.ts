@@ -144,6 +144,15 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     lateMs: orNull(whole),
     run: orNull(ref('Run')),
     skip: orNull(ref('Skip')),
+    links: list(
+      all({
+        of: string,
+        via: one('after', 'needs'),
+        jobId: string,
+        depth: whole,
+        row: orNull({ anyOf: [ref('Run'), ref('Skip')] }),
+      }),
+    ),
     previousAt: orNull(time),
     nextAt: orNull(time),
   }),
@@ -190,6 +199,20 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     outcome: none,
     attempts: { type: 'array', maxItems: 0 },
     upstream: { type: 'array', maxItems: 0 },
+  }),
+  Graph: all({
+    jobs: list(all({ id: string, enabled: { type: 'boolean' } })),
+    links: list({
+      type: 'object',
+      properties: {
+        from: string,
+        to: string,
+        via: one('after', 'needs'),
+        on: one('success', 'failure', 'finish'),
+        when: one('all', 'any'),
+      },
+      required: ['from', 'to', 'via'],
+    }),
   }),
   RunPage: all({ runs: list({ anyOf: [ref('Run'), ref('Skip')] }), next: orNull(string) }),
   ...TIMELINE_SCHEMAS,

@@ -8,6 +8,7 @@ import type {
   ReloadPlan,
   SlotAnswer,
   Validation,
+  SlotLink,
 } from '../engine/ports-operator.ts';
 import type { JobDays } from '../engine/ports-timeline.ts';
 import type { HistoryRow } from '../engine/ports.ts';
@@ -241,9 +242,14 @@ export function whyShape({ jobId, slot, local, reason, inWords, late, ...answer 
     lateMs: milliseconds(late),
     run: row !== undefined && 'run' in row ? runShape(row.run) : null,
     skip: row !== undefined && 'skip' in row ? skipShape(row.skip) : null,
+    links: answer.links.map(linkShape),
     previousAt: isoOrNull(previousAt),
     nextAt: isoOrNull(nextAt),
   };
+}
+
+function linkShape({ row, ...link }: SlotLink): object {
+  return { ...link, row: row === undefined ? null : rowShape(row) };
 }
 
 export function statusShape(status: DaemonStatus): object {

@@ -1,4 +1,4 @@
-import type { Answer, Explanation, ExplainQuestion, SlotAnswer } from '../engine/ports-operator.ts';
+import type { Answer, Explanation, ExplainQuestion, SlotAnswer, SlotLink } from '../engine/ports-operator.ts';
 import type { Instant, JobDefinition, JobId, Pause, Place, Schedule, Waited } from '../model.ts';
 import type { DaemonInfo } from '../store/daemon-file.ts';
 import type { SlotPast } from '../store/history.ts';
@@ -21,6 +21,8 @@ export interface WhyQuestion {
   /** Undefined: no slot of it has come yet, and nothing is recorded. */
   readonly slot: Instant | undefined;
   readonly past: SlotPast | undefined;
+  /** What became of what it follows and needs. */
+  readonly links: readonly SlotLink[];
 }
 
 /** How schedules and times are told: the words of the command line, so that all who ask read the same. */

@@ -7,6 +7,8 @@ import type { SlotFate } from './slots.ts';
  * on_time          its run started when it was due, or within a moment
  * late             its run started later than that
  * caught_up        it had been missed, and its misfire policy ran it afterwards
+ * followed         its run started when the jobs that it follows had ended
+ * not_followed     no job that it follows has a run of that time
  * starting         it is claimed, and its run is about to start
  * not_begun        its run ended before it began
  * (a SkipReason)   it was skipped; `paused` and `excluded` also of a slot to come that will be
@@ -31,6 +33,8 @@ export type SlotReason =
   | 'on_time'
   | 'late'
   | 'caught_up'
+  | 'followed'
+  | 'not_followed'
   | 'starting'
   | 'not_begun'
   | SkipReason
@@ -58,6 +62,8 @@ export interface SlotFacts {
   readonly isSlot: boolean | 'none';
   /** What calendars do with a slot that would be there; undefined where they do nothing. */
   readonly fate: SlotFate | undefined;
+  /** How far the runs of that time are that it follows; undefined of a job with a clock. */
+  readonly follows: 'open' | 'over' | 'nothing' | undefined;
   /** Its schedule is known, from the job file or from the daemon that has it loaded. */
   readonly isInFile: boolean;
   readonly row: RunRecord | SkipRecord | undefined;
@@ -93,6 +99,7 @@ export function whySlot(facts: SlotFacts): SlotVerdict {
   }
   if (!facts.isInFile) return { reason: 'not_in_file' };
   if (isSlot !== true && facts.fate !== undefined) return { reason: facts.fate.kind };
+  if (facts.follows !== undefined) return { reason: ofFollower(facts.follows, facts) };
   if (isSlot === 'none') return { reason: 'no_schedule' };
   if (!isSlot) return { reason: 'not_a_slot' };
   return { reason: slot + jitter > now ? ofFuture(facts) : ofPast(facts) };
@@ -106,7 +113,18 @@ function ofRun({ attempts, scheduledAt, cause, state }: RunRecord, jitter: Durat
   if (first.duration === undefined && first.outcome !== undefined) return { reason: 'not_begun' };
   const late = Math.max(0, first.startedAt - scheduledAt - jitter);
   if (cause === 'catch_up') return { reason: 'caught_up', late };
+  if (cause === 'dependency') return { reason: 'followed', late };
   return { reason: late < MOMENT ? 'on_time' : 'late', late };
+}
+
+/** Nothing is recorded of it. */
+function ofFollower(follows: 'open' | 'over' | 'nothing', { enabled, daemon }: SlotFacts): SlotReason {
+  if (!enabled) return 'disabled';
+  if (follows === 'nothing') return 'not_followed';
+  if (daemon === 'memory') return 'ephemeral';
+  if (daemon === 'down') return 'daemon_down';
+  if (follows === 'open') return 'waiting';
+  return daemon === 'degraded' ? 'degraded' : 'unrecorded';
 }
 
 function ofFuture({ enabled, paused, slot, now }: SlotFacts): SlotReason {

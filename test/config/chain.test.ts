@@ -34,6 +34,7 @@ describe('jobs that follow others', () => {
       '{ cron: "0 1 * * *", after: a, run: x }',
       '3:27 error jobs.j.after: a job goes by "cron" or by "after", not by both | with a clock, "needs" makes it wait for other jobs; or make two jobs of it',
     ],
+    ['{ after: a, jitter: 5m, run: x }', '3:18 warning jobs.j.jitter: has no effect with "after"'],
     [
       '{ after: j, run: x }',
       '3:8 error jobs.j.after: a job cannot wait for itself | remove one of these links',

@@ -17,6 +17,7 @@ const facts: SlotFacts = {
   now: SLOT + 60_000,
   isSlot: true,
   fate: undefined,
+  follows: undefined,
   isInFile: true,
   row: undefined,
   jitter: 0,
