@@ -48,8 +48,7 @@ import { before, doneOf, NOTHING, planOf } from './operator/reload-plan.ts';
 import type { ReloadResult } from './operator/reload-result.ts';
 import { once } from './operator/requests.ts';
 import { DaemonTimeline } from './operator/timeline.ts';
-import type { Graph } from './schedule/graph.ts';
-import { graphAround, repeated, type Repeated } from './operator/links.ts';
+import { graphAround, repeated, type GraphAnswer, type Repeated } from './operator/links.ts';
 import { whyOf } from './operator/why.ts';
 import type { Wording } from './operator/wording.ts';
 import { suggest } from './schedule/suggest.ts';
@@ -182,7 +181,7 @@ export class DaemonOperator implements Operator {
     return done(nextTimesOf(job, wording, { after: clock.now(), count }));
   }
 
-  graph(around?: JobId): Answer<Graph> {
+  graph(around?: JobId): GraphAnswer {
     return graphAround(this.#parts.engine, around) ?? this.#unknownJob(around ?? '');
   }
 

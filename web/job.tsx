@@ -2,6 +2,7 @@ import { useSignal, useSignalEffect } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { ApiProblem, ask, segment } from './api.ts';
 import { Calendar } from './calendar.tsx';
+import { LinkFacts, type Links } from './links.tsx';
 import { type Definition, type Job, type JobDay, type JobDetail, type NextTime, type Row } from './model.ts';
 import { Countdown, Dots, Fact, JobButtons, Panel, StateWord, When } from './parts.tsx';
 import { href, place } from './route.ts';
@@ -13,7 +14,7 @@ import { duration } from './words.ts';
 /** Rows of history that one job's page looks at. */
 const LOOKED_AT = 500;
 
-interface Known {
+interface Known extends Links {
   readonly detail: JobDetail;
   readonly times: readonly NextTime[];
   readonly rows: readonly Row[];
@@ -23,17 +24,18 @@ interface Known {
 /** With the rows of one day, or the newest. */
 async function loadJob(id: string, day: string | null): Promise<Known> {
   const path = `jobs/${segment(id)}`;
-  const [detail, { times }, calendar] = await Promise.all([
+  const [detail, { times }, calendar, { links }] = await Promise.all([
     ask<JobDetail>(path),
     ask<{ times: NextTime[] }>(`${path}/next?n=10`),
     ask<Known['calendar']>(`${path}/days?n=371`),
+    ask<Links>(`graph?job=${segment(id)}`),
   ]);
   const { since, until } = calendar.days.find((known) => known.day === day) ?? {};
   // The end of a day is not of it; the end of what can be asked for is.
   const span =
     until === undefined ? '' : `&since=${since}&until=${new Date(Date.parse(until) - 1).toISOString()}`;
   const { runs } = await ask<{ runs: Row[] }>(`runs?job=${segment(id)}&limit=${LOOKED_AT}${span}`);
-  return { detail, times, calendar, rows: day !== null && span === '' ? [] : runs };
+  return { detail, times, calendar, links, rows: day !== null && span === '' ? [] : runs };
 }
 
 export function JobPage({ id }: { id: string }) {
@@ -64,7 +66,7 @@ export function JobPage({ id }: { id: string }) {
   return <View job={job ?? known.value.detail} known={known.value} />;
 }
 
-function View({ job, known: { detail, times, rows, calendar } }: { job: Job; known: Known }) {
+function View({ job, known: { detail, times, rows, calendar, links } }: { job: Job; known: Known }) {
   const { definition } = detail;
   return (
     <>
@@ -83,6 +85,7 @@ function View({ job, known: { detail, times, rows, calendar } }: { job: Job; kno
         <Fact name={job.pause === null ? 'Next' : 'Next, skipped'}>
           {job.nextAt === null ? '–' : <Countdown at={job.nextAt} />}
         </Fact>
+        <LinkFacts id={job.id} links={links} />
         <Fact name="Recent">
           <Dots recent={job.recent} />
         </Fact>

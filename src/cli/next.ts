@@ -1,5 +1,6 @@
-import type { Instant, JobDefinition } from '../model.ts';
+import type { Instant, JobDefinition, Schedule } from '../model.ts';
 import { printable, printableJson } from '../observe/text.ts';
+import { afterOf } from '../schedule/follow.ts';
 import { jitterOf } from '../schedule/jitter.ts';
 import { DueQueue } from '../schedule/due-queue.ts';
 import { slotNote } from '../schedule/notes.ts';
@@ -108,5 +109,12 @@ function alone(
     const note = noteOf(slot);
     return `  ${localDateTime(slot.at, zone)}${note === undefined ? '' : `   ${paint('yellow', note)}`}\n`;
   });
-  return `${head}${lines.join('') || '  no slot will come\n'}`;
+  return `${head}${lines.join('') || `  ${whyNone(job.schedule)}\n`}`;
+}
+
+function whyNone(schedule: Schedule): string {
+  const after = afterOf(schedule);
+  return after === undefined
+    ? 'no slot will come'
+    : 'it has no times of its own: it runs when those end that it follows';
 }

@@ -72,11 +72,13 @@ function upstreamOf({ schedule, needs }: JobDefinition): { via: SlotLink['via'];
   ];
 }
 
+export type GraphAnswer = Answer<Graph>;
+
 /** Undefined: there is no such job. */
 export function graphAround(
   engine: Pick<Engine, 'job' | 'jobs'>,
   around: JobId | undefined,
-): Answer<Graph> | undefined {
+): GraphAnswer | undefined {
   if (around !== undefined && engine.job(around) === undefined) return undefined;
   return done(
     graphOf(

@@ -30,7 +30,7 @@ describe('start', () => {
     const clock = new RacingClock(where, '2026-06-01T12:00:01Z', 10);
     const daemon = startDaemon({ file, directory: where, env: clock.env });
     await clock.go(daemon);
-    for (const job of ['hello', 'heartbeat', 'greet', 'flaky', 'free-space']) {
+    for (const job of ['hello', 'heartbeat', 'greet', 'greeted', 'flaky', 'free-space']) {
       expect(await finished(daemon, job)).toMatchObject({ outcome: 'succeeded' });
     }
     const said = daemon.events('output').map(({ msg }) => msg);
@@ -38,6 +38,7 @@ describe('start', () => {
       expect.arrayContaining(['tsched has started', expect.stringMatching(/^Hello from /)]),
     );
     expect(said.some((line) => line.includes('Hello, Ada!'))).toBe(true);
+    expect(said).toContain('handed over was {"greeted":3}');
     expect(daemon.events('retry_scheduled', 'flaky').length).toBeGreaterThanOrEqual(2);
     expect(await daemon.stop('SIGINT')).toBe(0);
     expect(daemon.text).toBe('');

@@ -80,10 +80,17 @@ describe.skipIf(why !== undefined)('the page of a fresh daemon', () => {
     await page.keyboard.press('g');
     await page.keyboard.press('j');
     await page.getByRole('row').filter({ hasText: 'morning-report' }).waitFor();
-    expect(await page.getByRole('row').count()).toBe(1 + 7);
+    expect(await page.getByRole('row').count()).toBe(1 + 8);
     const next = page.getByRole('row').filter({ hasText: 'morning-report' }).locator('.next');
     const before = await next.innerText();
     expect(before).toMatch(/^in \d/);
+    await page.goto(`${origin}/#/jobs/greeted`);
+    await page.locator('.facts').filter({ hasText: 'Follows' }).getByRole('link', { name: 'greet' }).click();
+    await page
+      .locator('.facts')
+      .filter({ hasText: 'Waited for by' })
+      .getByRole('link', { name: 'greeted' })
+      .waitFor();
     await page.goto(`${origin}/#/jobs/heartbeat`);
     const runs = page.locator('.history li');
     await runs.filter({ hasText: 'succeeded' }).first().waitFor();
