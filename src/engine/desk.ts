@@ -179,8 +179,9 @@ export class Desk implements FollowerDesk, NeedDesk, RunSurroundings<Run>, Decis
     job.waiting = [];
     for (const turn of waiting) this.#giveUp(turn, reason);
     for (const place of inLine) this.#leaveLine(place, reason);
-    for (const turn of held) if (this.needs.release(turn)) this.#giveUp(turn, reason);
     this.turnstile.settle();
+    if (reason === 'shutdown' && this.store.durable) return; // the next daemon comes to them again
+    for (const turn of held) if (this.needs.release(turn)) this.#skip(turn, reason);
   }
 
   reported(run: Run, attempt: number, report: AttemptReport): void {

@@ -2,10 +2,8 @@ import { joinKey, type Join } from '../join.ts';
 import type { AfterTrigger } from '../chain.ts';
 import type { Instant, JobDefinition, JobId, RunRecord, SkipRecord, Upstream } from '../model.ts';
 import { isAllowed } from '../schedule/calendar.ts';
-import { DueQueue } from '../schedule/due-queue.ts';
 import { afterOf, follow, type Standing } from '../schedule/follow.ts';
 import { isStillWanted } from '../schedule/resume.ts';
-import { FollowGraph } from './follow-graph.ts';
 import { ArmedJob, type SlotDesk, type TurnOf } from './job.ts';
 import { orphan } from './orphan.ts';
 import type { Store } from './ports.ts';
@@ -30,8 +28,8 @@ export interface FollowerDesk extends SlotDesk {
  * follows is recorded, and goes into the same batch of the store: after a crash both are there, or neither, and it happens again with
  * the recovery of that run.
  *
- * A join is what is known of one slot: it grows with each end until `follow` decides. Followers are decided over in the order of
- * their depth, so that whoever joins two ways from one job sees the longer way begin before it looks whether anything is still to come.
+ * A join is what is known of one slot: it grows with each end until `follow` decides. All joins that an end belongs to are opened before
+ * one of them is decided over, so that whoever joins a short way and a long one sees that the long one has begun.
  */
 export class Followers {
   readonly #desk: FollowerDesk;
@@ -39,11 +37,12 @@ export class Followers {
   readonly #joins = new Map<JobId, Map<Instant, Join>>();
   /** To be recorded with the decisions of this turn. */
   #changed = new Map<string, Join>();
-  /** Slots to be decided over, followers of less depth first. */
-  readonly #agenda = new DueQueue<Pick<Join, 'jobId' | 'scheduledAt'>>();
+  /** Slots to be decided over. */
+  #agenda: Pick<Join, 'jobId' | 'scheduledAt'>[] = [];
   #isDeciding = false;
   #isLoading = true;
-  #knownGraph: FollowGraph | undefined;
+  /** By whom they follow; made when it is first asked for. */
+  #followers: Map<JobId, JobId[]> | undefined;
 
   constructor(desk: FollowerDesk) {
     this.#desk = desk;
@@ -54,11 +53,11 @@ export class Followers {
     const trigger = enabled ? afterOf(schedule) : undefined;
     if (trigger === undefined) return this.delete(id);
     this.#triggers.set(id, trigger);
-    this.#knownGraph = undefined;
+    this.#followers = undefined;
   }
 
   delete(jobId: JobId): void {
-    if (this.#triggers.delete(jobId)) this.#knownGraph = undefined;
+    if (this.#triggers.delete(jobId)) this.#followers = undefined;
   }
 
   /** Takes up what an earlier daemon knew; before any run of it is taken up. */
@@ -93,7 +92,7 @@ export class Followers {
 
   /** Whether anybody follows the job. */
   isFollowed(jobId: JobId): boolean {
-    return this.#triggers.size > 0 && this.#graph.followersOf(jobId).length > 0;
+    return this.#triggers.size > 0 && this.#followersOf(jobId).length > 0;
   }
 
   /** A run is over, and its end is recorded in this turn of the loop. */
@@ -107,7 +106,7 @@ export class Followers {
     // That one has a run.
     if (reason === 'claimed_elsewhere' || !this.isFollowed(jobId)) return;
     if (through === scheduledAt) return this.#note(scheduledAt, { jobId, outcome: 'skipped' });
-    for (const follower of this.#graph.followersOf(jobId)) {
+    for (const follower of this.#followersOf(jobId)) {
       const job = this.#desk.jobs.get(follower);
       const isAlone = this.#triggers.get(follower)?.jobs.length === 1;
       const stretch = { scheduledAt, through, ...(count === undefined ? {} : { count }) };
@@ -134,13 +133,26 @@ export class Followers {
     return changed;
   }
 
-  get #graph(): FollowGraph {
-    return (this.#knownGraph ??= new FollowGraph(this.#triggers));
+  #followersOf(jobId: JobId): readonly JobId[] {
+    this.#followers ??= this.#linked();
+    return this.#followers.get(jobId) ?? NONE;
+  }
+
+  #linked(): Map<JobId, JobId[]> {
+    const linked = new Map<JobId, JobId[]>();
+    for (const [follower, { jobs }] of this.#triggers) {
+      for (const upstream of jobs) {
+        const followers = linked.get(upstream);
+        if (followers === undefined) linked.set(upstream, [follower]);
+        else followers.push(follower);
+      }
+    }
+    return linked;
   }
 
   #note(scheduledAt: Instant, upstream: Upstream): void {
     const { jobId } = upstream;
-    for (const follower of this.#graph.followersOf(jobId)) {
+    for (const follower of this.#followersOf(jobId)) {
       const at = this.#desk.now();
       const known = this.#joins.get(follower)?.get(scheduledAt) ?? {
         jobId: follower,
@@ -159,7 +171,7 @@ export class Followers {
   }
 
   #plan(join: Join): void {
-    this.#agenda.push(this.#graph.depthOf(join.jobId), join);
+    this.#agenda.push(join);
   }
 
   /** What is decided here may be the end of a slot that others follow; that is then decided over too. */
@@ -167,8 +179,11 @@ export class Followers {
     if (this.#isDeciding) return;
     this.#isDeciding = true;
     try {
-      let next = this.#agenda.takeDue(Number.POSITIVE_INFINITY);
-      for (; next !== undefined; next = this.#agenda.takeDue(Number.POSITIVE_INFINITY)) this.#decide(next);
+      while (this.#agenda.length > 0) {
+        const agenda = this.#agenda;
+        this.#agenda = [];
+        for (const next of agenda) this.#decide(next);
+      }
     } finally {
       this.#isDeciding = false;
     }

@@ -11,6 +11,7 @@ const NONE: readonly never[] = [];
 /** Who acts on what is decided here. */
 export interface NeedDesk extends SlotDesk {
   readonly store: Store;
+  readonly closing: boolean;
   readonly jobs: ReadonlyMap<JobId, ArmedJob>;
   readonly followers: Pick<Followers, 'isLoading' | 'isDueBy'>;
   emit(event: EngineEvent): void;
@@ -116,7 +117,12 @@ export class Needs {
 
   /** Begins what has what it needs by now. */
   settle(): void {
-    if (this.#desk.followers.isLoading || (this.#stirred.size === 0 && !this.#areAllStirred)) return;
+    if (
+      this.#desk.closing ||
+      this.#desk.followers.isLoading ||
+      (this.#stirred.size === 0 && !this.#areAllStirred)
+    )
+      return;
     const turns = new Set(this.#areAllStirred ? this.#held.keys() : NONE);
     for (const jobId of this.#stirred) for (const turn of this.#waiting.get(jobId) ?? NONE) turns.add(turn);
     this.#stirred = new Set();
@@ -149,6 +155,7 @@ export class Needs {
   }
 
   #expire(turn: TurnOf): void {
+    if (this.#desk.closing) return;
     const missing = need(this.#standings(turn));
     if (!this.release(turn)) return;
     const failed = turn.job.definition.needs?.failed ?? 'skip';

@@ -237,6 +237,26 @@ describe('a daemon after another', () => {
     expect(second.skips()).toEqual([]);
   });
 
+  it('does not take for absent what it has yet to catch up', async () => {
+    const store = new DurableStore();
+    const jobs = [
+      job('d', { after: ['b', 'c'] }),
+      job('c', { cron: '0 1 * * *', schedule: { jitter: 50 * MINUTE } }),
+      job('b', { cron: '0 1 * * *' }),
+    ];
+    const first = rig({ store, script: () => ({ lasts: 5 * MINUTE }) });
+    await first.engine.start(jobs);
+    await first.clock.advance(HOUR + 3 * MINUTE);
+    expect(first.started()).toEqual(['b 01:00:00']);
+    const second = rig({ store, script, clock: new FakeClock('2026-01-01T01:10:00Z'), ids: 'second' });
+    second.executor.found = () => ({ kind: 'ended', outcome: SUCCEEDED });
+    await second.engine.start(jobs);
+    await second.clock.advance(3 * HOUR);
+    expect(second.slots('c')).toEqual(['01:00:00']);
+    expect(second.slots('d')).toEqual(['01:00:00']);
+    expect(second.skips()).toEqual([]);
+  });
+
   it.each([true, false])('goes on with a follower that waited for its turn; killed: %s', async (isKilled) => {
     const store = new DurableStore();
     const clock = new FakeClock('2026-01-01T00:00:00Z');

@@ -156,6 +156,56 @@ describe('a job that needs another', () => {
     expect(started().at(-1)).toBe('b 03:10:00');
   });
 
+  it.each([true, false])(
+    'is left to the next daemon by one that stops, if the store is durable: %s',
+    async (durable) => {
+      class Keeping extends MemoryStore {
+        override readonly durable = durable;
+      }
+      const store = new Keeping();
+      const jobs = [A('0 1 * * *'), B('0 2 * * *', { timeout: 5 * MINUTE })];
+      const { engine, clock, skips, started } = rig({ store, script: ends(false) });
+      await engine.start(jobs);
+      await clock.advance(2 * HOUR);
+      engine.runNow('a');
+      await clock.advance(0);
+      await Promise.all([engine.stop({ drain: HOUR }), clock.advance(HOUR)]);
+      expect(skips()).toEqual(durable ? [] : ['b 02:00:00 1 shutdown']);
+      const second = rig({
+        store,
+        script: () => ({ lasts: MINUTE }),
+        clock: new FakeClock('2026-01-01T02:40:00Z'),
+        ids: 'second',
+      });
+      await second.engine.start(jobs);
+      second.engine.runNow('a');
+      await second.clock.advance(HOUR);
+      expect(started().filter((start) => start.startsWith('b'))).toEqual([]);
+      expect(second.slots('b')).toEqual(durable ? ['02:00:00'] : []);
+    },
+  );
+
+  it('waits for what is yet to be caught up, in whatever order jobs are loaded', async () => {
+    class DurableStore extends MemoryStore {
+      override readonly durable = true;
+    }
+    const store = new DurableStore();
+    const jobs = [B('10 2 * * *'), A()];
+    const first = rig({ store, script: ends(true) });
+    await first.engine.start(jobs);
+    await first.clock.advance(3 * HOUR);
+    expect(first.started()).toEqual(['a 02:00:00', 'b 02:10:00']);
+    const second = rig({
+      store,
+      script: ends(true),
+      clock: new FakeClock('2026-01-02T02:30:00Z'),
+      ids: 'second',
+    });
+    await second.engine.start(jobs);
+    await second.clock.advance(HOUR);
+    expect(second.started()).toEqual(['a 02:30:00', 'b 02:40:00']);
+  });
+
   it('is found waiting by the next daemon, which knows how the other one ended', async () => {
     class DurableStore extends MemoryStore {
       override readonly durable = true;
