@@ -17,18 +17,24 @@ export interface LinkSources {
   newestSlot(jobId: JobId, at: Instant): Promise<Instant | undefined>;
 }
 
+/** A slot, and what became of it. */
+interface Told {
+  readonly slot: Instant;
+  readonly row: HistoryRow | undefined;
+}
+
 /** Links that are told; more nobody would read. */
 const MOST = 50;
 
 /** The story of a slot, nearest first along each way, each job once. */
 export async function linksOf(
   job: JobDefinition,
-  { slot, row }: { readonly slot: Instant; readonly row: HistoryRow | undefined },
+  story: Told,
   sources: LinkSources,
 ): Promise<readonly SlotLink[]> {
   const links: SlotLink[] = [];
   const seen = new Set<JobId>([job.id]);
-  const tell = async (of: JobDefinition, row: HistoryRow | undefined, depth: number): Promise<void> => {
+  const tell = async (of: JobDefinition, { slot, row }: Told, depth: number): Promise<void> => {
     for (const { via, jobId } of upstreamOf(of)) {
       if (seen.has(jobId) || links.length >= MOST) continue;
       seen.add(jobId);
@@ -40,10 +46,10 @@ export async function linksOf(
       const theirs = known ?? (at === undefined ? undefined : await sources.row(jobId, at));
       links.push({ of: of.id, via, jobId, depth, row: theirs });
       const next = sources.definition(jobId);
-      if (next !== undefined) await tell(next, theirs, depth + 1);
+      if (next !== undefined) await tell(next, { slot: at ?? slot, row: theirs }, depth + 1);
     }
   };
-  await tell(job, row, 1);
+  await tell(job, story, 1);
   return links;
 }
 
