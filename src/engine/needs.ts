@@ -91,7 +91,7 @@ export class Needs {
     if (needs === undefined || turn.needed !== undefined) return false;
     const verdict = need(this.#standings(turn));
     if (verdict.kind === 'start' && !this.#desk.followers.isLoading) return false;
-    const deadline = (turn.caughtUp ? this.#desk.now() : turn.dueAt) + needs.timeout;
+    const deadline = (turn.caughtUp ? this.#desk.clock.now() : turn.dueAt) + needs.timeout;
     const wake = (): void => this.#expire(turn);
     const ticket = this.#desk.alarm.at(deadline, { wake }, turn.job.definition.policy.priority);
     this.#held.set(turn, ticket);
