@@ -392,8 +392,9 @@ describe('stopping', () => {
     const promisedOperations = Object.entries(document.paths as Record<string, object>).flatMap(
       ([path, methods]) => Object.keys(methods).map((method) => `${method} ${path}`),
     );
-    // What timeline.test.ts and simulate.test.ts ask.
-    for (const path of ['hours', 'load', 'timeline', 'jobs/a/days']) promises.keep('get', `/api/v1/${path}`);
+    // What timeline.test.ts, chain.test.ts and simulate.test.ts ask.
+    for (const path of ['hours', 'load', 'timeline', 'jobs/a/days', 'graph'])
+      promises.keep('get', `/api/v1/${path}`);
     promises.keep('post', '/api/v1/simulate');
     expect(promises.kept).toEqual(new Set(promisedOperations));
   });
