@@ -139,6 +139,7 @@ describe('tsched history', () => {
           outcome: { kind: 'succeeded', exitCode: 0 },
         },
       ],
+      upstream: [],
     });
     expect(retried).toMatchObject({
       outputBytes: 210_800,
