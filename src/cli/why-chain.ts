@@ -46,7 +46,9 @@ export function waitingInWords({ known }: Answer): string[] {
     'it is due, and waits for its turn',
     ...(needs === undefined
       ? []
-      : [`it needs ${needs.jobs.join(', ')} to have succeeded, and waits ${formatDuration(needs.timeout)} for that`]),
+      : [
+          `it needs ${needs.jobs.join(', ')} to have succeeded, and waits ${formatDuration(needs.timeout)} for that`,
+        ]),
     'a run of the job is active (overlap: queue), or its pool is full, or as many runs of all jobs are active as --max-concurrent-runs allows',
   ];
 }

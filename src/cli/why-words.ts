@@ -50,7 +50,9 @@ function ofRun(run: RunRecord, answer: Answer, now: Instant): string[] {
   const because =
     run.waited === undefined ? why[reason] : waitInWords(run.waited, run.attempts[0]?.startedAt ?? now);
   return [
-    run.cause === 'manual' && reason !== 'waiting' && reason !== 'starting' ? 'it ran when somebody asked for it' : (begun[reason] ?? ''),
+    run.cause === 'manual' && reason !== 'waiting' && reason !== 'starting'
+      ? 'it ran when somebody asked for it'
+      : (begun[reason] ?? ''),
     ...(because === undefined ? [] : [because]),
     ...(jitter > 0 ? [`it was due ${elapsed(jitter)} after its slot, by its jitter`] : []),
     standing(run, now),

@@ -178,7 +178,7 @@ export function chainErrors(values: Values): [string, Problem][] {
 }
 
 /** Keys that are for clocks. */
-const CLOCK_KEYS = ['jitter', 'start', 'end', 'only', 'exclude', 'roll'];
+const CLOCK_KEYS = ['jitter', 'start', 'end', 'roll'];
 
 /** What a job's own keys say to no effect. */
 export function chainWarnings(values: Values, own: Values): [string, Problem][] {
