@@ -15,12 +15,13 @@ export function RunPage({ id }: { id: string }) {
   // Events keep it up to date.
   const live = runs.value.get(id);
   useEffect(() => {
+    if (live !== undefined) return;
     trouble.value = '';
     ask<Run>(`runs/${segment(id)}`).then(
       (run) => (asked.value = run),
       (error: unknown) => (trouble.value = error instanceof ApiProblem ? error.message : ''),
     );
-  }, [id]);
+  }, [id, live === undefined]);
   const run = live ?? (asked.value?.id === id ? asked.value : undefined);
   if (run !== undefined) return <View run={run} />;
   if (trouble.value !== '') return <p class="empty">{trouble.value}</p>;

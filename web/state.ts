@@ -36,6 +36,7 @@ export async function load(): Promise<void> {
   const [, loadedJobs] = await Promise.all([loadStatus(), loadJobs()]);
   batch(() => {
     jobs.value = loadedJobs;
+    runs.value = new Map(); // what became of them may have been missed: who shows them asks
     isLoaded.value = true;
   });
   const since = new Date(now.value - DAY).toISOString();
