@@ -361,7 +361,7 @@ export class App {
   }
 
   #operate(settings: OperatingSettings): Operating {
-    const { stateDirectory, version, ephemeral, maxConcurrentRuns } = this.#options;
+    const { stateDirectory, version, ephemeral } = this.#options;
     return new Operating(settings, {
       app: this,
       paths: statePaths(stateDirectory),
@@ -373,7 +373,7 @@ export class App {
       version,
       ephemeral,
       loading: this.#loading,
-      maxConcurrentRuns,
+      bounds: this.#options,
       watchdogPings: () => this.#serviceManager?.pings ?? 0,
       reclaim: () => {
         if (!existsSync(stateDirectory)) reclaim(this.#holding, stateDirectory);

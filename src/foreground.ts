@@ -63,7 +63,8 @@ export class ForegroundRun {
     try {
       await engine.start([this.#job]);
       this.#engine = engine;
-      this.#runId = engine.runNow(this.#job.id, this.#options.given)?.id ?? '';
+      const { given } = this.#options;
+      this.#runId = engine.runNow(this.#job.id, given === undefined ? {} : { with: given })?.id ?? '';
       if (this.#asked) engine.cancel(this.#runId);
       return await promise;
     } finally {

@@ -58,6 +58,11 @@ export class JobLoading {
     return this.#set.jobs;
   }
 
+  /** Those of the job file. */
+  get pools(): LoadedFile['pools'] {
+    return this.#file.pools;
+  }
+
   isAdded(jobId: JobId): boolean {
     return this.#set.isAdded(jobId);
   }

@@ -4,7 +4,7 @@
  */
 import { statSync } from 'node:fs';
 import type { OperatingSettings } from './app-options.ts';
-import type { Engine } from './engine/engine.ts';
+import type { Engine, EngineSettings } from './engine/engine.ts';
 import type { StopWish } from './engine/ports-operator.ts';
 import type { Clock, Store } from './engine/ports.ts';
 import type { JobLoading } from './job-loading.ts';
@@ -35,7 +35,7 @@ export interface OperatingParts {
   /** History is in memory alone. */
   readonly ephemeral: boolean;
   readonly loading: JobLoading;
-  readonly maxConcurrentRuns: number;
+  readonly bounds: Omit<EngineSettings, 'bootedAt'>;
   /** How often the watchdog of the service manager was fed. */
   readonly watchdogPings: () => number;
   /** Makes the state directory again, and takes it, should it have been removed. Throws when that cannot be. */
@@ -56,8 +56,9 @@ export class Operating {
     this.#simulations = new Simulations({
       clock,
       database: parts.ephemeral ? undefined : paths.database,
-      maxConcurrentRuns: parts.maxConcurrentRuns,
+      bounds: boundsOf(parts.bounds),
       jobs: () => parts.loading.jobs,
+      pools: () => parts.loading.pools,
       load: (text) => parts.loading.load(text),
       withAdded: (file) => parts.loading.withAdded(file),
     });
@@ -125,4 +126,17 @@ export class Operating {
 
 function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** Without what else the options have: it goes to a thread. */
+function boundsOf({
+  maxConcurrentRuns,
+  maxProcessRuns,
+  maxThreadRuns,
+}: OperatingParts['bounds']): OperatingParts['bounds'] {
+  return {
+    maxConcurrentRuns,
+    ...(maxProcessRuns === undefined ? {} : { maxProcessRuns }),
+    ...(maxThreadRuns === undefined ? {} : { maxThreadRuns }),
+  };
 }

@@ -54,8 +54,11 @@ export async function simulateWindow(options: SimulateOptions, session: Session)
       seed: options.seed,
       failing: new Set(options.fail),
       pauses: history?.pauses() ?? new Map(),
-      maxConcurrentRuns:
-        options.maxConcurrentRuns === 0 ? Number.POSITIVE_INFINITY : options.maxConcurrentRuns,
+      pools: file.pools,
+      bounds: {
+        maxConcurrentRuns:
+          options.maxConcurrentRuns === 0 ? Number.POSITIVE_INFINITY : options.maxConcurrentRuns,
+      },
       most: MOST_ROWS,
     }),
   );

@@ -1,6 +1,7 @@
 /** Every key of the job file: the one table behind validation, defaults, `tsched schema` and the reference page. */
 import { calendars, DAY_FIELDS } from './calendar-fields.ts';
 import { CHAIN_FIELDS } from './chain-fields.ts';
+import { environment } from './env-fields.ts';
 import { http } from './http-fields.ts';
 import { expect, NOTIFIER, NOTIFIER_FIELDS, notify, ping } from './notify-fields.ts';
 import { params } from './params.ts';
@@ -15,20 +16,6 @@ export const JOB_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
 /** The number of runs of one job at once under `overlap: allow` when `max_instances` does not say. */
 export const ALLOWED_INSTANCES = 10;
-
-const VARIABLE = /^[A-Za-z_][A-Za-z0-9_.-]*$/;
-
-const from = {
-  shape: is.optionalPath,
-  about: 'A file whose content is the value; with a leading "?" it may be missing, and the variable too.',
-};
-
-const environment = {
-  kind: 'record',
-  key: VARIABLE,
-  keyIs: 'variable name',
-  of: { kind: 'either', scalar: is.text, map: map({ from }) },
-} as const;
 
 const dst = map({
   gap: {

@@ -259,7 +259,9 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     assumed: list(string),
     runs: list(ref('Run')),
     skips: list(ref('Skip')),
-    waits: list(all({ jobId: string, scheduledAt: time, reason: string, since: time })),
+    waits: list(
+      all({ jobId: string, scheduledAt: time, reason: string, limit: orNull(string), since: time }),
+    ),
     jobs: list(
       all({
         jobId: string,

@@ -12,10 +12,11 @@ export function simulationShape(simulation: Simulation, report: Report): object 
     assumed,
     runs: rows.flatMap((row) => ('run' in row ? [runShape(row.run)] : [])),
     skips: rows.flatMap((row) => ('skip' in row ? [skipShape(row.skip)] : [])),
-    waits: waits.map(({ jobId, scheduledAt, reason, since }) => ({
+    waits: waits.map(({ jobId, scheduledAt, reason, limit, since }) => ({
       jobId,
       scheduledAt: iso(scheduledAt),
       reason,
+      limit: limit ?? null,
       since: iso(since),
     })),
     jobs: report.jobs.map(({ jobId, runs, skipped, waited, longestWait, busy }) => ({

@@ -2,10 +2,11 @@
  * Plays a window of time: the engine itself, on a clock that jumps from event to event, with attempts that last as long as those
  * of history did. What it finds is what the daemon would do, slot for slot, as far as runs last as they did and nobody interferes.
  */
-import { Engine } from '../engine/engine.ts';
+import { Engine, type EngineSettings } from '../engine/engine.ts';
 import type { EngineEvent, HistoryRow } from '../engine/ports.ts';
 import { runIds } from '../engine/run-id.ts';
 import type { Duration, Instant, JobDefinition, JobId, Pause, RunId, RunRecord } from '../model.ts';
+import type { Pools } from '../pool.ts';
 import { MemoryStore } from '../store/memory.ts';
 import { ImaginedExecutor } from './imagined-executor.ts';
 import { VirtualClock } from './virtual-clock.ts';
@@ -24,7 +25,8 @@ export interface SimulationInput {
   /** Jobs whose attempts fail. */
   readonly failing?: ReadonlySet<JobId>;
   readonly pauses?: ReadonlyMap<JobId, Pause>;
-  readonly maxConcurrentRuns: number;
+  readonly bounds: Omit<EngineSettings, 'bootedAt'>;
+  readonly pools: Pools;
   /** Runs and stretches of skips after which it stops. */
   readonly most: number;
   /** Whether to go on, asked after each thing that happens. */
@@ -48,6 +50,8 @@ export interface Wait {
   readonly jobId: JobId;
   readonly scheduledAt: Instant;
   readonly reason: Extract<EngineEvent, { kind: 'run_waiting' }>['reason'];
+  /** Of `limit`: which. */
+  readonly limit: string | undefined;
   readonly since: Instant;
 }
 
@@ -57,7 +61,7 @@ export const ASSUMED: Duration = 1000;
 
 /** Plays the window. Takes the loop some milliseconds for each thousand runs, with pauses. */
 export async function simulate(input: SimulationInput): Promise<Simulation> {
-  const { from, to, maxConcurrentRuns, most, goOn = () => true } = input;
+  const { from, to, bounds, most, goOn = () => true } = input;
   const draw = randomFrom(input.seed ?? 1);
   const clock = new SteadyClock(from - 1);
   const store = new MemoryStore();
@@ -77,8 +81,9 @@ export async function simulate(input: SimulationInput): Promise<Simulation> {
       newRunId: runIds((bytes) => bytes.forEach((_, index) => (bytes[index] = Math.floor(draw() * 256)))),
       random: draw,
     },
-    { maxConcurrentRuns, bootedAt: from },
+    { ...bounds, bootedAt: from },
   );
+  engine.resizePools(input.pools);
   await pumped(engine.start(input.jobs.map(withoutStart)), clock);
   await clock.advance(to - clock.now(), () => recording.size <= most && goOn());
   const isWhole = clock.now() === to;
@@ -125,8 +130,8 @@ class Recording {
     } else if (this.isClosing) return;
     else if (event.kind === 'run_claimed') this.#rows.push(event.run.id);
     else if (event.kind === 'run_waiting') {
-      const { jobId, scheduledAt, reason } = event;
-      this.waits.push({ jobId, scheduledAt, reason, since: this.#clock.now() });
+      const { jobId, scheduledAt, reason, limit } = event;
+      this.waits.push({ jobId, scheduledAt, reason, limit, since: this.#clock.now() });
     }
     if ('run' in event) this.#runs.set(event.run.id, event.run);
   }

@@ -2,19 +2,22 @@
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import type { LoadResult } from '../config/load.ts';
+import type { LoadedFile, LoadResult } from '../config/load.ts';
 import type { Answer } from '../engine/ports-operator.ts';
 import type { SimulationRequest } from '../engine/ports-simulate.ts';
 import type { Clock } from '../engine/ports.ts';
 import type { Duration, JobDefinition } from '../model.ts';
+import type { Pools } from '../pool.ts';
 import { badFile, done, refuse } from '../operator/answers.ts';
 import type { Piece, Result, Task } from './protocol.ts';
+import type { SimulationInput } from './simulate.ts';
 
 export interface SimulationsParts {
   readonly clock: Clock;
   readonly database: string | undefined;
-  readonly maxConcurrentRuns: number;
+  readonly bounds: SimulationInput['bounds'];
   readonly jobs: () => readonly JobDefinition[];
+  readonly pools: () => Pools;
   /** Reads a text in place of the job file. */
   readonly load: (text: string) => Promise<LoadResult>;
   readonly withAdded: (file: readonly JobDefinition[]) => readonly JobDefinition[];
@@ -31,11 +34,10 @@ const HARD_LIMIT: Duration = 60_000;
 const HEAP = 512;
 /** Jobs that cross at once: a millisecond of the loop. */
 const PIECE = 200;
-/** Of what a job's task is nothing is needed, and much of it may be large, or secret. */
-const NOTHING = {
-  task: { kind: 'command', argv: [] },
+/** Of what a task finds around it nothing is needed, and much of it may be large, or secret. */
+const NOTHING: Pick<JobDefinition, 'surroundings'> = {
   surroundings: { cwd: '/', env: {}, inheritEnv: true, limits: {} },
-} as const satisfies Partial<JobDefinition>;
+};
 
 export class Simulations {
   readonly #parts: SimulationsParts;
@@ -63,11 +65,12 @@ export class Simulations {
     }
     this.#isBusy = true;
     try {
-      const jobs = await this.#jobs(text);
-      if (!jobs.ok) return jobs;
-      const { database, maxConcurrentRuns } = this.#parts;
-      const task = { from, to, seed, maxConcurrentRuns, database, most: MOST_ROWS, patience: PATIENCE };
-      const result = await this.#play(task, jobs.value);
+      const set = await this.#set(text);
+      if (!set.ok) return set;
+      const { database, bounds } = this.#parts;
+      const { jobs, pools } = set.value;
+      const task = { from, to, seed, bounds, pools, database, most: MOST_ROWS, patience: PATIENCE };
+      const result = await this.#play(task, jobs);
       if ('json' in result) return done(result.json);
       return refuse({ refused: 'simulation_failed', message: `the simulation failed: ${result.trouble}` });
     } finally {
@@ -79,10 +82,12 @@ export class Simulations {
     await this.#worker?.terminate();
   }
 
-  async #jobs(text: string | undefined): Promise<Answer<readonly JobDefinition[]>> {
-    if (text === undefined) return done(this.#parts.jobs());
+  async #set(text: string | undefined): Promise<Answer<Pick<LoadedFile, 'jobs' | 'pools'>>> {
+    if (text === undefined) return done({ jobs: this.#parts.jobs(), pools: this.#parts.pools() });
     const result = await this.#parts.load(text);
-    return result.ok ? done(this.#parts.withAdded(result.file.jobs)) : refuse(badFile(result));
+    if (!result.ok) return refuse(badFile(result));
+    const { jobs, pools } = result.file;
+    return done({ jobs: this.#parts.withAdded(jobs), pools });
   }
 
   async #play(task: Task, jobs: readonly JobDefinition[]): Promise<Result> {

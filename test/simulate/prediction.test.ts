@@ -1,8 +1,8 @@
 /** A week is recorded, and the next one foretold from that: then the engine does it. */
 import { describe, expect, it } from 'vitest';
-import { loadJobFile } from '../../src/config/load.ts';
+import { loadJobFile, type LoadedFile } from '../../src/config/load.ts';
 import type { AttemptSpec, HistoryRow } from '../../src/engine/ports.ts';
-import type { JobDefinition, RunRecord } from '../../src/model.ts';
+import type { RunRecord } from '../../src/model.ts';
 import { stateWith } from '../cli/past.ts';
 import { project, tsched } from '../cli/tsched.ts';
 import { rig } from '../support/engine.ts';
@@ -15,6 +15,7 @@ const START = '2027-03-17T05:10:00Z';
 
 const jobs = `
 timezone: Europe/Berlin
+pools: { database: 1 }
 calendars:
   weekend: { weekdays: [sat, sun] }
   holidays: { dates: [2027-03-26, 2027-03-29], known_until: 2030-01-01 }
@@ -23,9 +24,9 @@ jobs:
   hourly: { cron: "0 * * * *", run: x, overlap: queue }
   slow: { every: 25m, run: x, overlap: skip }
   eager: { cron: "0,40 * * * *", run: x, overlap: replace }
-  many: { cron: "*/10 8-17 * * *", run: x, overlap: allow, max_instances: 2, exclude: [weekend, holidays] }
+  many: { cron: "*/10 8-17 * * *", run: x, overlap: allow, max_instances: 2, pool: database, exclude: [weekend, holidays] }
   moved: { cron: "15 9 * * 5-7", run: x, exclude: [weekend, holidays], roll: next }
-  spread: { cron: "0 13 * * *", run: x, jitter: 2h }
+  spread: { cron: "0 13 * * *", run: x, jitter: 2h, pool: database }
   urgent: { cron: "0 9,13 * * *", run: x, priority: 5 }
   cut: { cron: "0 4 * * *", run: x, timeout: 10m, retry: { limit: 1, delay: 5m, jitter: false } }
   tail: { after: backup, run: x, exclude: weekend }
@@ -69,6 +70,7 @@ interface Foretold {
   readonly runs: readonly Record<string, unknown>[];
   readonly skips: readonly Record<string, unknown>[];
   readonly busiest: readonly { readonly at: string; readonly active: number }[];
+  readonly waits: readonly { readonly limit: string | null }[];
   readonly clockChanges: readonly unknown[];
   readonly jobs: readonly { readonly jobId: string; readonly waited: number; readonly skipped: object }[];
 }
@@ -98,10 +100,10 @@ function withId(run: RunRecord, index: number): RunRecord {
   return { ...run, id: `00000000-0000-7000-8000-${String(index).padStart(12, '0')}` };
 }
 
-async function definitions(path: string): Promise<readonly JobDefinition[]> {
+async function fileAt(path: string): Promise<LoadedFile> {
   const loaded = await loadJobFile(path, { environment: {}, hostTimezone: 'UTC', now: Date.parse(START) });
   if (!loaded.ok) throw new Error(loaded.errors[0]?.message);
-  return loaded.file.jobs;
+  return loaded.file;
 }
 
 describe('a week with a recorded history', () => {
@@ -110,7 +112,9 @@ describe('a week with a recorded history', () => {
     const script = ({ jobId }: AttemptSpec) => ({ lasts: (lengths[jobId] ?? 0) * MINUTE });
     const settings = { maxConcurrentRuns: 4 };
     const real = rig({ start: START, script, settings });
-    await real.engine.start(await definitions(join(cwd, 'jobs.yaml')));
+    const file = await fileAt(join(cwd, 'jobs.yaml'));
+    real.engine.resizePools(file.pools);
+    await real.engine.start(file.jobs);
     await real.clock.advance(WEEK);
     const before = await real.store.history({});
 
@@ -127,7 +131,8 @@ describe('a week with a recorded history', () => {
     const foretold = JSON.parse(out) as Foretold;
 
     const next = rig({ start: new Date(second - 1).toISOString(), script, settings });
-    await next.engine.start(await definitions(join(cwd, 'jobs.yaml')));
+    next.engine.resizePools(file.pools);
+    await next.engine.start(file.jobs);
     await next.clock.advance(WEEK + 1);
     const cut = next.events.length;
     await next.engine.apply([]);
@@ -148,6 +153,7 @@ describe('a week with a recorded history', () => {
     ]);
     for (const kind of ['succeeded', 'cancelled', 'overlap', 'limit', 'excluded'])
       expect(happened.filter((row) => row.endsWith(` ${kind}`)).length, kind).toBeGreaterThan(0);
+    expect(foretold.waits.some(({ limit }) => limit === 'database')).toBe(true);
     expect(foretold.jobs.find(({ jobId }) => jobId === 'hourly')?.waited).toBeGreaterThan(10);
     expect(foretold.busiest[0]?.active).toBeGreaterThanOrEqual(4);
     const text = tsched(['simulate', ...args], { cwd });

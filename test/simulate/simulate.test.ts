@@ -19,7 +19,8 @@ function play(jobs: readonly JobDefinition[], more: Partial<SimulationInput> = {
     to: FROM + 24 * HOUR,
     lengths: () => [MINUTE],
     assumed: 1000,
-    maxConcurrentRuns: Number.POSITIVE_INFINITY,
+    bounds: { maxConcurrentRuns: Number.POSITIVE_INFINITY },
+    pools: {},
     most: 100_000,
     ...more,
   });
@@ -108,7 +109,7 @@ describe('the report', () => {
       job('b', { cron: '0 9 * * *' }),
       job('c', { cron: '0,5 9 * * *' }),
     ];
-    const simulation = await play(jobs, { maxConcurrentRuns: 2, lengths: () => [10 * MINUTE] });
+    const simulation = await play(jobs, { bounds: { maxConcurrentRuns: 2 }, lengths: () => [10 * MINUTE] });
     const report = reportOf(simulation, jobs);
     expect(simulation.waits.map(({ jobId, reason }) => [jobId, reason])).toEqual([['c', 'limit']]);
     expect(report.jobs).toEqual([
