@@ -45,7 +45,7 @@ export interface Run {
   readonly startedAt: string | null;
   readonly finishedAt: string | null;
   readonly cause: string;
-  readonly state: 'claimed' | 'running' | 'retrying' | 'finished';
+  readonly state: 'claimed' | 'waiting' | 'running' | 'retrying' | 'finished';
   readonly retryAt: string | null;
   readonly outcome: Outcome | null;
   readonly attempts: readonly Attempt[];

@@ -104,6 +104,7 @@ export function outcomeWords(outcome: Outcome): string {
 
 const STATES: Readonly<Record<string, string>> = {
   claimed: 'about to start',
+  waiting: 'waits for its pool',
   running: 'running',
   retrying: 'waits for a retry',
 };

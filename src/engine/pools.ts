@@ -1,4 +1,13 @@
-import type { Instant, JobDefinition, JobId, Pools as Sizes, PoolUse, RunRecord, Waited } from '../model.ts';
+import type {
+  Instant,
+  JobDefinition,
+  JobId,
+  Pools as Sizes,
+  PoolUse,
+  RunRecord,
+  Task,
+  Waited,
+} from '../model.ts';
 import { BOUNDS } from './ports.ts';
 import type { PoolView } from '../pool.ts';
 import { DueQueue, isBefore, type Due, type Rank } from '../schedule/due-queue.ts';
@@ -106,6 +115,14 @@ export class Waiter implements Place {
 
 const NONE: readonly Demand[] = [];
 
+/** What a task runs in; a request of the daemon's own needs neither. */
+type Kind = 'process' | 'thread' | 'neither';
+
+function kindOf(task: Task): Kind {
+  if (task.kind === 'http') return 'neither';
+  return task.kind === 'module' && task.isolation === 'thread' ? 'thread' : 'process';
+}
+
 /**
  * Limits that runs share: the pools of the job file, and the daemon's own bounds. A run takes slots of all its limits at once, or of
  * none; who cannot stands in line, higher priority first, then the earlier due.
@@ -117,13 +134,10 @@ const NONE: readonly Demand[] = [];
 export class Pools {
   readonly #pools = new Map<string, Limit>();
   readonly #bounds: readonly Limit[];
-  readonly #ofProcess: readonly Demand[];
-  readonly #ofThread: readonly Demand[];
+  /** What a run takes beside its pool, by what it runs in. */
+  readonly #byKind: Readonly<Record<Kind, readonly Demand[]>>;
   /** By the pool's use, which jobs written alike share. */
-  readonly #demands = new WeakMap<
-    Pick<PoolUse, 'name'>,
-    { process: readonly Demand[]; thread: readonly Demand[] }
-  >();
+  readonly #demands = new WeakMap<Pick<PoolUse, 'name'>, Readonly<Record<Kind, readonly Demand[]>>>();
   /** Limits in whose lines somebody may have the turn now, by level. */
   readonly #touched = [new Set<Limit>(), new Set<Limit>(), new Set<Limit>()] as const;
   #placed = 0;
@@ -137,8 +151,11 @@ export class Pools {
     this.#bounds = [all, process, thread].filter(({ size }) => size < Infinity);
     const demands = (...limits: Limit[]): readonly Demand[] =>
       limits.filter(({ size }) => size < Infinity).map((limit) => ({ limit, slots: 1 }));
-    this.#ofProcess = demands(process, all);
-    this.#ofThread = demands(thread, all);
+    this.#byKind = {
+      process: demands(process, all),
+      thread: demands(thread, all),
+      neither: demands(all),
+    };
   }
 
   /** What each pool has from now on. One that is not named keeps what it had, for those that still use it. */
@@ -175,16 +192,21 @@ export class Pools {
     { task, policy }: Pick<JobDefinition, 'task' | 'policy'>,
     held?: RunRecord['pool'],
   ): readonly Demand[] {
-    const isThread = task.kind === 'module' && task.isolation === 'thread';
+    const kind = kindOf(task);
     const pool = held === undefined || alike(held, policy.pool) ? policy.pool : held;
-    if (pool === undefined) return isThread ? this.#ofThread : this.#ofProcess;
+    if (pool === undefined) return this.#byKind[kind];
     let known = this.#demands.get(pool);
     if (known === undefined) {
       const own = this.ofPool(pool);
-      known = { process: [...own, ...this.#ofProcess], thread: [...own, ...this.#ofThread] };
+      const { process, thread, neither } = this.#byKind;
+      known = {
+        process: [...own, ...process],
+        thread: [...own, ...thread],
+        neither: [...own, ...neither],
+      };
       this.#demands.set(pool, known);
     }
-    return isThread ? known.thread : known.process;
+    return known[kind];
   }
 
   ofPool(pool: Pick<PoolUse, 'name' | 'slots'> | undefined): readonly Demand[] {

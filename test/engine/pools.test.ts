@@ -4,7 +4,7 @@ import { SEED } from '../support/cron-judge.ts';
 import { Random } from '../support/cron-oracle.ts';
 import { time } from '../support/engine.ts';
 import { job } from '../support/jobs.ts';
-import { at, HOUR, inThread, MINUTE, PATIENT, pooled, SECOND, taking } from '../support/pooled.ts';
+import { at, HOUR, inThread, MINUTE, PATIENT, pooled, request, SECOND, taking } from '../support/pooled.ts';
 
 describe('two hundred jobs and a pool of three', () => {
   it('never more than three at once, the better ones first, and each has its turn', async () => {
@@ -146,6 +146,15 @@ describe('bounds on kinds of runs', () => {
     await engine.start(jobs.map((each) => (each.id.startsWith('t') ? inThread(each) : each)));
     await clock.advance(2 * MINUTE);
     expect(started()).toEqual(['p1 00:01:00', 't1 00:01:00', 't2 00:01:00', 'p2 00:01:10', 't3 00:01:10']);
+  });
+
+  it('hold for no request, which has neither process nor thread', async () => {
+    const settings = { maxProcessRuns: 1, maxThreadRuns: 1, maxConcurrentRuns: 3 };
+    const { engine, clock, started } = pooled({}, { settings });
+    const jobs = ['h1', 'h2', 'h3', 'h4'].map((id) => job(id, { at: at('00:01:00'), policy: PATIENT }));
+    await engine.start(jobs.map(request));
+    await clock.advance(2 * MINUTE);
+    expect(started()).toEqual(['h1 00:01:00', 'h2 00:01:00', 'h3 00:01:00', 'h4 00:01:10']);
   });
 });
 

@@ -44,3 +44,17 @@ export function inThread(definition: JobDefinition): JobDefinition {
   } as const;
   return { ...definition, task };
 }
+
+export function request(definition: JobDefinition): JobDefinition {
+  const task = {
+    kind: 'http',
+    method: 'GET',
+    url: 'http://localhost/',
+    shownUrl: 'http://localhost/',
+    headers: {},
+    expectedStatus: [[200, 299]],
+    followRedirects: false,
+    secrets: [],
+  } as const;
+  return { ...definition, task };
+}
