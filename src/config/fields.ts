@@ -25,8 +25,7 @@ const dst = map({
   },
   overlap: {
     shape: is.choice('first', 'both'),
-    about:
-      'What becomes of a time that exists twice because clocks go back: run at the first only, or at both.',
+    about: 'What becomes of a time that exists twice as clocks go back: run at the first only, or both.',
   },
 });
 
@@ -80,8 +79,7 @@ const limits = map({
   cpu: { shape: is.duration(1000), about: 'CPU time of a process, in whole seconds.', examples: ['10m'] },
   memory: {
     shape: is.size,
-    about:
-      'Address space of a process. Too small for Node and Java programs, which reserve much more than they use.',
+    about: 'Address space of a process. Node and Java programs reserve much more than they use.',
   },
   file_size: { shape: is.size, about: 'Largest file a process may write.' },
   open_files: { shape: is.integer(3), about: 'Files a process may have open.' },
