@@ -116,6 +116,34 @@ describe('the line of a pool', () => {
     expect(latest).toBeLessThanOrEqual(Date.parse(at('00:05:00')));
   });
 
+  it('lets the better one have both of two limits that become free at once', async () => {
+    const lasts = { a: MINUTE, x: 10 * MINUTE };
+    const { engine, clock, started } = pooled(lasts, { settings: { maxConcurrentRuns: 2 } });
+    engine.resizePools({ database: 1 });
+    await engine.start([
+      job('a', { at: at('00:01:00'), ...taking() }),
+      job('x', { at: at('00:01:00'), policy: PATIENT }),
+      job('y', { at: at('00:01:10'), policy: PATIENT }),
+      job('better', { at: at('00:01:20'), ...taking({}, { priority: 1 }) }),
+    ]);
+    await clock.advance(5 * MINUTE);
+    expect(started()).toEqual(['a 00:01:00', 'x 00:01:00', 'better 00:02:00', 'y 00:02:10']);
+  });
+
+  it('keeps back nobody in another line when a better one takes what it had in sight', async () => {
+    const lasts = { p0: MINUTE, better: 5 * MINUTE };
+    const { engine, clock, started } = pooled(lasts, { settings: { maxProcessRuns: 1 } });
+    engine.resizePools({ database: 1 });
+    await engine.start([
+      job('p0', { at: at('00:01:00'), policy: PATIENT }),
+      job('both', { at: at('00:01:10'), ...taking() }),
+      inThread(job('better', { at: at('00:01:20'), ...taking({}, { priority: 1 }) })),
+      job('p1', { at: at('00:01:30'), policy: PATIENT }),
+    ]);
+    await clock.advance(10 * MINUTE);
+    expect(started()).toEqual(['p0 00:01:00', 'better 00:01:20', 'p1 00:02:00', 'both 00:06:20']);
+  });
+
   it('tells what keeps a job now, and who has the pool', async () => {
     const { engine, clock } = pooled({ a: MINUTE });
     engine.resizePools({ database: 1 });
