@@ -393,8 +393,8 @@ describe('stopping', () => {
       ([path, methods]) => Object.keys(methods).map((method) => `${method} ${path}`),
     );
     // What timeline.test.ts, chain.test.ts and simulate.test.ts ask.
-    const gets = ['hours', 'load', 'timeline', 'jobs/a/days', 'graph'].map((path) => `get /api/v1/${path}`);
-    const elsewhere = [...gets, 'post /api/v1/simulate'];
+    const gets = ['hours', 'load', 'timeline', 'jobs/{id}/days', 'graph'];
+    const elsewhere = ['post /api/v1/simulate', ...gets.map((path) => `get /api/v1/${path}`)];
     expect(new Set([...promises.kept, ...elsewhere])).toEqual(new Set(promisedOperations));
   });
 });
