@@ -196,7 +196,7 @@ export interface JobDefinition {
   readonly needs?: NeedsPolicy;
 }
 
-export type Cause = 'schedule' | 'catch_up' | 'manual' | 'retry' | 'dependency';
+export type Cause = 'schedule' | 'catch_up' | 'manual' | 'retry' | 'dependency' | 'replay';
 
 export type CancelledBy = 'operator' | 'shutdown' | 'replaced';
 
@@ -270,6 +270,8 @@ export interface RunRecord {
   /** What it takes of a pool, so that it counts whatever becomes of the job file. */
   readonly pool?: Pick<PoolUse, 'name' | 'slots'>;
   readonly waited?: Waited;
+  /** The id of the replay it belongs to. */
+  readonly replay?: string;
   readonly claimedAt: Instant;
   readonly state: RunState;
   readonly attempts: readonly AttemptRecord[];

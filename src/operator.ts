@@ -42,8 +42,9 @@ import { RecentCensus } from './operator/census.ts';
 import { daysOf } from './operator/days.ts';
 import { nextTimesOf, standingOf, viewOf } from './operator/jobs.ts';
 import { Feed } from './operator/feed.ts';
+import { ReplayOffice } from './operator/replays.ts';
 import { Runs, type RunsParts } from './operator/runs.ts';
-import { badFile, done, refuse, STOPPING, validationOf } from './operator/answers.ts';
+import { badFile, done, refuse, STOPPING, unknownJob, validationOf } from './operator/answers.ts';
 import { before, doneOf, NOTHING, planOf } from './operator/reload-plan.ts';
 import type { ReloadResult } from './operator/reload-result.ts';
 import { once } from './operator/requests.ts';
@@ -51,7 +52,6 @@ import { DaemonTimeline } from './operator/timeline.ts';
 import { graphAround, repeated, type GraphAnswer, type Repeated } from './operator/links.ts';
 import { whyOf } from './operator/why.ts';
 import type { Wording } from './operator/wording.ts';
-import { suggest } from './schedule/suggest.ts';
 import type { DaemonInfo } from './store/daemon-file.ts';
 import { FAILED, type JobHistory } from './store/history.ts';
 
@@ -79,12 +79,10 @@ export interface AskedDaemon extends JobKeeper {
   withAdded(file: readonly JobDefinition[]): readonly JobDefinition[];
 }
 
-/** Ids that a mistyped one is compared with. */
-const MOST_COMPARED = 2000;
-
 export class DaemonOperator implements Operator {
   readonly feed: Feed;
   readonly timeline: DaemonTimeline;
+  readonly replays: ReplayOffice;
   readonly #parts: OperatorParts;
   readonly #runs: Runs;
   readonly #census = new RecentCensus();
@@ -98,6 +96,7 @@ export class DaemonOperator implements Operator {
     this.#parts = parts;
     this.#runs = new Runs(parts);
     this.timeline = new DaemonTimeline({ ...parts, runs: this.#runs });
+    this.replays = new ReplayOffice(parts, this.#runs, (jobId) => this.#unknownJob(jobId));
     this.feed = new Feed(parts.clock, parts.daemon.info.startedAt);
   }
 
@@ -357,6 +356,8 @@ export class DaemonOperator implements Operator {
 
   #finished(run: RunRecord): void {
     this.#runs.finished(run);
+    // What was long ago says nothing of how the job is.
+    if (run.replay !== undefined) return;
     const failed = FAILED.has(run.outcome?.kind ?? '') && this.#parts.engine.job(run.jobId) !== undefined;
     void this.#failing?.then((failing) => (failed ? failing.add(run.jobId) : failing.delete(run.jobId)));
   }
@@ -373,9 +374,6 @@ export class DaemonOperator implements Operator {
   }
 
   #unknownJob(jobId: JobId): Answer<never> {
-    const near = suggest(jobId.slice(0, 128), this.#sorted().slice(0, MOST_COMPARED));
-    const hint =
-      near === undefined ? 'tsched list, or GET /api/v1/jobs, lists them' : `did you mean "${near}"?`;
-    return refuse({ refused: 'unknown_job', message: `there is no job "${jobId}"`, hint });
+    return unknownJob(jobId, this.#sorted());
   }
 }

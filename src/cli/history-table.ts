@@ -22,6 +22,7 @@ export const causeWords: Record<Cause, string> = {
   manual: 'manual',
   retry: 'retry',
   dependency: 'dependency',
+  replay: 'replay',
 };
 
 export interface TableOptions {

@@ -40,6 +40,9 @@ export const givenOption = (): Option =>
     (pair: string, before: readonly string[] | undefined) => [...(before ?? []), pair],
   );
 
+export const orderOption = (): Option =>
+  new Option('--order <order>', 'which slots come first').choices(['oldest', 'newest']).default('oldest');
+
 export const jsonOption = (): Option => new Option('--json', 'for programs: a stable JSON shape');
 
 export const zoneOption = (what: string): Option =>

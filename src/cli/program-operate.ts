@@ -1,5 +1,13 @@
 /** The commands that ask a running daemon to do something. */
-import { clientOptions, durationOption, givenOption, jsonOption, type Command } from './options.ts';
+import {
+  clientOptions,
+  durationOption,
+  givenOption,
+  jsonOption,
+  numberOption,
+  orderOption,
+  type Command,
+} from './options.ts';
 import type { Seen } from './seen.ts';
 
 const reconnectOption = () =>
@@ -79,6 +87,49 @@ Example:
     .action(async (run, options) => {
       const { retry } = await import('./trigger.ts');
       end(await retry(run, options, session));
+    });
+}
+
+export function addReplay(program: Command, { session, end }: Seen): void {
+  const command = program
+    .command('replay')
+    .argument('[id]', 'the job')
+    .description('have the daemon run past slots of a job, one after another, with their scheduled times')
+    .option(
+      '--from <time>',
+      'the earliest slot: 2027-01-01 or 2027-01-01T02:30 (local to the job), with an offset too',
+    )
+    .option('--to <time>', 'the latest slot; a day alone is meant with all of its slots (default: now)')
+    .addOption(orderOption())
+    .option('--missing-only', 'leave out slots that have a run that succeeded, or is active')
+    .addOption(
+      numberOption(
+        '--parallel <number>',
+        'most of its runs at once (more than 1 needs overlap: allow)',
+        1,
+      ).default(1),
+    )
+    .option('--dry-run', 'tell the slots, and begin nothing')
+    .option('--wait', 'wait for its end; Ctrl-C ends the waiting, not the replay')
+    .option('--list', 'show the replays there are, and how far each is')
+    .option('--cancel <replay>', 'let nothing more of it start, and cancel its active runs');
+  addClient(command)
+    .addHelpText(
+      'after',
+      `
+A replay outlives the daemon: the next one goes on where it was, and runs no slot of it twice. It comes after all else: one
+of its slots starts when no run of the job is active that may not run beside it, and nothing stands in line; a slot that falls
+due meanwhile waits for that run, and goes before the rest. While the job is paused, it waits. Its runs have the cause replay.
+Exit codes: 1 there are no such slots, or a replay of the job is under way; with --wait: not all succeeded; ${REFUSALS}.
+
+Examples:
+  tsched replay report --from 2027-01-01 --to 2027-03-31 --dry-run
+  tsched replay report --from 2027-01-01 --missing-only --wait
+  tsched replay --list`,
+    )
+    .action(async (id, options) => {
+      const { replay } = await import('./replay.ts');
+      end(await replay(id, options, session));
     });
 }
 

@@ -6,7 +6,7 @@ const NONE: readonly never[] = [];
 
 /** The run that a turn becomes, as it is claimed. `refusal`: the end of a run that never begins. */
 export function claimOf(
-  { job, slot, with: given }: TurnOf,
+  { job, slot, with: given, replay }: TurnOf,
   about: {
     readonly id: RunId;
     readonly cause: Cause;
@@ -29,6 +29,7 @@ export function claimOf(
     state: isWaiting ? 'waiting' : 'claimed',
     attempts: NONE,
     ...(given !== undefined && { with: given }),
+    ...(replay !== undefined && { replay }),
     ...(upstream !== undefined && { upstream: bounded(upstream) }),
     ...(pool !== undefined && { pool: { name: pool.name, slots: pool.slots } }),
     ...(waited !== undefined && { waited }),
@@ -38,7 +39,7 @@ export function claimOf(
 
 /** A run of an earlier daemon as it was claimed then. */
 export function claimAgain(record: RunRecord): RunRecord {
-  const { id, jobId, scheduledAt, cause, claimedAt, with: given, upstream, pool, waited } = record;
+  const { id, jobId, scheduledAt, cause, claimedAt, with: given, replay, upstream, pool, waited } = record;
   return {
     id,
     jobId,
@@ -48,6 +49,7 @@ export function claimAgain(record: RunRecord): RunRecord {
     state: 'claimed',
     attempts: NONE,
     ...(given !== undefined && { with: given }),
+    ...(replay !== undefined && { replay }),
     ...(upstream !== undefined && { upstream }),
     ...(pool !== undefined && { pool }),
     ...(waited !== undefined && { waited }),

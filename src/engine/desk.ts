@@ -10,6 +10,7 @@ import type {
   SkipRecord,
   Waited,
 } from '../model.ts';
+import type { ReplayId } from '../replay.ts';
 import { admit } from '../schedule/admit.ts';
 import type { TriggerFault } from '../schedule/plan.ts';
 import type { Stretch } from '../schedule/trigger.ts';
@@ -22,6 +23,7 @@ import type { ArmedJob, ByHand, InLine, TurnOf } from './job.ts';
 import type { AttemptReport, Clock, EngineEvent, Executor, Observer, Store, Supervisor } from './ports.ts';
 import { Needs, type NeedDesk } from './needs.ts';
 import type { Bounds } from './pools.ts';
+import { Replays, type ReplayDesk } from './replays.ts';
 import { RunList } from './run-list.ts';
 import type { RunSurroundings } from './run-surroundings.ts';
 import { ActiveRun } from './run.ts';
@@ -46,7 +48,9 @@ type Run = ActiveRun<TurnOf>;
  * Decides what becomes of each slot whose turn has come: starts it, lets it wait, or skips it with a reason. All claims
  * and skips of one tick reach the store in one call.
  */
-export class Desk implements FollowerDesk, NeedDesk, RunSurroundings<Run>, DecisionsAround, TurnstileDesk {
+export class Desk
+  implements FollowerDesk, NeedDesk, ReplayDesk, RunSurroundings<Run>, DecisionsAround, TurnstileDesk
+{
   readonly clock: Clock;
   readonly alarm: Alarm;
   readonly cohorts: Cohorts;
@@ -60,6 +64,7 @@ export class Desk implements FollowerDesk, NeedDesk, RunSurroundings<Run>, Decis
   jobs: ReadonlyMap<JobId, ArmedJob> = new Map();
   readonly followers = new Followers(this);
   readonly needs = new Needs(this);
+  readonly replays = new Replays(this, (id) => this.jobs.get(id));
   /** Set once: from then on nothing new starts. */
   closing = false;
   /** The clock was set by this much more than time passed; the engine re-arms what needs it. */
@@ -72,11 +77,11 @@ export class Desk implements FollowerDesk, NeedDesk, RunSurroundings<Run>, Decis
   constructor(ports: EnginePorts, bounds: Bounds) {
     this.#ports = ports;
     this.turnstile = new Turnstile(this, bounds);
-    this.#decisions = new Decisions(this);
     this.clock = ports.clock;
     this.executor = ports.executor;
     this.store = ports.store;
     this.random = ports.random;
+    this.#decisions = new Decisions(this);
     this.alarm = new Alarm(ports.clock, {
       stepped: (by) => this.onStep(by),
       rung: () => {
@@ -107,6 +112,12 @@ export class Desk implements FollowerDesk, NeedDesk, RunSurroundings<Run>, Decis
     if (isBacklog(turn) && admission.kind !== 'start' && !paused) {
       job.waiting = [...job.waiting, turn];
       return;
+    }
+    // What is replayed is in no slot's way for good: those go on as soon as it is over, before the rest of it.
+    const replayed = job.active.filter(({ claim }) => claim.replay !== undefined).length;
+    if (replayed > 0 && admission.kind !== 'start' && !paused) {
+      const others = { ...occupancy, active: occupancy.active - replayed, waiting: 0 };
+      if (admit(job.definition.policy, others).kind === 'start') return this.#wait(turn);
     }
     switch (admission.kind) {
       case 'start':
@@ -159,6 +170,20 @@ export class Desk implements FollowerDesk, NeedDesk, RunSurroundings<Run>, Decis
     return run;
   }
 
+  newId(at: Instant): RunId {
+    return this.#ports.newRunId(at);
+  }
+
+  hasRoom(job: ArmedJob): boolean {
+    return this.turnstile.hasRoom(job);
+  }
+
+  startReplayed(job: ArmedJob, slot: Instant, replay: ReplayId): void {
+    this.#claim({ job, slot, dueAt: this.now(), caughtUp: false, replay }, 'replay');
+    // Not with the rest of the turn: how far the replay is may be recorded before that.
+    this.commit();
+  }
+
   /** Takes up a run that an earlier daemon left. It passes by overlap and limits, but counts for them. */
   takeUp(job: ArmedJob, record: RunRecord): Promise<void> {
     const { scheduledAt, cause, claimedAt } = record;
@@ -198,8 +223,11 @@ export class Desk implements FollowerDesk, NeedDesk, RunSurroundings<Run>, Decis
     job.active = job.active.filter((other) => other !== run);
     this.turnstile.release(run);
     this.#passOn(run);
+    // Left to the next daemon, it is not over.
+    if (run.state === 'finished' && run.claim.replay !== undefined) this.replays.ended(run.record);
     this.#promote(job);
     this.turnstile.settle();
+    this.replays.advance();
     this.onReleased();
   }
 
@@ -222,10 +250,11 @@ export class Desk implements FollowerDesk, NeedDesk, RunSurroundings<Run>, Decis
 
   /** Its end was recorded just now; what follows from it is to be in the same batch, whatever becomes of this daemon. */
   #passOn(run: Run): void {
-    const { jobId } = run.claim;
+    const { jobId, replay } = run.claim;
     if (!this.followers.isFollowed(jobId) && !this.needs.isNeeded(jobId)) return;
     this.needs.ended(run.record);
-    this.followers.ended(run.record);
+    // A replay is of one job: those that follow it are replayed by themselves.
+    if (replay === undefined) this.followers.ended(run.record);
     this.commit();
   }
 
@@ -248,6 +277,7 @@ export class Desk implements FollowerDesk, NeedDesk, RunSurroundings<Run>, Decis
     this.#leaveLine(place, 'limit');
     this.#promote(place.turn.job);
     this.turnstile.settle();
+    this.replays.advance();
   }
 
   /** The slot waits for a run of its job to end; the one that waited before gives way, unless it is being caught up. */
@@ -359,7 +389,8 @@ export class Desk implements FollowerDesk, NeedDesk, RunSurroundings<Run>, Decis
   }
 
   lost({ claim, turn }: Run): void {
-    // A follower's slot comes again when what it follows is repeated.
-    if (claim.cause !== 'dependency') this.#skip(turn, 'claimed_elsewhere');
+    const { cause } = claim;
+    // A follower's slot comes again when what it follows is repeated; that of a replay is none of the job's.
+    if (cause !== 'dependency' && cause !== 'replay') this.#skip(turn, 'claimed_elsewhere');
   }
 }

@@ -18,33 +18,17 @@ import { lineLast } from './claim.ts';
 import { censusOf, type Census } from './census.ts';
 import { ArmedJob, soonest, type ByHand, type NextSlot } from './job.ts';
 import { statusOf, type JobStatus } from './job-status.ts';
+import type { ApplySummary, EngineSettings } from './settings.ts';
 import { sliced } from './slices.ts';
 import { orphan } from './orphan.ts';
 import type { PoolView } from '../pool.ts';
 import { believed, Placing, REANCHOR } from './placing.ts';
+import type { Replays } from './replays.ts';
 import type { ActiveRun } from './run.ts';
 
 export type { EnginePorts } from './desk.ts';
 export type { JobStatus } from './job-status.ts';
-
-export interface EngineSettings {
-  /** Most runs of the whole daemon at once; Infinity: no bound. */
-  readonly maxConcurrentRuns: number;
-  /** Of those that have a process of their own; absent: no bound. */
-  readonly maxProcessRuns?: number;
-  /** Of modules in threads; absent: no bound. */
-  readonly maxThreadRuns?: number;
-  /** When the host booted: the slot of `startup: boot`. */
-  readonly bootedAt: Instant;
-}
-
-/** What a new set of jobs changed. */
-export interface ApplySummary {
-  readonly added: readonly JobId[];
-  readonly changed: readonly JobId[];
-  readonly removed: readonly JobId[];
-  readonly unchanged: number;
-}
+export type { ApplySummary, EngineSettings } from './settings.ts';
 
 /**
  * The part that moves in time. One alarm wakes it; pure functions of schedule/ decide; the desk acts. `start`, `apply`
@@ -75,11 +59,12 @@ export class Engine {
     return this.#inTurn(async () => {
       const { clock, store } = this.#desk;
       const startedAt = clock.now();
-      const [places, pauses, unfinished, joins] = await Promise.all([
+      const [places, pauses, unfinished, joins, replays] = await Promise.all([
         store.places(),
         store.pauses(),
         store.unfinished(),
         store.joins(),
+        store.replays(),
       ]);
       this.#desk.followers.load(joins);
       await this.#desk.needs.learn(definitions);
@@ -92,6 +77,7 @@ export class Engine {
       if (this.#desk.closing) return;
       this.#desk.turnstile.pools.hold();
       // Before anything is due: whether a job is busy decides what becomes of its slots.
+      this.#desk.replays.load(replays, unfinished);
       this.#takingUp = Promise.all(lineLast(unfinished).map((run) => this.#takeUp(run)));
       await this.#takingUp;
       const placement = new Placing();
@@ -105,6 +91,7 @@ export class Engine {
       else this.#desk.loaded();
       await this.#place(placement);
       if (!this.#desk.closing) this.#desk.emit({ kind: 'engine_started', jobs: definitions.length });
+      this.#desk.replays.open();
     });
   }
 
@@ -130,6 +117,7 @@ export class Engine {
       if (!this.#desk.closing) this.#desk.loaded();
       await this.#place(placement);
       if (!this.#desk.closing) this.#desk.emit({ kind: 'jobs_applied', ...summary });
+      this.#desk.replays.advance();
       return summary;
     });
   }
@@ -161,11 +149,17 @@ export class Engine {
   /** How many slots each pool has, from now on: what runs keeps what it has. */
   resizePools(sizes: Pools): void {
     this.#desk.turnstile.pools.resize(sizes);
+    this.#desk.replays.advance();
   }
 
   /** Pools and bounds as they stand now. */
   limits(): Iterable<PoolView> {
     return this.#desk.turnstile.pools.standing();
+  }
+
+  /** Past slots that become runs, in batches. */
+  get replays(): Replays {
+    return this.#desk.replays;
   }
 
   /** Of a loaded job. */
@@ -309,6 +303,7 @@ export class Engine {
     const job = this.#jobs.get(jobId);
     if (job === undefined || !job.loaded) return false;
     job.pause = pause;
+    this.#desk.replays.advance();
     this.#desk.emit(
       pause === undefined ? { kind: 'job_resumed', jobId } : { kind: 'job_paused', jobId, pause },
     );

@@ -1,4 +1,5 @@
 import type { Arguments, Duration, Instant, JobDefinition, JobId, Pause, Place, Upstream } from '../model.ts';
+import type { ReplayId } from '../replay.ts';
 import { jitterOf } from '../schedule/jitter.ts';
 import { MOMENT, plan, slotAfter, TriggerFault, type Plan } from '../schedule/plan.ts';
 import { compileSchedule, type Stretch, type Trigger } from '../schedule/trigger.ts';
@@ -23,6 +24,8 @@ export interface TurnOf {
   readonly upstream?: readonly Upstream[];
   /** Of a job that needs others, once it waits for them no more: how they stood. */
   readonly needed?: readonly Upstream[];
+  /** The replay it belongs to. */
+  readonly replay?: ReplayId;
 }
 
 /** What a run by hand is given along, and, of one that repeats another, what that one had. */

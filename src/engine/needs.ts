@@ -180,7 +180,11 @@ export class Needs {
     const known = this.#last.get(jobId);
     const isOlder = known !== undefined && scheduledAt < known.scheduledAt;
     // Who tries something out by hand, and fails, has not undone what was done.
-    if (end === undefined || isOlder || (cause === 'manual' && outcome?.kind !== 'succeeded')) return;
+    if (end === undefined || isOlder || (isAside(cause) && outcome?.kind !== 'succeeded')) return;
     this.#last.set(jobId, { ...end, scheduledAt });
   }
+}
+
+function isAside(cause: RunRecord['cause']): boolean {
+  return cause === 'manual' || cause === 'replay';
 }

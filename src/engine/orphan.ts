@@ -1,4 +1,5 @@
-import type { JobDefinition, JobId } from '../model.ts';
+import type { Duration, JobDefinition, JobId, RunRecord } from '../model.ts';
+import { isStillWanted } from '../schedule/resume.ts';
 
 /** Whether the definition is one that `orphan` made. */
 export function isOrphan({ source }: JobDefinition): boolean {
@@ -31,4 +32,13 @@ export function orphan(id: JobId): JobDefinition {
     },
     output: { maxSize: 10_000_000, keep: 10, log: 'failures' },
   };
+}
+
+/** Whether a run that was never begun is begun after all. What is replayed was late from the beginning, and is wanted of a disabled job too. */
+export function isWanted(
+  { definition, claim }: { readonly definition: JobDefinition; readonly claim: RunRecord },
+  late: Duration,
+): boolean {
+  if (claim.replay !== undefined) return !isOrphan(definition);
+  return definition.enabled && isStillWanted(definition.policy.misfire, late);
 }

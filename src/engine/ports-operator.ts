@@ -14,68 +14,17 @@ import type {
   RunRecord,
 } from '../model.ts';
 import type { PoolView, Waited } from '../pool.ts';
-import type { ArgumentProblem } from '../schedule/params.ts';
 import type { DaemonFigures, Readiness } from './ports-figures.ts';
 import type { Hours, JobDays, Lane, LanesQuery, Load, Window } from './ports-timeline.ts';
 import type { SimulationRequest } from './ports-simulate.ts';
-import type { EngineEvent, HistoryRow } from './ports.ts';
 import type { Graph } from '../schedule/graph.ts';
 import type { SlotAnswer } from './ports-why.ts';
+import type { ReplayOperator } from './ports-replays.ts';
+import type { EngineEvent, HistoryRow } from './ports.ts';
+import type { Answer, FileProblem } from './refusal.ts';
 
+export type { Answer, FileProblem, Refusal } from './refusal.ts';
 export type { SlotAnswer, SlotLink } from './ports-why.ts';
-
-/** Why something was not done. Text is for people; `refused` is for programs. */
-export interface Refusal {
-  readonly refused:
-    | 'unknown_job'
-    | 'unknown_run'
-    | 'job_exists'
-    | 'not_added'
-    | 'ambiguous_run'
-    | 'run_active'
-    | 'run_finished'
-    | 'too_many'
-    | 'no_output'
-    | 'bad_cursor'
-    | 'bad_expression'
-    | 'bad_arguments'
-    | 'simulation_failed'
-    | 'bad_file'
-    | 'key_reused'
-    | 'past'
-    | 'history_unavailable'
-    | 'stopping';
-  readonly message: string;
-  readonly hint?: string | undefined;
-  /** Of a job file, or of a cron expression. */
-  readonly problems?: readonly FileProblem[];
-  /** Of what a run was to be given. */
-  readonly arguments?: readonly ArgumentProblem[];
-}
-
-export type Answer<T> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly refusal: Refusal };
-
-/** A mistake, or what may be one, and where it stands. Lines and columns count from 1. */
-export interface FileProblem {
-  readonly severity: 'error' | 'warning';
-  readonly file: string;
-  readonly line: number;
-  readonly column: number;
-  readonly length: number;
-  readonly path: string;
-  readonly message: string;
-  readonly hint?: string;
-  /** The lines it stands in, with a caret; secrets are hidden. */
-  readonly frame?: string;
-  readonly related?: {
-    readonly file: string;
-    readonly line: number;
-    readonly column: number;
-    readonly message: string;
-  };
-}
 
 /** `scheduled`: it has a next slot, or runs at a start; `ended`: no slot will come; `faulted`: its trigger was stopped. */
 export type JobState = 'scheduled' | 'paused' | 'disabled' | 'ended' | 'faulted';
@@ -352,6 +301,7 @@ export interface Operator {
   /** Runs the job of a run that is over once more, with what that run was given, as a run of its own. */
   retry(runId: RunId, request: RunRequest): Promise<Answer<BegunRun>>;
   cancel(runId: RunId, by: string): Promise<Answer<RunRecord>>;
+  readonly replays: ReplayOperator;
   pause(jobId: JobId, request: PauseRequest): Promise<Answer<JobView>>;
   resume(jobId: JobId, by: string): Promise<Answer<JobView>>;
   /** Adds all jobs of a text, or none; the same again changes nothing. They outlive the daemon. */

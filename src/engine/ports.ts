@@ -26,6 +26,7 @@ import type {
   Task,
   Upstream,
 } from '../model.ts';
+import type { Replay, ReplayWithSlots } from '../replay.ts';
 
 /** Time, as the engine and the adapters see it. The only source of it. */
 export interface Clock {
@@ -143,7 +144,7 @@ export interface Store {
   readonly durable: boolean;
   /**
    * Claims the runs' slots and records the skips, all in one transaction. One boolean for each run: false where a run
-   * for (jobId, scheduledAt) was claimed before (never for a manual run). Rejects when nothing could be recorded.
+   * for (jobId, scheduledAt) was claimed before (never for a manual run; for one of a replay, by that replay). Rejects when nothing could be recorded.
    * `undecided`: of jobs among these, the oldest slot that still waits for its turn; their places stay before it.
    */
   claim(
@@ -181,6 +182,13 @@ export interface Store {
   post(posting: Posting): Promise<void>;
   /** Messages that were delivered, or never will be. */
   settle(ids: readonly string[]): Promise<void>;
+  /** Replays that are under way, and the newest of those that are over. Asked once, at the start. */
+  replays(): Promise<readonly ReplayWithSlots[]>;
+  /**
+   * Records how a replay stands, together, or not at all, with what was claimed and saved in the same turn of the loop. `slots`: only
+   * of a new one.
+   */
+  setReplay(replay: Replay, slots?: readonly Instant[]): Promise<void>;
   /** Newest first: of one job by scheduled time, of all by the moment of decision. */
   history(query: HistoryQuery): Promise<readonly HistoryRow[]>;
   /** Of each of these jobs the newest run that is over; of runs by hand only those that succeeded. */
@@ -253,6 +261,9 @@ export type EngineEvent =
       readonly outcome: Outcome;
       readonly definition: JobDefinition;
     }
+  | { readonly kind: 'replay_begun'; readonly replay: Replay }
+  /** All its slots have become runs that are over, or somebody has cancelled it. */
+  | { readonly kind: 'replay_ended'; readonly replay: Replay }
   /** A trigger broke its contract (threw, or answered with an instant not later than asked): that job alone stops. */
   | { readonly kind: 'job_disabled'; readonly jobId: JobId; readonly message: string }
   | { readonly kind: 'job_paused'; readonly jobId: JobId; readonly pause: Pause }

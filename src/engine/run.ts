@@ -11,10 +11,9 @@ import type {
 } from '../model.ts';
 import { formatDuration } from '../schedule/duration.ts';
 import { argumentsOf, declaredOf } from '../schedule/params.ts';
-import { isStillWanted } from '../schedule/resume.ts';
 import { nextAttempt } from '../schedule/retry.ts';
 import type { Ticket } from './alarm.ts';
-import { isOrphan } from './orphan.ts';
+import { isOrphan, isWanted } from './orphan.ts';
 import type { Demand } from './pools.ts';
 import type { AttemptHandle, AttemptReport, AttemptSpec, Recovery } from './ports.ts';
 import type { RunSurroundings } from './run-surroundings.ts';
@@ -215,9 +214,8 @@ export class ActiveRun<Turn = unknown> {
     const intended = this.#attempts.at(-1)?.startedAt ?? this.claim.claimedAt;
     this.#amend({ finishedAt: now, outcome });
     if (this.#cancelled !== undefined) return this.#finish({ kind: 'cancelled', by: this.#cancelled });
-    const { enabled, policy } = this.definition;
-    if (!enabled || !isStillWanted(policy.misfire, Math.max(now - intended, 0))) return this.#finish(outcome);
-    await this.#attemptOnRecord();
+    if (isWanted(this, Math.max(now - intended, 0))) await this.#attemptOnRecord();
+    else this.#finish(outcome);
   }
 
   async #again(): Promise<void> {

@@ -13,6 +13,9 @@ const NONE: readonly never[] = [];
 /** Due before all others. */
 const FIRST: Instant = Number.NEGATIVE_INFINITY;
 
+/** Behind everybody. */
+const LAST = { priority: Number.NEGATIVE_INFINITY, dueAt: Number.POSITIVE_INFINITY };
+
 /** Who decides what becomes of those that limits let through, or do not. */
 export interface TurnstileDesk {
   readonly clock: Clock;
@@ -59,6 +62,11 @@ export class Turnstile {
       expire: () => this.#desk.expired({ turn, standing }),
     });
     if (standing.limit !== undefined) job.inLine = [...job.inLine, { turn, standing }];
+  }
+
+  /** Whether a run of the job could begin now with nobody in line for its limits, whatever their priority. */
+  hasRoom({ definition }: ArmedJob): boolean {
+    return this.pools.admits(this.pools.demandsOf(definition), LAST);
   }
 
   /** The job is another: what waits in line waits for what that one needs. */

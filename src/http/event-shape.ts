@@ -1,16 +1,24 @@
 /** Events as those who watch get them. Definitions are not told: they hold secrets. */
 import type { DaemonEvent, FeedEntry } from '../engine/ports-operator.ts';
 import type { JobId, RunRecord } from '../model.ts';
-import { iso, milliseconds, outcomeShape, pauseShape, runShape, skipShape } from './shapes.ts';
+import type { Replay } from '../replay.ts';
+import { iso, milliseconds, outcomeShape, pauseShape, replayShape, runShape, skipShape } from './shapes.ts';
 
 /** Ids told of a reload in one event; `counts` tells of all. */
 const MOST_IDS = 1000;
 
 export function eventShape({ at, event }: FeedEntry): object {
-  return { kind: event.kind, at: iso(at), ...('run' in event ? ofRun(event) : ofOthers(event)) };
+  return { kind: event.kind, at: iso(at), ...partsOf(event) };
+}
+
+function partsOf(event: DaemonEvent): object {
+  if ('run' in event) return ofRun(event);
+  if ('replay' in event) return { jobId: event.replay.jobId, replay: replayShape(event.replay) };
+  return ofOthers(event);
 }
 
 type RunEvent = Extract<DaemonEvent, { readonly run: RunRecord }>;
+type ReplayEvent = Extract<DaemonEvent, { readonly replay: Replay }>;
 
 function ofRun(event: RunEvent): object {
   const run = runShape(event.run);
@@ -48,7 +56,7 @@ function waitingShape({
   return { jobId, scheduledAt: iso(scheduledAt), reason, jobs, limit: limit ?? null, heldBy };
 }
 
-function ofOthers(event: Exclude<DaemonEvent, RunEvent>): object {
+function ofOthers(event: Exclude<DaemonEvent, RunEvent | ReplayEvent>): object {
   switch (event.kind) {
     case 'engine_started':
       return { jobs: event.jobs };

@@ -154,6 +154,20 @@ export function someOf<Word extends string>(about: string, words: readonly Word[
   };
 }
 
+/** One of these words. */
+export function oneOf<Word extends string>(about: string, words: readonly Word[]): Field<Word> {
+  return {
+    schema: { type: 'string', enum: words },
+    about,
+    required: true,
+    read(value, name) {
+      const word = words.find((each) => each === value);
+      if (word !== undefined) return word;
+      throw wrong(name, `one of ${words.join(', ')}`);
+    },
+  };
+}
+
 /** A moment with its offset. */
 export function instant(about: string): Field<Instant> {
   return {

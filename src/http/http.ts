@@ -7,6 +7,7 @@ import { closeServer, identityOf, listenOnPort, listenOnSocket } from './listen.
 import { openApi } from './openapi.ts';
 import { pageRoutes } from './page.ts';
 import { actRoutes } from './routes-act.ts';
+import { replayRoutes } from './routes-replays.ts';
 import { jobRoutes } from './routes-jobs.ts';
 import { readRoutes } from './routes-read.ts';
 import { timelineRoutes } from './routes-timeline.ts';
@@ -22,6 +23,7 @@ export const routes = [
   ...timelineRoutes,
   ...jobRoutes,
   ...actRoutes,
+  ...replayRoutes,
   ...watchRoutes,
   ...simulateRoutes,
   ...sessionRoutes,

@@ -157,6 +157,7 @@ function sendEntry(stream: EventStream, entry: FeedEntry, jobId: string | undefi
 function jobOf({ event }: FeedEntry): string | undefined {
   if ('run' in event) return event.run.jobId;
   if ('skip' in event) return event.skip.jobId;
+  if ('replay' in event) return event.replay.jobId;
   return 'jobId' in event ? event.jobId : undefined;
 }
 

@@ -63,6 +63,23 @@ const job = {
   recentDurationsMs: list(orNull(whole)),
 };
 
+const replay = {
+  id: string,
+  jobId: string,
+  from: time,
+  to: time,
+  order: one('oldest', 'newest'),
+  missingOnly: bool,
+  parallel: whole,
+  askedAt: time,
+  total: whole,
+  begun: whole,
+  succeeded: whole,
+  failed: whole,
+  state: one('active', 'finished', 'cancelled'),
+  endedAt: orNull(time),
+};
+
 const timed = { at: time, local: string, note: orNull(string) };
 
 export const SCHEMAS: Readonly<Record<string, Schema>> = {
@@ -164,7 +181,8 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     startedAt: orNull(time),
     finishedAt: orNull(time),
     durationMs: orNull(whole),
-    cause: one('schedule', 'catch_up', 'manual', 'retry', 'dependency'),
+    cause: one('schedule', 'catch_up', 'manual', 'retry', 'dependency', 'replay'),
+    replay: orNull(string),
     state: one('claimed', 'waiting', 'running', 'retrying', 'finished'),
     retryAt: orNull(time),
     pool: orNull(all({ name: string, slots: whole })),
@@ -238,6 +256,17 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     changedKeys: { type: 'object', additionalProperties: list(string) },
     activeRuns: list(ref('Run')),
     warnings: list(ref('FileProblem')),
+  }),
+  Replay: all(replay),
+  ReplayView: all({ ...replay, waitsFor: orNull(one('not_loaded', 'paused', 'turn')) }),
+  ReplayList: all({ replays: list(ref('ReplayView')) }),
+  ReplayPlan: all({
+    jobId: string,
+    from: time,
+    to: time,
+    order: one('oldest', 'newest'),
+    total: whole,
+    slots: list(time),
   }),
   Validation: all({
     jobs: whole,

@@ -11,6 +11,7 @@ import type {
   SlotLink,
 } from '../engine/ports-operator.ts';
 import type { JobDays } from '../engine/ports-timeline.ts';
+import type { ReplayPlanned, ReplayView } from '../engine/ports-replays.ts';
 import type { HistoryRow } from '../engine/ports.ts';
 import type {
   AttemptRecord,
@@ -29,6 +30,7 @@ import type {
 import type { PoolView } from '../pool.ts';
 import { paramsSchema } from '../schedule/params.ts';
 import { lengthOf } from '../schedule/run-length.ts';
+import type { Replay } from '../replay.ts';
 
 export function iso(instant: Instant): string {
   return new Date(instant).toISOString().replace('.000Z', 'Z');
@@ -40,7 +42,7 @@ export function isoOrNull(instant: Instant | undefined): string | null {
 
 export function runShape(run: RunRecord): object {
   const { id, jobId, scheduledAt, cause, claimedAt, state, attempts, retryAt, finishedAt, outcome } = run;
-  const { upstream = [], pool, waited } = run;
+  const { upstream = [], pool, waited, replay } = run;
   return {
     id,
     jobId,
@@ -50,6 +52,7 @@ export function runShape(run: RunRecord): object {
     finishedAt: isoOrNull(finishedAt),
     durationMs: milliseconds(lengthOf(run)),
     cause,
+    replay: replay ?? null,
     state,
     retryAt: isoOrNull(retryAt),
     pool: pool ?? null,
@@ -94,6 +97,19 @@ export function outcomeShape(outcome: Outcome | undefined): object | null {
   if (outcome.kind === 'timed_out') return { kind: outcome.kind, afterMs: outcome.after };
   if (outcome.kind === 'threw') return { kind: outcome.kind, message: outcome.message };
   return outcome;
+}
+
+export function replayShape(replay: Replay): object {
+  const { from, to, askedAt, endedAt, ...rest } = replay;
+  return { ...rest, from: iso(from), to: iso(to), askedAt: iso(askedAt), endedAt: isoOrNull(endedAt) };
+}
+
+export function replayViewShape({ replay, waitsFor }: ReplayView): object {
+  return { ...replayShape(replay), waitsFor: waitsFor ?? null };
+}
+
+export function replayPlanShape({ plan: { jobId, from, to, order, slots } }: ReplayPlanned): object {
+  return { jobId, from: iso(from), to: iso(to), order, total: slots.length, slots: slots.map(iso) };
 }
 
 /** With the fields of a run, which it has none of: both stand in one list. */

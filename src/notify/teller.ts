@@ -59,6 +59,8 @@ export class Teller implements Observer {
 
   observe(event: EngineEvent): void {
     const { kind } = event;
+    // Who asked for a replay watches it; a past slot that fails, or does not, says nothing of how the job is.
+    if ('run' in event && event.run.replay !== undefined) return;
     if (kind === 'attempt_started' && event.attempt === 1) this.#began(event.run);
     else if (kind === 'run_recovered') this.#lookout.began(event.run);
     else if (kind === 'run_finished') this.#finished(event.run, event.definition);

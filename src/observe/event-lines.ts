@@ -10,6 +10,7 @@ import type {
   SkipReason,
   SkipRecord,
 } from '../model.ts';
+import type { Replay } from '../replay.ts';
 import { heldInWords, limitInWords } from './limits.ts';
 import { elapsed, outcomeInWords } from './text.ts';
 
@@ -67,6 +68,15 @@ export interface Telling {
 /** Every event in one line. A new event does not compile until this says what it means. */
 export function eventLine(event: EngineEvent, telling: Telling): LogLine {
   if ('run' in event) return runLine(event, telling);
+  return 'replay' in event ? replayLine(event) : otherLine(event, telling);
+}
+
+type ReplayEvent = Extract<EngineEvent, { readonly replay: Replay }>;
+
+function otherLine(
+  event: Exclude<EngineEvent, ReplayEvent | { readonly run: RunRecord }>,
+  telling: Telling,
+): LogLine {
   switch (event.kind) {
     case 'engine_started':
       return line('notice', `started with ${count(event.jobs, 'job')}`, { event: event.kind });
@@ -111,6 +121,19 @@ export function eventLine(event: EngineEvent, telling: Telling): LogLine {
     case 'run_waiting':
       return waits(event);
   }
+}
+
+function replayLine({ kind, replay }: ReplayEvent): LogLine {
+  const { id, jobId, state, total, begun, succeeded, failed } = replay;
+  const ends = `${succeeded} succeeded, ${failed} did not`;
+  const words =
+    kind === 'replay_begun'
+      ? `replay of ${count(total, 'slot')} begins`
+      : state === 'cancelled'
+        ? `replay cancelled after ${begun} of ${count(total, 'slot')}`
+        : `replay of ${count(total, 'slot')} is over: ${ends}`;
+  const level = state === 'finished' && failed > 0 ? 'warning' : 'notice';
+  return line(level, words, { event: kind, job: jobId, replay: id, total, begun, succeeded, failed });
 }
 
 function degraded({ kind, message, hint }: Extract<EngineEvent, { kind: 'store_degraded' }>): LogLine {

@@ -40,7 +40,14 @@ const OUTCOMES = [
   'cancelled',
   'lost',
 ] as const satisfies readonly Outcome['kind'][];
-const CAUSES = ['schedule', 'catch_up', 'manual', 'retry', 'dependency'] as const satisfies readonly Cause[];
+const CAUSES = [
+  'schedule',
+  'catch_up',
+  'manual',
+  'retry',
+  'dependency',
+  'replay',
+] as const satisfies readonly Cause[];
 const REASONS = [
   'misfire',
   'overlap',

@@ -1,6 +1,8 @@
 import { withFrames } from '../config/diagnostic.ts';
 import type { LoadResult } from '../config/load.ts';
 import type { Answer, Refusal, ReloadPlan, Validation } from '../engine/ports-operator.ts';
+import type { JobId } from '../model.ts';
+import { suggest } from '../schedule/suggest.ts';
 
 export function done<T>(value: T): Answer<T> {
   return { ok: true, value };
@@ -30,4 +32,15 @@ export function badFile(result: LoadResult & { readonly ok: false }): Refusal {
     message,
     problems: withFrames([...result.errors, ...result.warnings], result.texts),
   };
+}
+
+/** Ids that a mistyped one is compared with. */
+const MOST_COMPARED = 2000;
+
+/** @param ids those there are, sorted */
+export function unknownJob(jobId: JobId, ids: readonly JobId[]): Answer<never> {
+  const near = suggest(jobId.slice(0, 128), ids.slice(0, MOST_COMPARED));
+  const hint =
+    near === undefined ? 'tsched list, or GET /api/v1/jobs, lists them' : `did you mean "${near}"?`;
+  return refuse({ refused: 'unknown_job', message: `there is no job "${jobId}"`, hint });
 }

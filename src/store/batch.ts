@@ -13,6 +13,18 @@ import type {
   RunRecord,
   SkipRecord,
 } from '../model.ts';
+import type { Replay, ReplayId } from '../replay.ts';
+
+/** How a replay stands; `slots`: of a new one. */
+export interface ReplayChange {
+  readonly replay: Replay;
+  readonly slots?: readonly Instant[] | undefined;
+}
+
+/** Whether a run stands for a slot of its job: nobody else may have it, and its job's place moves on to it. */
+export function isForSlot({ cause }: Pick<RunRecord, 'cause'>): boolean {
+  return cause !== 'manual' && cause !== 'replay';
+}
 
 /** A batch as plain data, as it goes to who writes it. */
 export interface BatchData {
@@ -33,6 +45,7 @@ export interface BatchData {
   readonly joins: readonly Join[];
   readonly messages: readonly Message[];
   readonly settled: readonly string[];
+  readonly replays: readonly ReplayChange[];
   /** null: forgotten */
   readonly told: readonly (readonly [JobId, Told | null])[];
   /** Something may be started once this is recorded, so it must outlive a power cut. */
@@ -56,11 +69,13 @@ export class Batch {
   readonly #messages = new Map<string, Message>();
   readonly #settled = new Set<string>();
   readonly #told = new Map<JobId, Told | null>();
+  readonly #replays = new Map<ReplayId, ReplayChange>();
   #urgent = false;
 
   get isEmpty(): boolean {
     const kept = [this.#placed, this.#gone, this.#pauses, this.#added];
-    const rest = [...kept, this.#requests, this.#joins, this.#messages, this.#settled, this.#told];
+    const outbox = [this.#messages, this.#settled, this.#told];
+    const rest = [...kept, ...outbox, this.#requests, this.#joins, this.#replays];
     return this.size === 0 && rest.every(({ size }) => size === 0);
   }
 
@@ -136,6 +151,12 @@ export class Batch {
     }
   }
 
+  setReplay(replay: Replay, slots = this.#replays.get(replay.id)?.slots): void {
+    this.#replays.set(replay.id, { replay, slots });
+    // Who asked for it is told that it goes on whatever happens.
+    if (slots !== undefined) this.#urgent = true;
+  }
+
   /** Takes in what was decided after it. */
   append(later: Batch): void {
     this.claim([...later.#claims.values()], later.#skips, later.#undecided);
@@ -147,6 +168,7 @@ export class Batch {
     this.join([...later.#joins.values()]);
     this.post({ messages: [...later.#messages.values()], told: later.#told });
     this.settle([...later.#settled]);
+    for (const { replay, slots } of later.#replays.values()) this.setReplay(replay, slots);
   }
 
   /** Drops the oldest finished runs and skips beyond `most` rows. Gives how many. */
@@ -177,6 +199,7 @@ export class Batch {
       messages: [...this.#messages.values()],
       settled: [...this.#settled],
       told: [...this.#told],
+      replays: [...this.#replays.values()],
       urgent: this.#urgent,
     };
   }
@@ -196,6 +219,7 @@ const LISTS = [
   'messages',
   'settled',
   'told',
+  'replays',
 ] as const;
 
 /** The same in two batches, one to be recorded after the other; undefined when there is nothing to part. */

@@ -2,6 +2,7 @@ import type { HistoryRow, Store } from '../engine/ports.ts';
 import type { RunPage, RunQuery } from '../engine/ports-operator.ts';
 import type { Hours, LanesQuery, Window } from '../engine/ports-timeline.ts';
 import type { Duration, Instant, JobId, RunId, RunRecord } from '../model.ts';
+import { isForSlot } from './batch.ts';
 import {
   FAILED,
   newestSlotOf,
@@ -58,7 +59,7 @@ export class MemoryHistory implements HistorySource {
 
   async slot(jobId: JobId, at: Instant): Promise<SlotPast> {
     const rows = await this.#store.history({ jobId });
-    const own = rows.find((row) => 'run' in row && row.run.cause !== 'manual' && row.run.scheduledAt === at);
+    const own = rows.find((row) => 'run' in row && isForSlot(row.run) && row.run.scheduledAt === at);
     const stretch = rows.find((row) => 'skip' in row && row.skip.scheduledAt <= at && row.skip.through >= at);
     return { row: own ?? stretch, kept: keptOf(rows), place: (await this.#store.places()).get(jobId) };
   }

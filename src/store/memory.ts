@@ -14,8 +14,12 @@ import type {
 } from '../model.ts';
 import { Joins } from './joins.ts';
 import { Outbox } from './outbox.ts';
+import type { Replay, ReplayId, ReplayWithSlots } from '../replay.ts';
+import { isForSlot } from './batch.ts';
 import { Places } from './places.ts';
 import { Requests } from './requests.ts';
+import { remember } from './replays.ts';
+import { noteSuccess } from './successes.ts';
 
 /** Rows kept of each kind; the oldest go first, runs that are not finished never. */
 const ROWS = 10_000;
@@ -34,6 +38,7 @@ export class MemoryStore implements Store {
   /** Slots of followers that have a run: these come in any order, so that a place cannot tell. */
   readonly #followed = new Set<string>();
   readonly #outbox = new Outbox();
+  readonly #replays = new Map<ReplayId, ReplayWithSlots>();
   readonly #successes = new Map<JobId, Instant>();
   #skips: SkipRecord[] = [];
   readonly #rows: number;
@@ -53,13 +58,16 @@ export class MemoryStore implements Store {
       if (run.cause === 'dependency') {
         if (this.#followed.has(keyOf(run))) return false;
         this.#followed.add(keyOf(run));
-      } else if (run.cause !== 'manual' && this.#places.isDecided(run.jobId, run.scheduledAt)) {
+      } else if (
+        run.cause === 'replay' ||
+        (isForSlot(run) && this.#places.isDecided(run.jobId, run.scheduledAt))
+      ) {
         taken ??= new Set([...this.#all().values()].filter(({ cause }) => cause !== 'manual').map(keyOf));
         if (taken.has(keyOf(run))) return false;
       }
       this.#claimed.push(run);
-      if (run.cause !== 'manual') {
-        taken?.add(keyOf(run));
+      if (run.cause !== 'manual') taken?.add(keyOf(run));
+      if (isForSlot(run)) {
         const { jobId, scheduledAt: slot } = run;
         this.#places.decide(jobId, { from: slot, through: slot, undecided: undecided?.get(jobId) });
       }
@@ -76,10 +84,7 @@ export class MemoryStore implements Store {
 
   async save(run: RunRecord): Promise<void> {
     this.#all().set(run.id, run);
-    const previous = this.#successes.get(run.jobId) ?? Number.NEGATIVE_INFINITY;
-    if (run.outcome?.kind === 'succeeded' && run.scheduledAt > previous) {
-      this.#successes.set(run.jobId, run.scheduledAt);
-    }
+    noteSuccess(this.#successes, run);
   }
 
   async unfinished(): Promise<readonly RunRecord[]> {
@@ -144,6 +149,14 @@ export class MemoryStore implements Store {
     this.#outbox.settle(ids);
   }
 
+  async replays(): Promise<readonly ReplayWithSlots[]> {
+    return [...this.#replays.values()];
+  }
+
+  async setReplay(replay: Replay, slots?: readonly Instant[]): Promise<void> {
+    remember(this.#replays, replay, slots);
+  }
+
   async history({ jobId, limit = Number.POSITIVE_INFINITY }: HistoryQuery): Promise<readonly HistoryRow[]> {
     const rows: HistoryRow[] = [
       ...[...this.#all().values()].map((run) => ({ run })),
@@ -159,7 +172,7 @@ export class MemoryStore implements Store {
     const wanted = new Set(jobIds);
     const found = new Map<JobId, RunRecord>();
     for (const run of this.#all().values()) {
-      const counts = run.cause === 'manual' ? run.outcome?.kind === 'succeeded' : run.state === 'finished';
+      const counts = isForSlot(run) ? run.state === 'finished' : run.outcome?.kind === 'succeeded';
       if (!counts || !wanted.has(run.jobId)) continue;
       const known = found.get(run.jobId);
       if (known === undefined || run.scheduledAt >= known.scheduledAt) found.set(run.jobId, run);
@@ -195,8 +208,8 @@ export class MemoryStore implements Store {
   }
 }
 
-function keyOf(run: RunRecord): string {
-  return `${run.scheduledAt} ${run.jobId}`;
+function keyOf({ scheduledAt, jobId, replay = '' }: RunRecord): string {
+  return `${scheduledAt} ${jobId} ${replay}`;
 }
 
 function part(row: HistoryRow): RunRecord | SkipRecord {

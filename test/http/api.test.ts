@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Daemon, Later } from '../support/daemon.ts';
-import { Promises } from './promises.ts';
+import { exerciseReplays, Promises } from './promises.ts';
 import {
   ask,
   Events,
@@ -52,7 +52,6 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const cleanup of cleanups.reverse()) await cleanup();
 });
-
 const post = (path: string, json?: unknown, headers?: Wanted['headers']): Promise<Told> =>
   promised(path, {
     method: 'POST',
@@ -357,7 +356,7 @@ describe('reloading', () => {
 });
 
 describe('jobs at run time', () => {
-  it('are added, changed and removed, and told as the document says', async () => {
+  it('are added, changed, replayed and removed, and told as the document says', async () => {
     const job = { every: '1h', run: 'true' };
     expect((await post('/api/v1/jobs/late', { job })).body).toEqual({ added: ['late'], changed: [] });
     expect((await post('/api/v1/jobs', { text: JSON.stringify({ jobs: { late: job } }) })).status).toBe(200);
@@ -369,6 +368,7 @@ describe('jobs at run time', () => {
     expect((await promised('/api/v1/jobs/often', { method: 'DELETE' })).body.code).toBe('not_added');
     expect((await promised('/api/v1/jobs/late', { method: 'DELETE' })).body).toEqual({ removed: 'late' });
     expect((await promised('/api/v1/jobs/late', { method: 'DELETE' })).status).toBe(404);
+    await exerciseReplays(promised);
   });
 });
 

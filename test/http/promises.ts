@@ -1,6 +1,7 @@
 /** Holds answers to what the OpenAPI document says of them. */
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { equal, ok } from 'node:assert/strict';
+import { expect } from 'vitest';
 import { ask, type Body, type Place, type Told, type Wanted } from './support.ts';
 
 export const ajv = new Ajv2020({
@@ -56,4 +57,24 @@ export class Promises {
     };
     return Object.keys(this.#document.paths as object).find(fits) ?? 'none';
   }
+}
+
+/** Plans, begins, looks at and cancels a replay of job `waits`. */
+export async function exerciseReplays(
+  promised: (path: string, wanted?: Wanted) => Promise<Told>,
+): Promise<void> {
+  const post = (json: object): Promise<Told> => promised('/api/v1/replays', { method: 'POST', json });
+  const from = '2020-06-01T00:00:00Z';
+  const planned = await post({ job: 'waits', from, to: '2023-06-01T00:00:00Z', dry_run: true });
+  expect(planned).toMatchObject({ status: 200, body: { jobId: 'waits', order: 'oldest', total: 3 } });
+  expect(planned.body.slots).toHaveLength(3);
+  await promised('/api/v1/jobs/waits/pause', { method: 'POST', json: { for: '1h' } });
+  const { body: begun } = await post({ job: 'waits', from });
+  expect(begun).toMatchObject({ state: 'active', begun: 0 });
+  const path = `/api/v1/replays/${begun.id}`;
+  expect((await promised('/api/v1/replays')).body.replays).toMatchObject([{ id: begun.id }]);
+  expect((await promised(path)).body).toMatchObject({ id: begun.id, waitsFor: 'paused' });
+  expect((await promised(path, { method: 'DELETE' })).body).toMatchObject({ state: 'cancelled' });
+  expect((await promised(path, { method: 'DELETE' })).body.code).toBe('replay_over');
+  expect((await promised('/api/v1/replays/none')).body.code).toBe('unknown_replay');
 }

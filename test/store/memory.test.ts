@@ -1,8 +1,11 @@
 import { expect, it } from 'vitest';
 import { MemoryStore } from '../../src/store/memory.ts';
-import { conformance, runOf, skipOf } from './conformance.ts';
+import { conformance, runOf, skipOf, type Driver } from './conformance.ts';
+import { replayConformance } from './replays.ts';
 
-conformance('memory', { open: async () => new MemoryStore(), again: async (store) => store });
+const driver: Driver = { open: async () => new MemoryStore(), again: async (store) => store };
+conformance('memory', driver);
+replayConformance('memory', driver);
 
 it('keeps a bounded number of rows, and every run that is not finished', async () => {
   const store = new MemoryStore(10);

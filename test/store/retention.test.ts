@@ -47,6 +47,16 @@ function rowsOf(db: DatabaseSync, jobId: string): number[] {
 }
 
 describe('pruning', () => {
+  it('keeps what was replayed beside the newest slots, though its slots are old; of that the newest replays', () => {
+    const db = openDatabase(newPath());
+    const replayed = (replay: string, hours: number): RunRecord =>
+      finished({ ...claimed('a', NOW - hours * HOUR), cause: 'replay', replay, id: `${replay}-${hours}` });
+    const replays = [replayed('r1', 100), replayed('r1', 99), replayed('r2', 101), replayed('r2', 98)];
+    record(db, [...hourly('a', 10), ...replays]);
+    pruneAll(db, { keep: 3 });
+    expect(rowsOf(db, 'a')).toEqual([1, 2, 3, 98, 99, 101].map((hours) => NOW - hours * HOUR));
+  });
+
   it('keeps the newest rows of each job, in slices', () => {
     const db = openDatabase(newPath());
     record(

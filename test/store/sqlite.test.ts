@@ -5,7 +5,8 @@ import { afterEach } from 'vitest';
 import { systemClock } from '../../src/engine/clock.ts';
 import type { Store } from '../../src/engine/ports.ts';
 import { openSqliteStore } from '../../src/store/sqlite/store.ts';
-import { conformance } from './conformance.ts';
+import { conformance, type Driver } from './conformance.ts';
+import { replayConformance } from './replays.ts';
 
 const directories: string[] = [];
 afterEach(() => {
@@ -37,10 +38,13 @@ async function remembered(path: string): Promise<Store> {
   return store;
 }
 
-conformance('sqlite', {
+const driver: Driver = {
   open: () => remembered(newPath()),
   async again(store) {
     await store.close();
     return remembered(paths.get(store) ?? '');
   },
-});
+};
+
+conformance('sqlite', driver);
+replayConformance('sqlite', driver);

@@ -1,6 +1,6 @@
 /** What is on its way to the disk, and who waits for it. */
 import type { Instant, JobId, RunRecord, SkipRecord } from '../../model.ts';
-import { halves, type Batch, type BatchData } from '../batch.ts';
+import { halves, isForSlot, type Batch, type BatchData } from '../batch.ts';
 import type { Places } from '../places.ts';
 import { StoreTrouble } from './connection.ts';
 
@@ -24,13 +24,31 @@ export interface Flight {
 
 /** Moves places on by a claim. Not before what was claimed before it: of two slots of a job the older would count as decided. */
 export function decide(places: Places, { runs, skips, undecided }: Claim): void {
-  for (const { cause, jobId, scheduledAt: slot } of runs) {
-    if (cause === 'manual') continue;
+  for (const run of runs) {
+    const { jobId, scheduledAt: slot } = run;
+    if (!isForSlot(run)) continue;
     places.decide(jobId, { from: slot, through: slot, undecided: undecided?.get(jobId) });
   }
   for (const { jobId, scheduledAt: from, through } of skips)
     places.decide(jobId, { from, through, undecided: undecided?.get(jobId) });
 }
+/** Decides without the disk, and takes out of the batch what is another's. */
+export function settleByMemory(claims: readonly Claim[], batch: Batch, places: Places): void {
+  for (const claim of claims) {
+    if (claim.settled) continue;
+    const won = claim.runs.map((run) => {
+      // Slots of followers come in any order; the engine knows which it has claimed.
+      if (!isForSlot(run) || run.cause === 'dependency') return true;
+      const isNew = !places.isDecided(run.jobId, run.scheduledAt);
+      if (!isNew) batch.withdraw(run);
+      return isNew;
+    });
+    decide(places, claim);
+    claim.settled = true;
+    claim.resolve(won);
+  }
+}
+
 /** Times in milliseconds. */
 export const LIMITS = {
   /** Between two tries while the disk fails. */

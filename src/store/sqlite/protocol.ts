@@ -5,6 +5,7 @@ import type { Hours, LanesQuery, Window } from '../../engine/ports-timeline.ts';
 import type { Join } from '../../join.ts';
 import type { Message, Told } from '../../message.ts';
 import type { AddedJob, Instant, JobId, KeyedRequest, Pause, Place, RunId, RunRecord } from '../../model.ts';
+import type { ReplayWithSlots } from '../../replay.ts';
 import type { CountedSpans, JobHistory, PastLane, PastLoad, RowQuery, SlotPast, Span } from '../history.ts';
 import type { RunOwner } from './owners.ts';
 import type { PruneRequest, Pruned } from './retention.ts';
@@ -46,6 +47,7 @@ export interface Contents {
   readonly joins: readonly Join[];
   readonly messages: readonly Message[];
   readonly told: ReadonlyMap<JobId, Told>;
+  readonly replays: readonly ReplayWithSlots[];
 }
 
 export interface Answers {

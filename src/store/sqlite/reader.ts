@@ -15,6 +15,7 @@ import type {
   RunId,
   RunRecord,
 } from '../../model.ts';
+import type { Replay, ReplayWithSlots } from '../../replay.ts';
 import {
   FAILED,
   newestSlotOf,
@@ -272,6 +273,16 @@ export class Reader implements HistoryReader {
   told(): Map<JobId, Told> {
     const rows = this.#db.prepare('SELECT job_id, told FROM told').all();
     return new Map(rows.map(({ job_id, told }) => [job_id as string, JSON.parse(told as string) as Told]));
+  }
+
+  replays(): ReplayWithSlots[] {
+    return this.#db
+      .prepare('SELECT replay, slots FROM replays ORDER BY id')
+      .all()
+      .map(({ replay, slots }) => ({
+        replay: JSON.parse(replay as string) as Replay,
+        slots: JSON.parse(slots as string) as readonly Instant[],
+      }));
   }
 
   successes(): Map<JobId, Instant> {

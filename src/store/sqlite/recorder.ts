@@ -2,7 +2,8 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import type { Join } from '../../join.ts';
 import type { JobId, Place, RunRecord, SkipRecord } from '../../model.ts';
-import type { BatchData } from '../batch.ts';
+import { REPLAYS_KEPT } from '../../replay.ts';
+import { isForSlot, type BatchData, type ReplayChange } from '../batch.ts';
 import { MOST_REQUESTS, REQUEST_MEMORY } from '../requests.ts';
 import { changing } from './rows.ts';
 
@@ -53,7 +54,7 @@ export class Recorder {
     const succeeded = new Map<JobId, number>();
     const waiting = new Map(undecided);
     const won = claims.map((run) => {
-      if (run.cause !== 'manual') advance(decided, run.jobId, run.scheduledAt);
+      if (isForSlot(run)) advance(decided, run.jobId, run.scheduledAt);
       const isWon = this.#claim(run);
       if (isWon && run.outcome?.kind === 'succeeded') advance(succeeded, run.jobId, run.scheduledAt);
       return isWon;
@@ -84,6 +85,7 @@ export class Recorder {
     this.#remember(batch.requests);
     for (const join of joins) this.#join(join);
     this.#tell(batch);
+    for (const change of batch.replays) this.#replay(change);
     return won;
   }
 
@@ -112,9 +114,21 @@ export class Recorder {
     }
   }
 
+  #replay({ replay, slots }: ReplayChange): void {
+    const { id, state } = replay;
+    // What is over needs them no more.
+    const listed = JSON.stringify(state === 'active' ? slots : []);
+    if (slots === undefined) {
+      this.#run(REPLAY, JSON.stringify(replay), state === 'active' ? null : listed, id);
+      return;
+    }
+    this.#run('INSERT OR REPLACE INTO replays VALUES (?, ?, ?)', id, JSON.stringify(replay), listed);
+    this.#run(FORGET_REPLAYS);
+  }
+
   #claim(run: RunRecord): boolean {
     const job = this.#job(run.jobId);
-    if (run.cause === 'manual') return this.#claimByHand(run, job);
+    if (!isForSlot(run)) return this.#claimBeside(run, job);
     if (this.#insert(run, job, 0)) return true;
     return this.#again(run);
   }
@@ -124,12 +138,9 @@ export class Recorder {
     return this.#run(UPDATE, ...changing(run), run.id) > 0;
   }
 
-  #claimByHand(run: RunRecord, job: number): boolean {
-    const next = this.#get(
-      'SELECT coalesce(max(manual), 0) + 1 AS next FROM runs WHERE job = ? AND scheduled_at = ?',
-      job,
-      run.scheduledAt,
-    );
+  /** Beside whatever else there is of that instant; of a replay, only if it has none there yet. */
+  #claimBeside(run: RunRecord, job: number): boolean {
+    const next = this.#get(run.replay === undefined ? NEXT_BY_HAND : NEXT_REPLAYED, job, run.scheduledAt);
     return this.#insert(run, job, Number(next?.['next'] ?? 1)) || this.#again(run);
   }
 
@@ -138,7 +149,7 @@ export class Recorder {
     const documents = [run.with, run.upstream, run.pool, run.waited].map((each) =>
       each === undefined ? null : JSON.stringify(each),
     );
-    const fixed = [id, job, scheduledAt, manual, cause, claimedAt, ...documents];
+    const fixed = [id, job, scheduledAt, manual, cause, claimedAt, run.replay ?? null, ...documents];
     return this.#run(INSERT, ...fixed, ...changing(run)) > 0;
   }
 
@@ -182,8 +193,8 @@ export class Recorder {
 }
 
 const INSERT = `INSERT OR IGNORE INTO runs
-  (id, job, scheduled_at, manual, cause, claimed_at, arguments, upstream, pool, waited, state, attempts, retry_at, finished_at, outcome)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+  (id, job, scheduled_at, manual, cause, claimed_at, replay, arguments, upstream, pool, waited, state, attempts, retry_at, finished_at, outcome)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 const UPDATE =
   'UPDATE runs SET state = ?, attempts = ?, retry_at = ?, finished_at = ?, outcome = ? WHERE id = ?';
 /** Forward only, and nothing is written where nothing moves. NULL says nothing; a job without a place does not get one. */
@@ -196,6 +207,13 @@ const SKIP = `INSERT INTO skips (job, scheduled_at, through, count, reason, at, 
   WHERE NOT EXISTS (SELECT 1 FROM skips WHERE job = ?1 AND scheduled_at = ?2 AND through = ?3 AND reason = ?5 AND at = ?6)`;
 const PAUSE = 'INSERT OR REPLACE INTO pauses (job_id, since, until, reason) VALUES (?, ?, ?, ?)';
 const REQUEST = 'INSERT OR REPLACE INTO requests (key, what, run, at) VALUES (?, ?, ?, ?)';
+const NEXT_BY_HAND =
+  'SELECT coalesce(max(manual), 0) + 1 AS next FROM runs WHERE job = ? AND scheduled_at = ? AND manual >= 0';
+const NEXT_REPLAYED =
+  'SELECT coalesce(min(manual), 0) - 1 AS next FROM runs WHERE job = ? AND scheduled_at = ? AND manual < 0';
+const REPLAY = 'UPDATE replays SET replay = ?, slots = coalesce(?, slots) WHERE id = ?';
+const FORGET_REPLAYS = `DELETE FROM replays WHERE id IN (
+  SELECT id FROM replays WHERE replay ->> 'state' <> 'active' ORDER BY id DESC LIMIT -1 OFFSET ${REPLAYS_KEPT})`;
 const ADDED = 'INSERT OR REPLACE INTO added_jobs (id, document, directory, added_at) VALUES (?, ?, ?, ?)';
 
 function advance(decided: Map<JobId, number>, id: JobId, to: number): void {

@@ -101,13 +101,33 @@ class Slice {
 
   #byCount(job: number, keep: number): boolean {
     return (
-      this.#trim('runs', "state = 'finished'", { job, keep }) && this.#trim('skips', 'true', { job, keep })
+      this.#trim('runs', "manual >= 0 AND state = 'finished'", { job, keep }) &&
+      this.#trimReplayed(job, keep) &&
+      this.#trim('skips', 'true', { job, keep })
+    );
+  }
+
+  /** Slots of replays are old from the beginning: of them the newest replays stay. */
+  #trimReplayed(job: number, keep: number): boolean {
+    const oldest = this.#statement(
+      'SELECT replay, scheduled_at FROM runs WHERE job = ? AND replay IS NOT NULL ORDER BY replay DESC, scheduled_at DESC LIMIT 1 OFFSET ?',
+    ).get(job, keep);
+    if (oldest === undefined) return true;
+    const condition =
+      "job = ? AND replay IS NOT NULL AND (replay, scheduled_at) <= (?, ?) AND state = 'finished'";
+    return this.#removeAll(
+      'runs',
+      condition,
+      job,
+      oldest['replay'] as string,
+      oldest['scheduled_at'] as number,
     );
   }
 
   #trim(table: 'runs' | 'skips', condition: string, { job, keep }: { job: number; keep: number }): boolean {
+    const counted = table === 'runs' ? 'manual >= 0' : 'true';
     const oldest = this.#statement(
-      `SELECT scheduled_at FROM ${table} WHERE job = ? ORDER BY scheduled_at DESC LIMIT 1 OFFSET ?`,
+      `SELECT scheduled_at FROM ${table} WHERE job = ? AND ${counted} ORDER BY scheduled_at DESC LIMIT 1 OFFSET ?`,
     ).get(job, keep);
     if (oldest === undefined) return true;
     const through = oldest['scheduled_at'] as number;

@@ -19,12 +19,12 @@ export type Row = Readonly<Record<string, SQLOutputValue>>;
 
 /** What `runOf` needs of a run, where `j` is its job. */
 export const RUN_COLUMNS =
-  'r.id, j.id AS job_id, r.scheduled_at, r.cause, r.arguments, r.upstream, r.pool, r.waited, r.claimed_at, r.state, r.attempts, r.retry_at, r.finished_at, r.outcome';
+  'r.id, j.id AS job_id, r.scheduled_at, r.cause, r.arguments, r.upstream, r.replay, r.pool, r.waited, r.claimed_at, r.state, r.attempts, r.retry_at, r.finished_at, r.outcome';
 
 export const SKIP_COLUMNS = 'j.id AS job_id, s.scheduled_at, s.through, s.count, s.reason, s.detail, s.at';
 
 export function runOf(row: Row): RunRecord {
-  const { arguments: given, upstream, pool, waited, retry_at, finished_at, outcome } = row;
+  const { arguments: given, upstream, replay, pool, waited, retry_at, finished_at, outcome } = row;
   return {
     id: row['id'] as string,
     jobId: row['job_id'] as string,
@@ -34,6 +34,7 @@ export function runOf(row: Row): RunRecord {
     ...(upstream === null ? {} : { upstream: JSON.parse(upstream as string) as readonly Upstream[] }),
     ...(pool === null ? {} : { pool: JSON.parse(pool as string) as NonNullable<RunRecord['pool']> }),
     ...(waited === null ? {} : { waited: JSON.parse(waited as string) as Waited }),
+    ...(replay === null ? {} : { replay: replay as string }),
     claimedAt: row['claimed_at'] as number,
     state: row['state'] as RunState,
     attempts: JSON.parse(row['attempts'] as string) as readonly AttemptRecord[],

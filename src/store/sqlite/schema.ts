@@ -10,10 +10,12 @@ export const APPLICATION_ID = 0x74_73_63_68;
  * jobs      `decided_to`: every slot up to there is decided; `schedule`: of which schedule, NULL while the job is not loaded
  * runs      a row for each run, which is a document that only grows: `attempts`, `outcome`, `arguments`, `upstream`, `pool` and `waited` are JSON,
  *           as model.ts has them.
- *           UNIQUE is the claim: one run for (job, scheduled_at). `manual` is 0 for slots, and counts runs by hand of one instant.
+ *           UNIQUE is the claim: one run for (job, scheduled_at). `manual` is 0 for slots, counts runs by hand of one instant, and from
+ *           -1 down those of replays, of which each has one for a slot
  *           Rows are too long for WITHOUT ROWID: they would stand in the tree's inner pages too, and the key of every index be the id
  * joins     what is known of slots of jobs that follow others, JSON documents, as join.ts has them
  * messages  what is still to be told, and `told` what is known of jobs by what was: JSON documents, as model.ts has them
+ * replays   batches of past slots: JSON documents, as replay.ts has them, and the list of their slots while they are under way
  * requests  what was asked for by a key, and the run that was begun for it, for a day
  * skips     stretches of slots that did not become runs
  */
@@ -96,6 +98,15 @@ const MIGRATIONS: readonly string[] = [
   ALTER TABLE runs ADD COLUMN pool TEXT;
   ALTER TABLE runs ADD COLUMN waited TEXT;
   ALTER TABLE skips ADD COLUMN detail TEXT;
+  `,
+  `
+  ALTER TABLE runs ADD COLUMN replay TEXT;
+  CREATE UNIQUE INDEX runs_of_replay ON runs (job, replay, scheduled_at) WHERE replay IS NOT NULL;
+  CREATE TABLE replays (
+    id           TEXT NOT NULL PRIMARY KEY,
+    replay       TEXT NOT NULL,
+    slots        TEXT NOT NULL
+  ) STRICT;
   `,
 ];
 

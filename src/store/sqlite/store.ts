@@ -23,14 +23,25 @@ import type {
 } from '../../model.ts';
 import { Batch, type BatchData } from '../batch.ts';
 import { Joins } from '../joins.ts';
+import type { Replay, ReplayId, ReplayWithSlots } from '../../replay.ts';
 import { Outbox } from '../outbox.ts';
 import { Places } from '../places.ts';
 import { Requests } from '../requests.ts';
+import { remember } from '../replays.ts';
+import { noteSuccess } from '../successes.ts';
 import { Connection, StoreTrouble } from './connection.ts';
 import type { RunOwner } from './owners.ts';
 import type { Contents } from './protocol.ts';
 import { Pruner } from './pruner.ts';
-import { decide, LIMITS, recordAll, type Claim, type Flight, type Undecided } from './flight.ts';
+import {
+  decide,
+  LIMITS,
+  recordAll,
+  settleByMemory,
+  type Claim,
+  type Flight,
+  type Undecided,
+} from './flight.ts';
 import type { SqliteStoreOptions } from './store-options.ts';
 
 export type { SqliteStoreOptions, StoreHealth } from './store-options.ts';
@@ -64,6 +75,7 @@ export class SqliteStore implements Store {
   readonly #outbox: Outbox;
   readonly #requests: Requests;
   #asked: KeyedRequest[] = [];
+  readonly #replays: Map<ReplayId, ReplayWithSlots>;
   readonly #unfinished: readonly RunRecord[];
   readonly #pruner: Pruner;
   #connection: Connection;
@@ -90,6 +102,7 @@ export class SqliteStore implements Store {
     this.#requests = new Requests(contents.requests);
     this.#joins = new Joins(contents.joins);
     this.#outbox = new Outbox(contents.messages, contents.told);
+    this.#replays = new Map(contents.replays.map((each) => [each.replay.id, each]));
     this.#pruner = new Pruner({
       clock: options.clock,
       retention: options.retention,
@@ -109,20 +122,14 @@ export class SqliteStore implements Store {
     this.#batch.claim(runs, skips, undecided);
     for (const request of this.#asked.splice(0)) this.#batch.keepRequest(request);
     if (this.#trouble === undefined) this.#claims.push(claim);
-    else this.#settleByMemory([claim], this.#batch);
+    else settleByMemory([claim], this.#batch, this.#places);
     this.#flushSoon();
     return promise;
   }
 
   save(run: RunRecord): Promise<void> {
-    const { jobId, scheduledAt, outcome } = run;
     this.#batch.save(run);
-    if (
-      outcome?.kind === 'succeeded' &&
-      scheduledAt > (this.#successes.get(jobId) ?? Number.NEGATIVE_INFINITY)
-    ) {
-      this.#successes.set(jobId, scheduledAt);
-    }
+    noteSuccess(this.#successes, run);
     return this.#written();
   }
 
@@ -201,12 +208,20 @@ export class SqliteStore implements Store {
     return this.#written();
   }
 
+  async replays(): Promise<readonly ReplayWithSlots[]> {
+    return [...this.#replays.values()];
+  }
+
+  setReplay(replay: Replay, slots?: readonly Instant[]): Promise<void> {
+    remember(this.#replays, replay, slots);
+    this.#batch.setReplay(replay, slots);
+    return this.#written();
+  }
+
   async history({ jobId, limit = 100 }: HistoryQuery): Promise<readonly HistoryRow[]> {
     await this.#idle();
-    return this.#connection.ask({
-      kind: 'rows',
-      query: { limit, ...(jobId === undefined ? {} : { jobId }) },
-    });
+    const query = jobId === undefined ? { limit } : { limit, jobId };
+    return this.#connection.ask({ kind: 'rows', query });
   }
 
   async latest(ids: readonly JobId[]): Promise<readonly RunRecord[]> {
@@ -248,23 +263,6 @@ export class SqliteStore implements Store {
   #written(): Promise<void> {
     this.#flushSoon();
     return this.#trouble === undefined ? this.#saved.promise : Promise.resolve();
-  }
-
-  /** Decides without the disk, and takes out of the batch what is another's. */
-  #settleByMemory(claims: readonly Claim[], batch: Batch): void {
-    for (const claim of claims) {
-      if (claim.settled) continue;
-      const won = claim.runs.map((run) => {
-        // Slots of followers come in any order; the engine knows which it has claimed.
-        if (run.cause === 'manual' || run.cause === 'dependency') return true;
-        const isNew = !this.#places.isDecided(run.jobId, run.scheduledAt);
-        if (!isNew) batch.withdraw(run);
-        return isNew;
-      });
-      decide(this.#places, claim);
-      claim.settled = true;
-      claim.resolve(won);
-    }
   }
 
   #flushSoon(): void {
@@ -313,14 +311,10 @@ export class SqliteStore implements Store {
     if (this.#flight === undefined) this.#landed();
   }
 
-  #failed({ batch, claims, saved }: Flight, error: StoreTrouble): void {
+  #failed(flight: Flight, error: StoreTrouble): void {
+    const { batch } = flight;
     this.#flight = undefined;
-    this.#degrade(error);
-    this.#settleByMemory(claims, batch);
-    this.#settleByMemory(this.#claims, this.#batch);
-    this.#claims = [];
-    saved.resolve();
-    this.#saved.resolve();
+    this.#goOnWithout(flight, error);
     batch.append(this.#batch);
     this.#batch = batch;
     this.#dropped += batch.shed(LIMITS.waiting);
@@ -331,10 +325,14 @@ export class SqliteStore implements Store {
   }
 
   /** The disk does not even answer. Starts go on; the answer, whenever it comes, is taken as any other. */
-  #overdue({ batch, claims, saved }: Flight): void {
-    this.#degrade(new StoreTrouble({ kind: 'disk', message: 'the disk does not answer' }));
-    this.#settleByMemory(claims, batch);
-    this.#settleByMemory(this.#claims, this.#batch);
+  #overdue(flight: Flight): void {
+    this.#goOnWithout(flight, new StoreTrouble({ kind: 'disk', message: 'the disk does not answer' }));
+  }
+
+  #goOnWithout({ batch, claims, saved }: Flight, error: StoreTrouble): void {
+    this.#degrade(error);
+    settleByMemory(claims, batch, this.#places);
+    settleByMemory(this.#claims, this.#batch, this.#places);
     this.#claims = [];
     saved.resolve();
     this.#saved.resolve();
@@ -362,6 +360,7 @@ export class SqliteStore implements Store {
     for (const request of this.#requests.all()) this.#batch.keepRequest(request);
     this.#batch.join(this.#joins.all());
     this.#batch.post({ messages: this.#outbox.messages(), told: this.#outbox.told() });
+    for (const { replay, slots } of this.#replays.values()) this.#batch.setReplay(replay, slots);
   }
 
   #degrade(error: StoreTrouble): void {

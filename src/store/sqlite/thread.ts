@@ -130,6 +130,7 @@ class Holder {
       joins: reader.joins(),
       messages: reader.messages(),
       told: reader.told(),
+      replays: reader.replays(),
     };
   }
 }
