@@ -47,20 +47,24 @@ export class HttpRequests {
     }
     const attempt = new HttpAttempt({ spec, task, sink, clock: this.#services.clock });
     this.#active.add(attempt);
-    void this.#turns
-      .take()
-      .then(() => attempt.run(() => report({ kind: 'started' })))
-      .then((outcome) => {
-        this.#turns.done();
-        this.#active.delete(attempt);
-        report({ kind: 'ended', outcome });
-      });
+    void this.#run(attempt, report);
     return attempt;
   }
 
   /** Ends all that is under way: nobody waits for it any more. */
   close(): void {
     for (const attempt of this.#active) attempt.stop({ kind: 'cancelled', by: 'shutdown' });
+  }
+
+  async #run(attempt: HttpAttempt, report: (report: AttemptReport) => void): Promise<void> {
+    const turn = this.#turns.take();
+    const hasTurn = await Promise.race([turn.then(() => true), attempt.stopped.then(() => false)]);
+    // When it comes, it is for the next.
+    if (!hasTurn) void turn.then(() => this.#turns.done());
+    const outcome = await attempt.run(() => report({ kind: 'started' }));
+    if (hasTurn) this.#turns.done();
+    this.#active.delete(attempt);
+    report({ kind: 'ended', outcome });
   }
 
   #open(spec: AttemptSpec): Sink | undefined {
@@ -127,6 +131,7 @@ interface AttemptParts {
 class HttpAttempt implements AttemptHandle {
   readonly #parts: AttemptParts;
   readonly #aborter = new AbortController();
+  readonly #stopped = Promise.withResolvers<void>();
   #reason: StopReason | undefined;
 
   constructor(parts: AttemptParts) {
@@ -137,6 +142,12 @@ class HttpAttempt implements AttemptHandle {
   stop(reason: StopReason): void {
     this.#reason ??= reason;
     this.#aborter.abort();
+    this.#stopped.resolve();
+  }
+
+  /** Resolves when it was told to. */
+  get stopped(): Promise<void> {
+    return this.#stopped.promise;
   }
 
   kill(reason: StopReason): void {

@@ -213,9 +213,12 @@ describe('no answer', () => {
     await attempts[0]?.started;
     const begun = (): number => attempts.filter(({ reports }) => reports.length > 0).length;
     expect(begun(), 'at once').toBe(256);
+    attempts.at(-1)?.handle.stop(timedOut);
+    expect(await attempts.at(-1)?.outcome, 'while all others hang').toEqual(timedOut);
+    attempts.pop();
     for (const { handle } of attempts.toReversed()) handle.kill(by);
     expect(await Promise.all(attempts.map(({ outcome }) => outcome))).toEqual(attempts.map(() => by));
-    expect(begun()).toBe(260);
+    expect(begun()).toBe(259);
   });
 });
 
