@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { AttemptSpec } from '../../src/engine/ports.ts';
 import type { HttpTask } from '../../src/http-task.ts';
-import { BLANK, bench, later, temporaryDirectory, until } from './harness.ts';
+import { bench, later, temporaryDirectory, until } from './harness.ts';
 
 const tls = join(import.meta.dirname, '../fixtures/tls');
 
@@ -379,25 +379,5 @@ describe('a body without measure', () => {
     const benched = bench();
     await benched.start(to(url, {}, { output: { maxSize: 1000, keep: 1, log: 'failures' } })).outcome;
     expect(benched.output.flatMap(({ lines }) => lines)).toContain('why it failed');
-  });
-});
-
-describe('a request of an earlier daemon', () => {
-  it('is lost if it was begun, and begun after all if it was not', async () => {
-    const url = await served((_, response) => void response.end());
-    const { executor, start } = bench();
-    const spec = { ...BLANK, ...to(url), runId: 'run-1' };
-    await start(to(url)).outcome;
-    expect(await executor.recover(spec, {})).toEqual({
-      kind: 'ended',
-      outcome: { kind: 'lost', message: expect.stringContaining('whether it was answered is not known') },
-    });
-    await start(to(url)).outcome;
-    const never = { ...spec, runId: 'run-2', attempt: 2 };
-    expect(await executor.recover(never, {})).toEqual({ kind: 'never_begun' });
-    expect(await start({ ...never }).outcome, 'by the daemon before').toEqual({
-      kind: 'not_started',
-      message: 'Another daemon has taken this over.',
-    });
   });
 });

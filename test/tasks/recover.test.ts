@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/engine/clock.ts';
 import type { AttemptReport, AttemptSpec, Executor, Recovery } from '../../src/engine/ports.ts';
+import type { HttpTask } from '../../src/http-task.ts';
 import type { Outcome } from '../../src/model.ts';
 import { createExecutor } from '../../src/tasks/executor.ts';
 import { readRecord } from '../../src/tasks/exit-record.ts';
@@ -245,3 +246,41 @@ function isConnected(spare: string): boolean {
 function readIfThere(path: string): string {
   return existsSync(path) ? readFileSync(path, 'utf8') : '';
 }
+
+describe('a request', () => {
+  const task: HttpTask = {
+    kind: 'http',
+    method: 'GET',
+    url: 'http://127.0.0.1:1/',
+    shownUrl: 'http://127.0.0.1:1/',
+    headers: {},
+    expectedStatus: [[200, 299]],
+    followRedirects: false,
+    secrets: [],
+  };
+  const over = (executor: Executor, spec: AttemptSpec): Promise<Outcome> =>
+    new Promise((resolve) => {
+      executor.start(spec, (report) => report.kind === 'ended' && resolve(report.outcome));
+    });
+
+  it('is lost if it was begun', async () => {
+    const executor = executorOf(temporaryDirectory());
+    const spec = { ...BLANK, task };
+    expect(await over(executor, spec)).toMatchObject({ kind: 'not_started' });
+    expect(await executor.recover(spec, {})).toEqual({
+      kind: 'ended',
+      outcome: { kind: 'lost', message: expect.stringContaining('whether it was answered is not known') },
+    });
+  });
+
+  it('never begins once it was found not to have begun', async () => {
+    const executor = executorOf(temporaryDirectory());
+    await over(executor, { ...BLANK, task });
+    const never = { ...BLANK, task, attempt: 2 };
+    expect(await executor.recover(never, {})).toEqual({ kind: 'never_begun' });
+    expect(await over(executor, never), 'by the daemon before').toEqual({
+      kind: 'not_started',
+      message: 'Another daemon has taken this over.',
+    });
+  });
+});
