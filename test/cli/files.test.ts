@@ -89,7 +89,18 @@ describe('tsched validate', () => {
     for (const error of errors) {
       expect
         .soft(Object.keys(error))
-        .toEqual(['severity', 'file', 'line', 'column', 'length', 'path', 'message', 'hint', 'related']);
+        .toEqual([
+          'severity',
+          'file',
+          'line',
+          'column',
+          'length',
+          'path',
+          'message',
+          'hint',
+          'frame',
+          'related',
+        ]);
     }
   });
 
