@@ -125,6 +125,7 @@ describe('tsched history', () => {
       durationMs: 1500,
       cause: 'schedule',
       state: 'finished',
+      replay: null,
       pool: null,
       waited: null,
       outcome: { kind: 'succeeded', exitCode: 0 },

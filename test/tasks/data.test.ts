@@ -153,6 +153,7 @@ describe('the environment', () => {
       TSCHED_ATTEMPT: '1',
       TSCHED_SCHEDULED_AT: '2026-01-01T00:00:00.000Z',
       TSCHED_CAUSE: 'schedule',
+      TSCHED_RESULT: expect.stringMatching(/\/run-1\/attempt-1\.result$/u),
     });
   });
 
