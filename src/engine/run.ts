@@ -219,6 +219,7 @@ export class ActiveRun<Turn = unknown> {
   }
 
   async #again(): Promise<void> {
+    if (this.#around.closing) return; // left as it is, while others still run
     this.#around.emit({ kind: 'retry_begun', run: this.record, attempt: this.#attempts.length + 1 });
     this.#around.alarm.cancel(this.#retryTicket);
     await this.#attemptOnRecord();

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { rig } from '../support/engine.ts';
 import { job } from '../support/jobs.ts';
+import { DurableStore } from '../support/left.ts';
 
 const MINUTE = 60_000;
 
@@ -215,5 +216,27 @@ describe('stopping', () => {
     expect([...engine.jobs()].length).toBeLessThan(5000);
     expect(kinds()).toEqual(['engine_stopping', 'engine_stopped']);
     expect(executor.starts).toEqual([]);
+  });
+});
+
+describe('a retry that falls due while other runs drain', () => {
+  it('is left to the next daemon, once', async () => {
+    const store = new DurableStore();
+    const retry = { limit: 1, delay: 60_000, backoff: 'constant', maxDelay: 60_000, jitter: false } as const;
+    const { engine, clock, executor, kinds } = rig({
+      store,
+      script: ({ jobId }) =>
+        jobId === 'long' ? { lasts: 3_600_000 } : { lasts: 0, outcome: { kind: 'failed', exitCode: 1 } },
+    });
+    const at = '2026-01-01T00:00:10Z';
+    await engine.start([job('long', { at }), job('a', { at, policy: { retry } })]);
+    await clock.advance(30_000);
+    let stopped = false;
+    void engine.stop({ drain: 7_200_000 }).then(() => (stopped = true));
+    await clock.advance(3_600_000);
+    expect(stopped).toBe(true);
+    expect(executor.starts).toHaveLength(2);
+    expect(kinds()).not.toContain('retry_begun');
+    expect(await store.unfinished()).toMatchObject([{ jobId: 'a', state: 'retrying' }]);
   });
 });
