@@ -10,6 +10,7 @@
  * skip     a slot that did not become a run, with its reason
  * task     what a run executes: a shell line, an argv, a module, an HTTP request
  * pool     a named number of slots that runs of several jobs share; a run holds its slots from its claim to its end
+ * shard    a part of a run, with attempts of its own; the run ends when all have
  * misfire  a slot whose instant passed by more than a moment before it could be started
  * overlap  a slot that falls due while a run of the same job is active
  */
@@ -19,9 +20,11 @@ import type { HttpTask } from './http-task.ts';
 import type { Telling } from './notice.ts';
 import type { Parameters } from './parameter.ts';
 import type { PoolUse, Waited } from './pool.ts';
+import type { Shard } from './shard.ts';
 
 export type { AddedJob, KeyedRequest } from './kept.ts';
 export type { Pools, PoolUse, Waited } from './pool.ts';
+export type { Shard } from './shard.ts';
 
 export type {
   Expectation,
@@ -194,6 +197,8 @@ export interface JobDefinition {
   /** Absent: nobody hears of it. */
   readonly telling?: Telling;
   readonly needs?: NeedsPolicy;
+  /** The parts of each run; absent: it is one. */
+  readonly shards?: readonly Shard[];
 }
 
 export type Cause = 'schedule' | 'catch_up' | 'manual' | 'retry' | 'dependency' | 'replay';
@@ -272,6 +277,10 @@ export interface RunRecord {
   readonly waited?: Waited;
   /** The id of the replay it belongs to. */
   readonly replay?: string;
+  /** Of a run in parts, which has no attempts of its own: how each stands. */
+  readonly shards?: readonly ShardRecord[];
+  /** Of a part, where it is looked at as a run. */
+  readonly shard?: Shard;
   readonly claimedAt: Instant;
   readonly state: RunState;
   readonly attempts: readonly AttemptRecord[];
@@ -280,6 +289,10 @@ export interface RunRecord {
   readonly finishedAt?: Instant;
   readonly outcome?: Outcome;
 }
+
+/** A part of a run, as it stands. */
+export interface ShardRecord
+  extends Shard, Pick<RunRecord, 'state' | 'attempts' | 'retryAt' | 'finishedAt' | 'outcome'> {}
 
 /**
  * Why a slot did not become a run.

@@ -44,7 +44,7 @@ import { nextTimesOf, standingOf, viewOf } from './operator/jobs.ts';
 import { Feed } from './operator/feed.ts';
 import { ReplayOffice } from './operator/replays.ts';
 import { Runs, type RunsParts } from './operator/runs.ts';
-import { badFile, done, refuse, STOPPING, unknownJob, validationOf } from './operator/answers.ts';
+import { badFile, done, PART, refuse, STOPPING, unknownJob, validationOf } from './operator/answers.ts';
 import { before, doneOf, NOTHING, planOf } from './operator/reload-plan.ts';
 import type { ReloadResult } from './operator/reload-result.ts';
 import { once } from './operator/requests.ts';
@@ -226,6 +226,7 @@ export class DaemonOperator implements Operator {
   async retry(runId: RunId, request: RunRequest): Promise<Answer<BegunRun>> {
     const run = await this.run(runId);
     if (!run.ok) return run;
+    if (run.value.shard !== undefined) return refuse(PART);
     const { id, state, jobId, with: given } = run.value;
     return this.#once(`retry ${id}`, request, () =>
       state === 'finished'
@@ -238,6 +239,7 @@ export class DaemonOperator implements Operator {
     const { engine } = this.#parts;
     const run = await this.run(runId);
     if (!run.ok) return run;
+    if (run.value.shard !== undefined) return refuse(PART);
     const { id } = run.value;
     if (!engine.cancel(id)) return refuse({ refused: 'run_finished', message: 'this run is over' });
     this.#parts.daemon.say(`${by} asks to cancel run ${id}`);

@@ -19,6 +19,7 @@ const KINDS_OF_RUNS = [
   'retry_begun',
   'retry_scheduled',
   'run_finished',
+  'shard_changed',
 ];
 const KINDS_OF_JOBS = ['slots_skipped', 'run_waiting', 'job_disabled', 'job_paused', 'job_resumed'];
 const KINDS_OF_ALL = [

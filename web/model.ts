@@ -49,6 +49,16 @@ export interface Run {
   readonly retryAt: string | null;
   readonly outcome: Outcome | null;
   readonly attempts: readonly Attempt[];
+  /** Of a run in parts. */
+  readonly shards: readonly Shard[] | null;
+}
+
+export interface Shard {
+  readonly id: string;
+  readonly index: number;
+  readonly matrix: Readonly<Record<string, string>> | null;
+  readonly state: Run['state'];
+  readonly outcome: Outcome | null;
 }
 
 export interface Skip {

@@ -2,7 +2,7 @@ import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { cancel, mayRun, retry } from './actions.ts';
 import { ApiProblem, ask, segment } from './api.ts';
-import { isOver, lengthOf, type Attempt, type Run } from './model.ts';
+import { isOver, lengthOf, type Attempt, type Run, type Shard } from './model.ts';
 import { Countdown, Fact, JobLink, Mark, RowWords, When } from './parts.tsx';
 import { Output } from './output.tsx';
 import { filter, href, place } from './route.ts';
@@ -47,7 +47,9 @@ function View({ run }: { run: Run }) {
       {run.outcome?.hint === undefined ? undefined : <p class="lead">{run.outcome.hint}</p>}
       <Facts run={run} />
       {run.attempts.length > 1 ? <Attempts run={run} chosen={attempt} /> : undefined}
-      {run.attempts.length === 0 && isOver(run) ? (
+      {run.shards !== null ? (
+        <Shards shards={run.shards} />
+      ) : run.attempts.length === 0 && isOver(run) ? (
         <p class="faint">It never started, so it printed nothing.</p>
       ) : (
         <div id="output" role={run.attempts.length > 1 ? 'tabpanel' : undefined}>
@@ -58,8 +60,27 @@ function View({ run }: { run: Run }) {
   );
 }
 
+/** Each with a page of its own, where its output is. */
+function Shards({ shards }: { shards: readonly Shard[] }) {
+  return (
+    <ul class="list">
+      {shards.map(({ id, index, matrix, state, outcome }) => (
+        <li key={id}>
+          <a href={href('runs', id)}>
+            <Mark tone={outcome === null ? 'active' : toneOfKind(outcome.kind)} /> Shard {index}
+          </a>{' '}
+          <span class="faint">
+            {Object.values(matrix ?? {}).join(' ')} {outcome === null ? state : outcomeWords(outcome)}
+          </span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
 function Buttons({ run }: { run: Run }) {
-  if (!mayRun()) return undefined;
+  // A part is cancelled and repeated with its run.
+  if (!mayRun() || run.id.includes('.')) return undefined;
   return (
     <span class="buttons">
       {isOver(run) ? (

@@ -38,7 +38,8 @@ export async function tellBegun(
   { client, session }: { readonly client: Client; readonly session: Session },
 ): Promise<number> {
   if (options.wait === true) return new Waiting(client, session, options).until(run);
-  const hint = `tsched logs ${run.id} -f`;
+  // Of shards each is followed by itself.
+  const hint = `tsched logs ${run.id}${run.shards === null ? ' -f' : ''}`;
   const begun = waitInWords(run) ?? 'has begun';
   const text = `run ${run.id} of ${printable(run.jobId)} ${printable(begun)}   ${session.painter('out')('dim', hint)}`;
   session.out(`${options.json === true ? printableJson(run) : text}\n`);

@@ -7,6 +7,8 @@ import { showerOf, tellAttempt, type LogView } from './log-view.ts';
 import { readFrom, tailOf } from './output-file.ts';
 import type { Shower } from './output-text.ts';
 import { outputPath, runDirectory, runningDaemon } from './past.ts';
+import { shardRun } from '../schedule/joint.ts';
+import { partsOfId } from '../shard.ts';
 import { hasBegun } from '../schedule/run-length.ts';
 
 /** Between two looks, should nobody tell that the file has grown, and at whether the run is over. */
@@ -18,6 +20,7 @@ const SHORTEST: Duration = 50;
 export class Follower {
   readonly #view: LogView;
   readonly #id: string;
+  readonly #shard: number | undefined;
   #watcher: FSWatcher | undefined;
   #wake: (() => void) | undefined;
   #attempt = 0;
@@ -27,8 +30,9 @@ export class Follower {
   #isAlone = false;
   #retryTold = 0;
 
-  constructor({ id }: RunRecord, view: LogView) {
+  constructor({ id, shard }: RunRecord, view: LogView) {
     this.#id = id;
+    this.#shard = shard?.index;
     this.#view = view;
   }
 
@@ -37,8 +41,9 @@ export class Follower {
     const { history } = this.#view;
     try {
       while (this.#isRead) {
-        const run = history.run(this.#id);
-        if (run === undefined || run === 'ambiguous') break; // pruned meanwhile
+        const whole = history.run(partsOfId(this.#id).run);
+        if (whole === undefined || whole === 'ambiguous') break; // pruned meanwhile
+        const run = this.#shard === undefined ? whole : (shardRun(whole, this.#shard) ?? whole);
         this.#catchUp(run);
         if (run.state === 'finished') {
           this.#tellEnd(run);

@@ -2,12 +2,12 @@
 import type { HistoryRow } from '../engine/ports.ts';
 import { runShape, skipShape } from '../http/shapes.ts';
 import type { RunRecord } from '../model.ts';
-import { outputSize } from './past.ts';
+import { outputSizeOf } from './past.ts';
 
 export function rowAsJson(row: HistoryRow, state: string): object {
   return 'run' in row ? runAsJson(row.run, state) : skipShape(row.skip);
 }
 
 export function runAsJson(run: RunRecord, state: string): object {
-  return { ...runShape(run), outputBytes: outputSize(state, run.id) ?? null };
+  return { ...runShape(run), outputBytes: outputSizeOf(state, run) ?? null };
 }

@@ -1,12 +1,23 @@
 /** The history as a table for people. */
 import type { HistoryRow } from '../engine/ports.ts';
-import type { AttemptRecord, Cause, Instant, JobId, RunId, RunRecord, SkipRecord } from '../model.ts';
+import type {
+  AttemptRecord,
+  Cause,
+  Instant,
+  JobId,
+  RunId,
+  RunRecord,
+  ShardRecord,
+  SkipRecord,
+} from '../model.ts';
 import { elapsed, printable } from '../observe/text.ts';
 import type { HistoryReader } from '../store/history.ts';
 import { firstIdAt } from '../store/sqlite/rows.ts';
-import { outputSize } from './past.ts';
+import { outputSize, outputSizeOf } from './past.ts';
 import { outcomeCell, resultCell } from './results.ts';
-import { hasBegun, lengthOf } from '../schedule/run-length.ts';
+import { shardRun } from '../schedule/joint.ts';
+import { shardName } from '../shard.ts';
+import { begunAt, hasBegun, lengthOf } from '../schedule/run-length.ts';
 import type { Session } from './session.ts';
 import { sizeInWords } from './sizes.ts';
 import { table, type Cell } from './table.ts';
@@ -30,6 +41,8 @@ export interface TableOptions {
   readonly state: string;
   readonly session: Session;
   readonly ofOneJob: boolean;
+  /** Else those that did not succeed. */
+  readonly allShards: boolean;
   /** Of all times shown, else each in its job's zone. */
   readonly timezone: string | undefined;
 }
@@ -70,30 +83,35 @@ export class HistoryTable {
   }
 
   #run(run: RunRecord): Cell[][] {
-    const { attempts, scheduledAt } = run;
+    const { attempts, scheduledAt, shards = [] } = run;
     const { state, session } = this.#options;
     const begun = attempts.filter(hasBegun);
-    const size = outputSize(state, run.id);
+    const size = outputSizeOf(state, run);
     const whole: Cell[] = [
       { text: this.shortId(run.id), style: 'bold' },
       ...this.#job(run.jobId),
       { text: this.#time(scheduledAt, run.jobId) },
-      { text: delay(begun[0], scheduledAt) },
-      this.#length(run, begun[0]),
+      { text: delay(begunAt(run), scheduledAt) },
+      this.#length(run, begunAt(run)),
       { text: begun.length === 0 ? '' : String(begun.length) },
       resultCell(run, session.now),
       { text: causeWords[run.cause], style: 'dim' },
       { text: size === undefined ? '' : sizeInWords(size) },
     ];
+    if (shards.length > 0) {
+      const isTold = ({ outcome }: ShardRecord): boolean => outcome?.kind !== 'succeeded';
+      const told = this.#options.allShards ? shards : shards.filter(isTold);
+      return [whole, ...told.map((shard) => this.#shard(shard, run, shard === told.at(-1)))];
+    }
     return begun.length < 2
       ? [whole]
       : [whole, ...begun.map((attempt) => this.#attempt(attempt, run, attempt === begun.at(-1)))];
   }
 
   /** So far, while it is not over. */
-  #length(run: RunRecord, first: AttemptRecord | undefined): Cell {
+  #length(run: RunRecord, first: Instant | undefined): Cell {
     if (run.outcome !== undefined || first === undefined) return { text: length(lengthOf(run)) };
-    return { text: length(Math.max(0, this.#options.session.now - first.startedAt)), style: 'cyan' };
+    return { text: length(Math.max(0, this.#options.session.now - first)), style: 'cyan' };
   }
 
   #attempt(attempt: AttemptRecord, run: RunRecord, isLast: boolean): Cell[] {
@@ -103,10 +121,28 @@ export class HistoryTable {
       { text: '' },
       ...this.#job(undefined),
       { text: `  ${isLast ? '└' : '├'} attempt ${number}`, style: 'dim' },
-      { text: delay(attempt, run.scheduledAt) },
+      { text: delay(attempt.startedAt, run.scheduledAt) },
       { text: length(duration) },
       { text: '' },
       outcome === undefined ? { text: 'running', style: 'cyan' } : outcomeCell(outcome),
+      { text: '' },
+      { text: size === undefined ? '' : sizeInWords(size) },
+    ];
+  }
+
+  #shard(shard: ShardRecord, run: RunRecord, isLast: boolean): Cell[] {
+    const { state, session } = this.#options;
+    const part = shardRun(run, shard.index) ?? run;
+    const begun = shard.attempts.filter(hasBegun);
+    const size = outputSize(state, part.id);
+    return [
+      { text: '' },
+      ...this.#job(undefined),
+      { text: printable(`  ${isLast ? '└' : '├'} shard ${shardName(shard)}`), style: 'dim' },
+      { text: delay(begun[0]?.startedAt, run.scheduledAt) },
+      this.#length(part, begun[0]?.startedAt),
+      { text: begun.length === 0 ? '' : String(begun.length) },
+      resultCell(part, session.now),
       { text: '' },
       { text: size === undefined ? '' : sizeInWords(size) },
     ];
@@ -141,8 +177,8 @@ export class HistoryTable {
   }
 }
 
-function delay(attempt: AttemptRecord | undefined, scheduledAt: Instant): string {
-  return attempt === undefined ? '' : `+${elapsed(Math.max(0, attempt.startedAt - scheduledAt))}`;
+function delay(begun: Instant | undefined, scheduledAt: Instant): string {
+  return begun === undefined ? '' : `+${elapsed(Math.max(0, begun - scheduledAt))}`;
 }
 
 function length(duration: number | undefined): string {

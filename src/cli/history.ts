@@ -21,6 +21,7 @@ export interface HistoryOptions {
   readonly until?: string;
   readonly status?: readonly Status[];
   readonly limit: number;
+  readonly shards?: boolean;
   readonly tz?: string;
   readonly json?: boolean;
 }
@@ -90,6 +91,7 @@ function shown(rows: readonly HistoryRow[], view: View): string {
     session,
     ofOneJob: id !== undefined,
     timezone: options.tz,
+    allShards: options.shards === true,
   });
   const paint = session.painter('out');
   const runs = rows.flatMap((row) => ('run' in row ? [row.run] : []));

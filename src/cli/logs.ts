@@ -7,7 +7,9 @@ import { assertKnown } from './known-job.ts';
 import { showerOf, tellAttempt, type LogsOptions, type LogView } from './log-view.ts';
 import { isOutput, readFrom, tailOf } from './output-file.ts';
 import { noHistory, outputPath, runDirectory, withHistory } from './past.ts';
+import { shardRun } from '../schedule/joint.ts';
 import { hasBegun } from '../schedule/run-length.ts';
+import { partsOfId, shardId, shardName } from '../shard.ts';
 import type { Session } from './session.ts';
 import { stateDirectory } from './state-directory.ts';
 
@@ -25,6 +27,7 @@ export async function logs(name: string, options: LogsOptions, session: Session)
       );
     }
     const view = { state, history, options, session };
+    if (run.shards !== undefined) return showShards(run, view);
     if (options.follow === true) return new Follower(run, view).follow();
     return showRun(run, view);
   });
@@ -33,7 +36,22 @@ export async function logs(name: string, options: LogsOptions, session: Session)
 /** A job's id comes before the beginning of a run's. */
 function runNamed(name: string, history: HistoryReader): RunRecord | undefined {
   const newest = history.latestRun(name);
-  if (newest !== undefined || !/^[0-9a-f][0-9a-f-]{3,35}$/i.test(name)) return newest;
+  if (newest !== undefined) return newest;
+  const { run, index } = partsOfId(name);
+  if (index === undefined) return wholeRun(name, history);
+  const whole = wholeRun(run, history) ?? history.latestRun(run);
+  const part = whole && shardRun(whole, index);
+  if (whole === undefined || part !== undefined) return part;
+  const known = (whole.shards ?? []).map((shard) => shard.index).join(', ');
+  throw new Failure(
+    exit.usage,
+    `this run has no shard ${index}`,
+    known === '' ? 'its job has none' : `it has ${known}`,
+  );
+}
+
+function wholeRun(name: string, history: HistoryReader): RunRecord | undefined {
+  if (!/^[0-9a-f][0-9a-f-]{3,35}$/i.test(name)) return undefined;
   const found = history.run(name.toLowerCase());
   if (found !== 'ambiguous') return found;
   throw new Failure(
@@ -41,6 +59,31 @@ function runNamed(name: string, history: HistoryReader): RunRecord | undefined {
     `several runs begin with "${name}"`,
     'write more of the id; tsched history shows as much as is needed',
   );
+}
+
+/** One part after another. */
+function showShards(run: RunRecord, view: LogView): number {
+  const { options, session } = view;
+  const { shards = [] } = run;
+  if (options.follow === true) {
+    const hint = `follow one of them: tsched logs -f ${shardId(run.id, shards[0]?.index ?? 0)}`;
+    throw new Failure(exit.usage, 'the shards of a run print at the same time', hint);
+  }
+  for (const shard of shards) {
+    const part = shardRun(run, shard.index);
+    if (part === undefined) continue;
+    if (options.json !== true) {
+      const end = shard.outcome === undefined ? shard.state : outcomeInWords(shard.outcome);
+      session.err(
+        `${session.painter('err')('cyan', '▶')} ${printable(`shard ${shardName(shard)}: ${end}`)}\n`,
+      );
+    }
+    const begun = part.attempts.filter(hasBegun);
+    const isKept = begun.some(({ number }) => isOutput(outputPath(view.state, part.id, number)));
+    if (isKept) showRun(part, view);
+    else if (options.json !== true) session.err('(no output)\n');
+  }
+  return exit.ok;
 }
 
 function showRun(run: RunRecord, view: LogView): number {

@@ -1,7 +1,8 @@
 /** What a state directory tells those who ask, whether or not a daemon runs there. */
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { RunId } from '../model.ts';
+import type { RunId, RunRecord } from '../model.ts';
+import { directoryOf, shardId } from '../shard.ts';
 import { printable } from '../observe/text.ts';
 import { readDaemonFile, type DaemonInfo } from '../store/daemon-file.ts';
 import type { HistoryReader } from '../store/history.ts';
@@ -81,7 +82,7 @@ export function noHistory(state: string): string {
 }
 
 export function runDirectory(state: string, id: RunId): string {
-  return join(statePaths(state).runs, id);
+  return join(statePaths(state).runs, directoryOf(id));
 }
 
 /** Of the file that holds an attempt's output. */
@@ -98,6 +99,13 @@ export function outputSize(state: string, id: RunId, attempt?: number): number |
   } catch {
     return undefined;
   }
+}
+
+/** Of a run, with those of its parts. */
+export function outputSizeOf(state: string, { id, shards }: RunRecord): number | undefined {
+  if (shards === undefined) return outputSize(state, id);
+  const sizes = shards.flatMap(({ index }) => outputSize(state, shardId(id, index)) ?? []);
+  return sizes.length === 0 ? undefined : sizes.reduce((sum, size) => sum + size, 0);
 }
 
 function logsIn(directory: string): string[] {

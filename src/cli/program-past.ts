@@ -45,6 +45,7 @@ export function addHistory(program: Command, { session }: Seen): void {
     .option('--until <time>', 'only slots up to then')
     .addOption(statusOption())
     .addOption(numberOption('--limit <number>', 'rows, the newest first', 1).default(20))
+    .option('--shards', 'every shard of runs that have some; else those that did not succeed')
     .addOption(zoneOption("show and read times in this zone instead of the job's"))
     .addOption(fileOption())
     .addOption(stateOption())

@@ -2,6 +2,7 @@
 import type { Instant, Outcome, RunRecord } from '../model.ts';
 import { elapsed, printable } from '../observe/text.ts';
 import type { Cell } from './table.ts';
+import { shardsInWords } from '../schedule/joint.ts';
 
 /** `ok`, `exit 1`, `SIGKILL`, `timeout` … Not yet escaped. */
 export function outcomeInShort(outcome: Outcome): string {
@@ -25,7 +26,13 @@ export function outcomeInShort(outcome: Outcome): string {
 }
 
 /** How a run stands: its outcome, else what it is doing. */
-export function resultCell({ state, outcome, retryAt }: RunRecord, now: Instant): Cell {
+export function resultCell(run: RunRecord, now: Instant): Cell {
+  if (run.shards === undefined) return wholeCell(run, now);
+  const cell = wholeCell(run, now);
+  return { ...cell, text: `${cell.text} (${shardsInWords(run.shards)})` };
+}
+
+function wholeCell({ state, outcome, retryAt }: RunRecord, now: Instant): Cell {
   if (outcome !== undefined) return outcomeCell(outcome);
   const waits = retryAt === undefined ? 'retrying' : `retry in ${elapsed(Math.max(0, retryAt - now))}`;
   const words = {

@@ -8,6 +8,7 @@ import { givenOf } from './given.ts';
 import { jobOf, loadJobs } from './job-file.ts';
 import { outcomeExit } from './outcome-exit.ts';
 import type { Session } from './session.ts';
+import { shardName } from '../shard.ts';
 
 export interface RunOnceOptions {
   readonly file?: string;
@@ -65,7 +66,10 @@ function teller({ id, policy }: JobDefinition, say: Sayer): (event: EngineEvent)
     say('begin', most > 1 ? `${id}, attempt ${attempt} of ${most}` : id);
   return (event) => {
     if (event.kind === 'run_claimed') begun(1);
-    else if (event.kind === 'retry_begun') begun(event.attempt);
+    else if (event.kind === 'shard_changed') {
+      if (event.change === 'finished' && event.shard.outcome !== undefined)
+        told = `${id}: shard ${shardName(event.shard)} ${outcomeInWords(event.shard.outcome)}`;
+    } else if (event.kind === 'retry_begun') begun(event.attempt);
     else if (event.kind === 'attempt_ended') {
       const { outcome, duration } = event;
       const timeless = outcome.kind === 'timed_out' || outcome.kind === 'not_started';
@@ -75,7 +79,10 @@ function teller({ id, policy }: JobDefinition, say: Sayer): (event: EngineEvent)
       say('bad', `${told}; attempt ${event.attempt} of ${most} in ${elapsed(delay)}`);
     } else if (event.kind === 'run_finished') {
       const { outcome } = event;
-      const said = outcome.kind === 'cancelled' ? `${id} ${outcomeInWords(outcome)}` : told;
+      const said =
+        outcome.kind === 'cancelled' || event.run.shards !== undefined
+          ? `${id} ${outcomeInWords(outcome)}`
+          : told;
       const unable = outcome.kind === 'not_started' || outcome.kind === 'lost';
       say(outcome.kind === 'succeeded' ? 'well' : unable ? 'unable' : 'bad', said);
     }

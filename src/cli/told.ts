@@ -2,7 +2,16 @@
 import type { Diagnostic } from '../config/diagnostic.ts';
 import type { JobState } from '../engine/ports-operator.ts';
 import type { DaemonInfo } from '../store/daemon-file.ts';
-import type { AttemptRecord, Cause, Instant, Outcome, RunRecord, RunState, Waited } from '../model.ts';
+import type {
+  AttemptRecord,
+  Cause,
+  Instant,
+  Outcome,
+  RunRecord,
+  RunState,
+  ShardRecord,
+  Waited,
+} from '../model.ts';
 
 interface ToldAttempt {
   readonly number: number;
@@ -29,6 +38,16 @@ export interface ToldRun {
   readonly waited: ToldWait | null;
   readonly outcome: ToldOutcome | null;
   readonly attempts: readonly ToldAttempt[];
+  readonly shards: readonly ToldShard[] | null;
+}
+
+export interface ToldShard extends Pick<
+  ToldRun,
+  'id' | 'state' | 'retryAt' | 'finishedAt' | 'outcome' | 'attempts'
+> {
+  readonly index: number;
+  readonly total: number;
+  readonly matrix: Readonly<Record<string, string>> | null;
 }
 
 export interface ToldWait {
@@ -120,7 +139,7 @@ export interface ToldPlan {
 
 export function runOf(told: ToldRun): RunRecord {
   const { id, jobId, scheduledAt, claimedAt, cause, state, retryAt, finishedAt, outcome, attempts } = told;
-  const { pool, waited } = told;
+  const { pool, waited, shards } = told;
   return {
     id,
     jobId,
@@ -129,6 +148,29 @@ export function runOf(told: ToldRun): RunRecord {
     cause,
     ...(pool === null ? {} : { pool }),
     ...(waited === null ? {} : { waited: waitOf(waited) }),
+    state,
+    attempts: attempts.map(attemptOf),
+    ...(shards === null ? {} : { shards: shards.map(shardOf) }),
+    ...(retryAt === null ? {} : { retryAt: Date.parse(retryAt) }),
+    ...(finishedAt === null ? {} : { finishedAt: Date.parse(finishedAt) }),
+    ...(outcome === null ? {} : { outcome: outcomeOf(outcome) }),
+  };
+}
+
+function shardOf({
+  index,
+  total,
+  matrix,
+  state,
+  attempts,
+  retryAt,
+  finishedAt,
+  outcome,
+}: ToldShard): ShardRecord {
+  return {
+    index,
+    total,
+    ...(matrix === null ? {} : { values: matrix }),
     state,
     attempts: attempts.map(attemptOf),
     ...(retryAt === null ? {} : { retryAt: Date.parse(retryAt) }),

@@ -1,10 +1,12 @@
-import type { Instant, RunRecord } from '../model.ts';
+import type { Instant, RunRecord, ShardRecord } from '../model.ts';
 import { elapsed, outcomeInWords } from '../observe/text.ts';
 import { roughly } from '../observe/when.ts';
-import { lengthOf } from '../schedule/run-length.ts';
+import { shardsInWords } from '../schedule/joint.ts';
+import { begunAt, lengthOf } from '../schedule/run-length.ts';
 
 /** How far a run is, or how it ended. */
 export function standing(run: RunRecord, now: Instant): string {
+  if (run.shards !== undefined) return standingInParts(run, run.shards, now);
   const { attempts, outcome, state, retryAt } = run;
   const tries = attempts.length > 1 ? ` (${attempts.length} attempts)` : '';
   if (outcome !== undefined) {
@@ -19,4 +21,21 @@ export function standing(run: RunRecord, now: Instant): string {
   }
   const since = attempts.at(-1)?.startedAt;
   return since === undefined ? 'it has not begun' : `it has been running for ${roughly(now - since)}${tries}`;
+}
+
+function standingInParts(run: RunRecord, shards: readonly ShardRecord[], now: Instant): string {
+  const { outcome } = run;
+  const well = `${shardsInWords(shards)} shards succeeded`;
+  if (outcome !== undefined) {
+    const length = lengthOf(run);
+    const after = length === undefined ? '' : ` after ${elapsed(length)}`;
+    return `it ${outcomeInWords(outcome)}${after}; ${well}`.replace('it cancelled', 'it was cancelled');
+  }
+  const states = (['running', 'retrying', 'waiting'] as const).flatMap((state) => {
+    const count = shards.filter((shard) => shard.state === state).length;
+    return count === 0 ? [] : [`${count} ${state}`];
+  });
+  const begun = begunAt(run);
+  const since = begun === undefined ? '' : ` for ${roughly(now - begun)}`;
+  return `it has been under way${since}: ${[well, ...states].join(', ')}`;
 }

@@ -15,6 +15,7 @@ import {
   waitingInWords,
 } from './why-chain.ts';
 import { standing } from './why-run.ts';
+import { begunAt } from '../schedule/run-length.ts';
 
 const TURN = 'its turn (overlap: queue, --max-concurrent-runs), or the machine was busy';
 
@@ -47,8 +48,7 @@ function ofRun(run: RunRecord, answer: Answer, now: Instant): string[] {
     caught_up: `no daemon was running, or the machine slept or was overloaded; ${misfireInWords(answer)}`,
   };
   const { jitter } = answer.facts;
-  const because =
-    run.waited === undefined ? why[reason] : waitInWords(run.waited, run.attempts[0]?.startedAt ?? now);
+  const because = run.waited === undefined ? why[reason] : waitInWords(run.waited, begunAt(run) ?? now);
   return [
     run.cause === 'manual' && reason !== 'waiting' && reason !== 'starting'
       ? 'it ran when somebody asked for it'

@@ -28,12 +28,13 @@ import { httpProblems, type HttpValues } from './http-task.ts';
 import { NOBODY } from './notifiers.ts';
 import { poolOf, type PoolValues } from './pool-fields.ts';
 import type { Values } from './read.ts';
+import { shardsOf, type ShardValues } from './shard-fields.ts';
 import { paramsOf, type ParamsValues } from './params.ts';
 import { defaultsOf } from './shape.ts';
 import { HTTP_TIMEOUT, IDLE_IN_HTTP, taskOf, TASKS, type TaskValues } from './task.ts';
 
 /** What the reader makes of JOB_FIELDS: the types their shapes promise. */
-interface JobValues extends TaskValues, ParamsValues, ChainValues {
+interface JobValues extends TaskValues, ParamsValues, ChainValues, ShardValues {
   cron?: readonly string[];
   every?: Duration;
   anchor?: string;
@@ -129,6 +130,7 @@ export class Builder {
     const values = input.values as JobValues;
     const telling = tellingOf(values);
     const params = paramsOf(values, (problem) => complain('params', problem));
+    const shards = shardsOf(values, complain);
     return {
       id: input.id,
       source: input.source,
@@ -143,6 +145,7 @@ export class Builder {
       output: this.#share('output', outputOf(values)),
       ...(telling === undefined ? {} : { telling: this.#share('telling', telling) }),
       ...(values.needs === undefined ? {} : { needs: this.#share('needs', needsPolicy(values)) }),
+      ...(shards === undefined ? {} : { shards: this.#share('shards', shards) }),
     };
   }
 
@@ -309,7 +312,9 @@ const TRIGGERS = ['cron', 'every', 'at', 'startup', 'after'];
 
 /** A job's own values over defaults: maps merge, all else replaces, an own trigger or task replaces the default one. */
 export function withDefaults(defaults: Values, own: Values): Values {
-  const replaced = new Set([TRIGGERS, TASKS].filter((group) => group.some((key) => key in own)).flat());
+  const replaced = new Set(
+    [TRIGGERS, TASKS, ['shards', 'matrix']].filter((group) => group.some((key) => key in own)).flat(),
+  );
   const kept = Object.entries(defaults).filter(([key]) => !replaced.has(key));
   return merge(Object.fromEntries(kept), own);
 }

@@ -6,6 +6,7 @@ import { http } from './http-fields.ts';
 import { expect, NOTIFIER, NOTIFIER_FIELDS, notify, ping } from './notify-fields.ts';
 import { params } from './params.ts';
 import { pool, pools } from './pool-fields.ts';
+import { SHARD_FIELDS } from './shard-fields.ts';
 import { history, output } from './kept-fields.ts';
 import * as is from './scalars.ts';
 import { list, map, oneOrMany, type Fields, type MapShape } from './shape.ts';
@@ -296,6 +297,7 @@ export const JOB_FIELDS = {
     default: 0,
   },
   pool,
+  ...SHARD_FIELDS,
   description: { group: 'seen', shape: is.text, about: 'For people.' },
   tags: { group: 'seen', shape: oneOrMany(is.word), about: 'Words to select jobs by.' },
   output: { group: 'seen', shape: output, about: 'What is kept of the output.' },

@@ -3,14 +3,23 @@
  * What jobs share crosses once and is shared again on the other side.
  */
 import type { NeedsPolicy } from '../chain.ts';
-import type { JobDefinition, Schedule, Policy, OutputPolicy, Surroundings, Task, Telling } from '../model.ts';
+import type {
+  JobDefinition,
+  OutputPolicy,
+  Policy,
+  Schedule,
+  Shard,
+  Surroundings,
+  Task,
+  Telling,
+} from '../model.ts';
 import type { Parameters } from '../parameter.ts';
 import type { LoadedFile, LoadResult } from './job-file.ts';
 
 /** Jobs on one line: about 50 kB, half a millisecond of reading. */
 const ROWS = 250;
 
-/** `[id, file, line, enabled, tags, schedule, task, surroundings, policy, output, description, telling, params, needs]`; numbers are parts. */
+/** `[id, file, line, enabled, tags, schedule, task, surroundings, policy, output, description, telling, params, needs, shards]`; numbers are parts. */
 type Row = readonly [
   id: string,
   file: number,
@@ -26,6 +35,7 @@ type Row = readonly [
   telling: number | null,
   params: number | null,
   needs: number | null,
+  shards: number | null,
 ];
 
 /** A shell line with its shell as a part; any other task as it is. */
@@ -98,6 +108,7 @@ function rowOf(job: JobDefinition, part: (value: unknown) => number): Row {
     telling === undefined ? null : part(telling),
     job.params === undefined ? null : part(job.params),
     needs === undefined ? null : part(needs),
+    job.shards === undefined ? null : part(job.shards),
   ];
 }
 
@@ -139,6 +150,7 @@ export class Unpacker {
       telling,
       params,
       needs,
+      shards,
     ] = row;
     return {
       id,
@@ -154,6 +166,7 @@ export class Unpacker {
       ...(telling === null ? {} : { telling: this.#parts[telling] as Telling }),
       ...(params === null ? {} : { params: this.#parts[params] as Parameters }),
       ...(needs === null ? {} : { needs: this.#parts[needs] as NeedsPolicy }),
+      ...(shards === null ? {} : { shards: this.#parts[shards] as readonly Shard[] }),
     };
   }
 

@@ -38,6 +38,8 @@ const FOREIGN_WORDS = {
   notify: 'notifications alert alerts mailto mail_to on_failure onfailure email report_to',
   ping: 'healthcheck healthchecks heartbeat check_url ping_url',
   pool: 'mutex lock semaphore exclusive resource',
+  shards: 'parallelism array partitions completions splits fan_out',
+  matrix: 'strategy axes dimensions variants',
   pools: 'mutexes semaphores locks',
   expect: 'sla expected deadline',
   notifiers: 'receivers channels contacts notifier',

@@ -1,4 +1,4 @@
-import type { Cause, Instant, Outcome, RunId, RunRecord, Upstream, Waited } from '../model.ts';
+import type { Cause, Instant, Outcome, RunId, RunRecord, Shard, Upstream, Waited } from '../model.ts';
 import type { TurnOf } from './job.ts';
 import { bounded } from './upstream.ts';
 
@@ -37,9 +37,31 @@ export function claimOf(
   };
 }
 
+/** The parts that a slot's run has; undefined: it is one. */
+export function shardsOf({ job, shards }: Pick<TurnOf, 'job' | 'shards'>): readonly Shard[] | undefined {
+  return shards ?? job.definition.shards;
+}
+
+/** A claim of a run in parts: all of them are claimed by it. */
+export function inShards(claim: RunRecord, shards: readonly Shard[]): RunRecord {
+  return { ...claim, shards: shards.map((shard) => ({ ...shard, state: 'claimed', attempts: NONE })) };
+}
+
 /** A run of an earlier daemon as it was claimed then. */
 export function claimAgain(record: RunRecord): RunRecord {
-  const { id, jobId, scheduledAt, cause, claimedAt, with: given, replay, upstream, pool, waited } = record;
+  const {
+    id,
+    jobId,
+    scheduledAt,
+    cause,
+    claimedAt,
+    with: given,
+    replay,
+    upstream,
+    pool,
+    waited,
+    shards,
+  } = record;
   return {
     id,
     jobId,
@@ -53,6 +75,7 @@ export function claimAgain(record: RunRecord): RunRecord {
     ...(upstream !== undefined && { upstream }),
     ...(pool !== undefined && { pool }),
     ...(waited !== undefined && { waited }),
+    ...(shards !== undefined && { shards }),
   };
 }
 

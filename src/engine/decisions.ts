@@ -1,9 +1,10 @@
 import type { Instant, JobId, SkipRecord } from '../model.ts';
+import type { AnyRun } from './any-run.ts';
 import type { ArmedJob, TurnOf } from './job.ts';
 import type { AttemptReport, Clock, EngineEvent, Store } from './ports.ts';
 import type { ActiveRun } from './run.ts';
 
-type Run = ActiveRun<TurnOf>;
+type Run = AnyRun<TurnOf>;
 
 /** What becomes of decisions. */
 export interface DecisionsAround {
@@ -28,7 +29,8 @@ export class Decisions {
   #committing = false;
   /** The moment of the decisions that wait to be committed. */
   #decidedAt: Instant | undefined;
-  #reports: { readonly run: Run; readonly attempt: number; readonly report: AttemptReport }[] = [];
+  #reports: { readonly run: ActiveRun<TurnOf>; readonly attempt: number; readonly report: AttemptReport }[] =
+    [];
 
   constructor(around: DecisionsAround) {
     this.#around = around;
@@ -55,7 +57,7 @@ export class Decisions {
   }
 
   /** Keeps a report until the starts under way are done. */
-  report(run: Run, attempt: number, report: AttemptReport): void {
+  report(run: ActiveRun<TurnOf>, attempt: number, report: AttemptReport): void {
     if (this.#reports.push({ run, attempt, report }) === 1) queueMicrotask(() => this.#tell());
   }
 

@@ -15,41 +15,36 @@ import { admit } from '../schedule/admit.ts';
 import type { TriggerFault } from '../schedule/plan.ts';
 import type { Stretch } from '../schedule/trigger.ts';
 import { Alarm } from './alarm.ts';
-import { causeOf, claimAgain, claimOf, isBacklog } from './claim.ts';
+import type { AnyRun } from './any-run.ts';
+import { causeOf, claimAgain, claimOf, isBacklog, shardsOf } from './claim.ts';
 import { Cohorts } from './cohort.ts';
 import { Decisions, type DecisionsAround } from './decisions.ts';
 import { Followers, type FollowerDesk } from './followers.ts';
 import type { ArmedJob, ByHand, InLine, TurnOf } from './job.ts';
-import type { AttemptReport, Clock, EngineEvent, Executor, Observer, Store, Supervisor } from './ports.ts';
+import type { AttemptReport, Clock, EngineEvent, EnginePorts, Executor, Store } from './ports.ts';
 import { Needs, type NeedDesk } from './needs.ts';
 import type { Bounds } from './pools.ts';
 import { Replays, type ReplayDesk } from './replays.ts';
 import { RunList } from './run-list.ts';
 import type { RunSurroundings } from './run-surroundings.ts';
+import { RunGroup, runOfClaim } from './run-group.ts';
 import { ActiveRun } from './run.ts';
 import { Turnstile, type TurnstileDesk } from './turnstile.ts';
 
-/** What the engine is made of; app.ts supplies the real ones. */
-export interface EnginePorts {
-  readonly clock: Clock;
-  readonly executor: Executor;
-  readonly store: Store;
-  readonly observer: Observer;
-  /** A new UUIDv7 of that moment. */
-  readonly newRunId: (at: Instant) => RunId;
-  /** Draws from [0, 1). */
-  readonly random: () => number;
-  readonly supervisor?: Supervisor | undefined;
-}
-
-type Run = ActiveRun<TurnOf>;
+type Run = AnyRun<TurnOf>;
 
 /**
  * Decides what becomes of each slot whose turn has come: starts it, lets it wait, or skips it with a reason. All claims
  * and skips of one tick reach the store in one call.
  */
 export class Desk
-  implements FollowerDesk, NeedDesk, ReplayDesk, RunSurroundings<Run>, DecisionsAround, TurnstileDesk
+  implements
+    FollowerDesk,
+    NeedDesk,
+    ReplayDesk,
+    RunSurroundings<ActiveRun<TurnOf>>,
+    DecisionsAround,
+    TurnstileDesk
 {
   readonly clock: Clock;
   readonly alarm: Alarm;
@@ -164,9 +159,10 @@ export class Desk
   runNow(job: ArmedJob, { scheduledAt, ...given }: ByHand): Run {
     const now = this.clock.now();
     const turn = { job, slot: scheduledAt ?? now, dueAt: now, caughtUp: false, ...given };
-    const waited = this.turnstile.waitByHand(job);
+    // The parts of a run wait each for itself.
+    const waited = shardsOf(turn) === undefined ? this.turnstile.waitByHand(job) : undefined;
     const run = this.#claim(turn, 'manual', { waited, isWaiting: waited !== undefined });
-    if (waited !== undefined) this.turnstile.stand(run);
+    if (waited !== undefined && run instanceof ActiveRun) this.turnstile.stand(run);
     return run;
   }
 
@@ -189,9 +185,11 @@ export class Desk
     const { scheduledAt, cause, claimedAt } = record;
     const claim = claimAgain(record);
     const turn = { job, slot: scheduledAt, dueAt: claimedAt, caughtUp: cause === 'catch_up' };
-    const run = new ActiveRun<TurnOf>(this, { turn, definition: job.definition, claim });
+    const about = { turn, definition: job.definition, claim };
+    const run = record.shards === undefined ? new ActiveRun<TurnOf>(this, about) : new RunGroup(this, about);
     this.runs.add(run);
     job.active = [...job.active, run];
+    if (run instanceof RunGroup) return run.takeUp(record);
     if (record.state !== 'waiting') this.turnstile.take(run);
     const takenUp = run.takeUp(record);
     if (run.state === 'waiting') this.turnstile.stand(run);
@@ -209,7 +207,7 @@ export class Desk
     for (const turn of held) if (this.needs.release(turn)) this.#skip(turn, reason);
   }
 
-  reported(run: Run, attempt: number, report: AttemptReport): void {
+  reported(run: ActiveRun<TurnOf>, attempt: number, report: AttemptReport): void {
     this.#decisions.report(run, attempt, report);
   }
 
@@ -221,7 +219,7 @@ export class Desk
     const { job } = run.turn;
     this.runs.delete(run);
     job.active = job.active.filter((other) => other !== run);
-    this.turnstile.release(run);
+    if (run instanceof ActiveRun) this.turnstile.release(run);
     this.#passOn(run);
     // Left to the next daemon, it is not over.
     if (run.state === 'finished' && run.claim.replay !== undefined) this.replays.ended(run.record);
@@ -261,7 +259,8 @@ export class Desk
   /** A slot that its job's policies let begin: unless it must wait for jobs it needs, or for a place, it is claimed. */
   begin(turn: TurnOf): void {
     if (this.needs.holds(turn)) return;
-    this.turnstile.seek(turn);
+    if (shardsOf(turn) === undefined) this.turnstile.seek(turn);
+    else this.admitted(turn, undefined);
   }
 
   admitted(turn: TurnOf, waited: Waited | undefined): void {
@@ -344,9 +343,9 @@ export class Desk
     const upstream = turn.upstream ?? turn.needed ?? (definition.needs && this.needs.met(turn));
     const id = this.#ports.newRunId(now);
     const claim = claimOf(turn, { id, cause, now, upstream, refusal, isWaiting, waited });
-    const run = new ActiveRun<TurnOf>(this, { turn, definition, claim, refusal });
+    const run = runOfClaim(this, { turn, definition, claim, refusal });
     if (cause === 'dependency') this.followers.settled(turn);
-    if (refusal === undefined && !isWaiting) this.turnstile.take(run);
+    if (run instanceof ActiveRun && refusal === undefined && !isWaiting) this.turnstile.take(run);
     this.runs.add(run);
     job.active = job.active.length === 0 ? [run] : [...job.active, run];
     this.#decisions.claim(run);

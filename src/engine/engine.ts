@@ -13,7 +13,8 @@ import type {
 import { changeOf, type JobChange } from '../schedule/diff.ts';
 import { isAllowed } from '../schedule/calendar.ts';
 import { fingerprint } from '../schedule/fingerprint.ts';
-import { Desk, type EnginePorts } from './desk.ts';
+import { Desk } from './desk.ts';
+import type { EnginePorts } from './ports.ts';
 import { lineLast } from './claim.ts';
 import { censusOf, type Census } from './census.ts';
 import { ArmedJob, soonest, type ByHand, type NextSlot } from './job.ts';
@@ -26,7 +27,7 @@ import { believed, Placing, REANCHOR } from './placing.ts';
 import type { Replays } from './replays.ts';
 import type { ActiveRun } from './run.ts';
 
-export type { EnginePorts } from './desk.ts';
+export type { EnginePorts } from './ports.ts';
 export type { JobStatus } from './job-status.ts';
 export type { ApplySummary, EngineSettings } from './settings.ts';
 

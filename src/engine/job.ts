@@ -1,13 +1,23 @@
-import type { Arguments, Duration, Instant, JobDefinition, JobId, Pause, Place, Upstream } from '../model.ts';
+import type {
+  Arguments,
+  Duration,
+  Instant,
+  JobDefinition,
+  JobId,
+  Pause,
+  Place,
+  Shard,
+  Upstream,
+} from '../model.ts';
 import type { ReplayId } from '../replay.ts';
 import { jitterOf } from '../schedule/jitter.ts';
 import { MOMENT, plan, slotAfter, TriggerFault, type Plan } from '../schedule/plan.ts';
 import { compileSchedule, type Stretch, type Trigger } from '../schedule/trigger.ts';
 import type { Alarm, Ticket } from './alarm.ts';
+import type { AnyRun } from './any-run.ts';
 import type { Cohort, Cohorts, Member } from './cohort.ts';
 import type { Standing } from './line.ts';
 import type { Clock } from './ports.ts';
-import type { ActiveRun } from './run.ts';
 
 const NONE: readonly never[] = [];
 
@@ -26,10 +36,12 @@ export interface TurnOf {
   readonly needed?: readonly Upstream[];
   /** The replay it belongs to. */
   readonly replay?: ReplayId;
+  /** Of a run that repeats the parts of another: these, whatever parts the job has. */
+  readonly shards?: readonly Shard[];
 }
 
 /** What a run by hand is given along, and, of one that repeats another, what that one had. */
-export interface ByHand extends Pick<TurnOf, 'with' | 'upstream'> {
+export interface ByHand extends Pick<TurnOf, 'with' | 'upstream' | 'shards'> {
   readonly scheduledAt?: Instant;
 }
 
@@ -70,7 +82,7 @@ export class ArmedJob implements Member {
   /** The next slot in the future; undefined when there is none. */
   nextSlot: Instant | undefined;
   /** What it is busy with. The lists are replaced, not changed: most of many jobs are idle and share an empty one. */
-  active: readonly ActiveRun<TurnOf>[] = NONE;
+  active: readonly AnyRun<TurnOf>[] = NONE;
   /** Slots that wait for an active run of this job to end, oldest first. */
   waiting: readonly TurnOf[] = NONE;
   inLine: readonly InLine[] = NONE;

@@ -21,6 +21,8 @@ import type {
   Place,
   RunId,
   RunRecord,
+  Shard,
+  ShardRecord,
   SkipRecord,
   Surroundings,
   Task,
@@ -55,6 +57,8 @@ export interface AttemptSpec {
   readonly params?: Arguments | undefined;
   /** How the jobs ended that it follows or needs. */
   readonly upstream?: readonly Upstream[] | undefined;
+  /** Which part of the run it is; `runId` is then the part's. */
+  readonly shard?: Shard | undefined;
   readonly task: Task;
   readonly surroundings: Surroundings;
   readonly output: OutputPolicy;
@@ -264,6 +268,13 @@ export type EngineEvent =
   | { readonly kind: 'replay_begun'; readonly replay: Replay }
   /** All its slots have become runs that are over, or somebody has cancelled it. */
   | { readonly kind: 'replay_ended'; readonly replay: Replay }
+  /** Something became of a part of a run. Of the run as a whole there is `attempt_started`, once, and `run_finished`. */
+  | {
+      readonly kind: 'shard_changed';
+      readonly run: RunRecord;
+      readonly shard: ShardRecord;
+      readonly change: 'started' | 'attempt_ended' | 'retry_scheduled' | 'finished';
+    }
   /** A trigger broke its contract (threw, or answered with an instant not later than asked): that job alone stops. */
   | { readonly kind: 'job_disabled'; readonly jobId: JobId; readonly message: string }
   | { readonly kind: 'job_paused'; readonly jobId: JobId; readonly pause: Pause }
@@ -315,4 +326,17 @@ export interface Supervisor {
   readonly every: Duration;
   /** All that was due is done. Must not throw and must not block. */
   rung(): void;
+}
+
+/** What the engine is made of; app.ts supplies the real ones. */
+export interface EnginePorts {
+  readonly clock: Clock;
+  readonly executor: Executor;
+  readonly store: Store;
+  readonly observer: Observer;
+  /** A new UUIDv7 of that moment. */
+  readonly newRunId: (at: Instant) => RunId;
+  /** Draws from [0, 1). */
+  readonly random: () => number;
+  readonly supervisor?: Supervisor | undefined;
 }

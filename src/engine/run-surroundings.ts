@@ -6,7 +6,7 @@ export interface RunSurroundings<Run> {
   readonly clock: Clock;
   readonly alarm: Alarm;
   readonly executor: Executor;
-  readonly store: Store;
+  readonly store: Pick<Store, 'durable' | 'save' | 'previousSuccess'>;
   readonly random: () => number;
   /** Nothing new starts any more, not even another attempt. */
   readonly closing: boolean;

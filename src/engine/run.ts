@@ -282,7 +282,7 @@ export class ActiveRun<Turn = unknown> {
 
   #spec(attempt: number): AttemptSpec {
     const { definition } = this;
-    const { id, jobId, scheduledAt, cause, with: given, upstream } = this.claim;
+    const { id, jobId, scheduledAt, cause, with: given, upstream, shard } = this.claim;
     const { successExitCodes, killSignal, killAfter } = definition.policy;
     const { params } = definition;
     const args = argumentsOf(params, given);
@@ -296,6 +296,7 @@ export class ActiveRun<Turn = unknown> {
       with: args,
       params: params === undefined ? undefined : declaredOf(params, args ?? {}),
       upstream,
+      shard,
       task: definition.task,
       surroundings: definition.surroundings,
       output: definition.output,

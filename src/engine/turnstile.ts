@@ -1,7 +1,7 @@
 import type { JobId, Instant, Waited } from '../model.ts';
 import type { Alarm } from './alarm.ts';
 import type { ArmedJob, InLine, TurnOf } from './job.ts';
-import { Standing } from './line.ts';
+import { Standing, type Wish } from './line.ts';
 import { Pools, type Bounds } from './pools.ts';
 import type { Clock, EngineEvent } from './ports.ts';
 import type { ActiveRun } from './run.ts';
@@ -91,18 +91,25 @@ export class Turnstile {
     return limit?.awaited(this.#desk.clock.now());
   }
 
-  /** Has a run that is claimed wait for its pool, before all others of its priority. */
-  stand(run: Run): void {
+  /** Whether a part of a run that is to be claimed has to wait. */
+  mustWait(run: Pick<Run, 'claim' | 'definition' | 'turn'>): boolean {
+    const { demands, ...rank } = this.#wishOf(run);
+    if (run.claim.cause === 'manual') return this.pools.blocker(demands, rank) !== undefined;
+    return !this.pools.admits(demands, rank);
+  }
+
+  /** Has a run that is claimed wait: by hand for its pool, before all others of its priority; a part of a slot's run as slots do. `isTold`: whether others hear of it. */
+  stand(run: Run, isTold = true): void {
     const { claim, definition } = run;
-    const { priority, pool } = definition.policy;
+    const { pool } = definition.policy;
     const standing = new Standing(this.pools, this.#desk.alarm, {
+      ...this.#wishOf(run),
       jobId: claim.jobId,
-      priority,
-      dueAt: FIRST,
       since: this.#desk.clock.now(),
       maxWait: pool?.maxWait,
-      demands: this.pools.ofPool(claim.pool),
-      wait: (waited) => this.#waits(claim.jobId, claim.scheduledAt, waited),
+      wait: (waited) => {
+        if (isTold) this.#waits(claim.jobId, claim.scheduledAt, waited);
+      },
       enter: () => {
         this.#inLine.delete(run);
         this.take(run);
@@ -111,6 +118,16 @@ export class Turnstile {
       expire: (waited) => run.giveUp(waited),
     });
     if (standing.limit !== undefined) this.#inLine.set(run, standing);
+  }
+
+  #wishOf({
+    claim,
+    definition,
+    turn,
+  }: Pick<Run, 'claim' | 'definition' | 'turn'>): Pick<Wish, 'priority' | 'dueAt' | 'demands'> {
+    const { priority } = definition.policy;
+    if (claim.cause === 'manual') return { priority, dueAt: FIRST, demands: this.pools.ofPool(claim.pool) };
+    return { priority, dueAt: turn.dueAt, demands: this.pools.demandsOf(definition, claim.pool) };
   }
 
   /** Gives a run what it needs of its limits, whether or not there is room. */

@@ -42,6 +42,8 @@ function ofRun(event: RunEvent): object {
       return { run, attempt: event.attempt, dueAt: iso(event.at) };
     case 'run_finished':
       return { run, outcome: outcomeShape(event.outcome) };
+    case 'shard_changed':
+      return { run, shard: event.shard.index, change: event.change };
   }
 }
 

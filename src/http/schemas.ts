@@ -36,6 +36,19 @@ const outcome: Schema = {
   required: ['kind'],
 };
 
+const attempts = list(
+  all({
+    number: whole,
+    startedAt: time,
+    finishedAt: orNull(time),
+    durationMs: orNull(whole),
+    pid: orNull(whole),
+    outcome: orNull(outcome),
+  }),
+);
+
+const runState = one('claimed', 'waiting', 'running', 'retrying', 'finished');
+
 const waited = all({ limit: string, since: time, heldBy: list(string) });
 
 const job = {
@@ -58,6 +71,7 @@ const job = {
   waiting: whole,
   waitsFor: orNull(waited),
   pool: orNull(string),
+  shards: orNull(whole),
   lastRun: orNull(ref('Run')),
   recent: list(one(...KINDS, 'active')),
   recentDurationsMs: list(orNull(whole)),
@@ -174,7 +188,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     nextAt: orNull(time),
   }),
   Run: all({
-    id: { type: 'string', format: 'uuid' },
+    id: { type: 'string', description: 'A UUID; that of a shard has its index after a dot' },
     jobId: string,
     scheduledAt: time,
     claimedAt: time,
@@ -183,20 +197,27 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     durationMs: orNull(whole),
     cause: one('schedule', 'catch_up', 'manual', 'retry', 'dependency', 'replay'),
     replay: orNull(string),
-    state: one('claimed', 'waiting', 'running', 'retrying', 'finished'),
+    state: runState,
     retryAt: orNull(time),
     pool: orNull(all({ name: string, slots: whole })),
     waited: orNull(waited),
     outcome: orNull(outcome),
-    attempts: list(
-      all({
-        number: whole,
-        startedAt: time,
-        finishedAt: orNull(time),
-        durationMs: orNull(whole),
-        pid: orNull(whole),
-        outcome: orNull(outcome),
-      }),
+    attempts,
+    shards: orNull(
+      list(
+        all({
+          id: string,
+          index: whole,
+          total: whole,
+          matrix: orNull({ type: 'object', additionalProperties: string }),
+          state: runState,
+          retryAt: orNull(time),
+          startedAt: orNull(time),
+          finishedAt: orNull(time),
+          outcome: orNull(outcome),
+          attempts,
+        }),
+      ),
     ),
     upstream: list(all({ jobId: string, runId: orNull(string), outcome: one(...KINDS, 'skipped') })),
   }),

@@ -22,15 +22,18 @@ import type {
   Outcome,
   Pause,
   PoolUse,
+  RunId,
   RunRecord,
+  ShardRecord,
   SkipRecord,
   Task,
   Waited,
 } from '../model.ts';
 import type { PoolView } from '../pool.ts';
 import { paramsSchema } from '../schedule/params.ts';
-import { lengthOf } from '../schedule/run-length.ts';
 import type { Replay } from '../replay.ts';
+import { begunAt, lengthOf } from '../schedule/run-length.ts';
+import { shardId } from '../shard.ts';
 
 export function iso(instant: Instant): string {
   return new Date(instant).toISOString().replace('.000Z', 'Z');
@@ -42,13 +45,13 @@ export function isoOrNull(instant: Instant | undefined): string | null {
 
 export function runShape(run: RunRecord): object {
   const { id, jobId, scheduledAt, cause, claimedAt, state, attempts, retryAt, finishedAt, outcome } = run;
-  const { upstream = [], pool, waited, replay } = run;
+  const { upstream = [], pool, waited, replay, shards } = run;
   return {
     id,
     jobId,
     scheduledAt: iso(scheduledAt),
     claimedAt: iso(claimedAt),
-    startedAt: isoOrNull(attempts[0]?.startedAt),
+    startedAt: isoOrNull(begunAt(run)),
     finishedAt: isoOrNull(finishedAt),
     durationMs: milliseconds(lengthOf(run)),
     cause,
@@ -59,8 +62,26 @@ export function runShape(run: RunRecord): object {
     waited: waitedShape(waited),
     outcome: outcomeShape(outcome),
     attempts: attempts.map(attemptShape),
+    shards: shards?.map((shard) => shardShape(id, shard)) ?? null,
     // Their results stand with their own runs.
     upstream: upstream.map(({ jobId, runId, outcome }) => ({ jobId, runId: runId ?? null, outcome })),
+  };
+}
+
+/** Its output is that of the run by its id. */
+function shardShape(run: RunId, shard: ShardRecord): object {
+  const { index, total, values, state, attempts, retryAt, finishedAt, outcome } = shard;
+  return {
+    id: shardId(run, index),
+    index,
+    total,
+    matrix: values ?? null,
+    state,
+    retryAt: isoOrNull(retryAt),
+    startedAt: isoOrNull(attempts[0]?.startedAt),
+    finishedAt: isoOrNull(finishedAt),
+    outcome: outcomeShape(outcome),
+    attempts: attempts.map(attemptShape),
   };
 }
 
@@ -161,6 +182,7 @@ export function jobShape(job: JobView): object {
     waiting: job.waiting,
     waitsFor: waitedShape(job.waitsFor),
     pool: job.definition.policy.pool?.name ?? null,
+    shards: job.definition.shards?.length ?? null,
     lastRun: last === undefined ? null : runShape(last),
     recent: job.recent,
     recentDurationsMs: job.recentDurations.map(milliseconds),

@@ -2,6 +2,7 @@
 import type { Lateness, NoticeMessage } from '../message.ts';
 import type { Digest } from './digest.ts';
 import type { Duration, Expectation, Instant, Outcome, RunRecord, SkipRecord } from '../model.ts';
+import { lengthOf } from '../schedule/run-length.ts';
 
 /** How things are told to people; the log has the words, so that a message reads as it does. */
 export interface Words {
@@ -204,10 +205,10 @@ function runFacts(
   { outcome, elapsed }: Words,
   time: (instant: Instant) => string,
 ): [string, string][] {
-  const last = run.attempts.at(-1);
+  const length = run.shards === undefined ? run.attempts.at(-1)?.duration : lengthOf(run);
   const facts: [string, string][] = [['Slot', time(run.scheduledAt)]];
   if (run.outcome !== undefined) facts.push(['Outcome', outcome(run.outcome)]);
-  if (last?.duration !== undefined) facts.push(['Duration', elapsed(last.duration)]);
+  if (length !== undefined) facts.push(['Duration', elapsed(length)]);
   if (run.attempts.length > 1) facts.push(['Attempts', String(run.attempts.length)]);
   facts.push(['Run', run.id]);
   return facts;

@@ -3,6 +3,7 @@ import type { Lateness, Told } from '../message.ts';
 import type { Instant, JobDefinition, JobId, Pause, RunId, RunRecord } from '../model.ts';
 import { DueQueue, type Due } from '../schedule/due-queue.ts';
 import { judge } from '../schedule/expect.ts';
+import { begunAt } from '../schedule/run-length.ts';
 
 export interface Late {
   readonly what: Lateness;
@@ -128,6 +129,6 @@ export class Lookout {
   }
 }
 
-function startOf({ attempts, claimedAt }: RunRecord): Instant {
-  return attempts[0]?.startedAt ?? claimedAt;
+function startOf(run: RunRecord): Instant {
+  return begunAt(run) ?? run.claimedAt;
 }

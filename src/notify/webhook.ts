@@ -4,6 +4,7 @@ import type { NoticeMessage } from '../message.ts';
 import type { Notifier } from '../model.ts';
 import { plainText, type Letter } from './letter.ts';
 import { post } from './post.ts';
+import { begunAt, lengthOf } from '../schedule/run-length.ts';
 
 type Webhook = Extract<Notifier, { kind: 'webhook' }>;
 
@@ -68,7 +69,7 @@ function memberBody(message: NoticeMessage): object {
 }
 
 function partsOf({ jobId, description, run, skip, late, failures, failingSince }: NoticeMessage): object {
-  const last = run?.attempts.at(-1);
+  const duration = run && (run.shards === undefined ? run.attempts.at(-1)?.duration : lengthOf(run));
   return {
     job: { id: jobId, description: description ?? null },
     run:
@@ -77,12 +78,12 @@ function partsOf({ jobId, description, run, skip, late, failures, failingSince }
         : {
             id: run.id,
             scheduledAt: iso(run.scheduledAt),
-            startedAt: iso(run.attempts[0]?.startedAt),
+            startedAt: iso(begunAt(run)),
             finishedAt: iso(run.finishedAt),
             cause: run.cause,
             attempts: run.attempts.length,
             outcome: run.outcome ?? null,
-            durationMs: last?.duration === undefined ? null : Math.round(last.duration),
+            durationMs: duration === undefined ? null : Math.round(duration),
           },
     skip:
       skip === undefined

@@ -11,8 +11,11 @@ import type {
   SkipRecord,
 } from '../model.ts';
 import type { Replay } from '../replay.ts';
+import { lengthOf } from '../schedule/run-length.ts';
+import { shardName } from '../shard.ts';
 import { heldInWords, limitInWords } from './limits.ts';
-import { elapsed, outcomeInWords } from './text.ts';
+import { count, ended, iso, late, started, stopping } from './line-words.ts';
+import { elapsed } from './text.ts';
 
 /** The severities of syslog that tsched uses. */
 export type Level = 'debug' | 'info' | 'notice' | 'warning' | 'error' | 'crit';
@@ -247,7 +250,36 @@ function runLine(event: RunEvent, telling: Telling): LogLine {
       return line('debug', `attempt ${event.attempt} begins`, { ...fields, attempt: event.attempt });
     case 'run_finished':
       return finished(event.run, event.outcome);
+    case 'shard_changed':
+      return ofShard(event, telling);
   }
+}
+
+function ofShard(
+  { kind, run, shard, change }: Extract<EngineEvent, { readonly kind: 'shard_changed' }>,
+  { now }: Telling,
+): LogLine {
+  const { index, attempts, retryAt, outcome } = shard;
+  const last = attempts.at(-1);
+  const fields = {
+    event: kind,
+    change,
+    job: run.jobId,
+    run: run.id,
+    slot: iso(run.scheduledAt),
+    shard: index,
+    attempt: attempts.length,
+  };
+  const name = `shard ${shardName(shard)}`;
+  if (change === 'started' || last === undefined || outcome === undefined) {
+    const end = last?.outcome === undefined ? '' : `: ${ended(last.outcome, last.duration)}`;
+    if (change === 'started') return line('info', `${name} started`, { ...fields, pid: last?.pid });
+    const next = retryAt === undefined ? '' : `; attempt ${attempts.length + 1} in ${elapsed(retryAt - now)}`;
+    const level = change === 'retry_scheduled' ? 'warning' : 'debug';
+    return line(level, `${name}${end}${next}`, { ...fields, outcome: last?.outcome?.kind });
+  }
+  const level = outcome.kind === 'succeeded' ? 'info' : outcome.kind === 'cancelled' ? 'notice' : 'error';
+  return line(level, `${name}: ${ended(outcome, last.duration)}`, { ...fields, outcome: outcome.kind });
 }
 
 function paused(
@@ -324,7 +356,7 @@ function retrying(
 function finished(run: RunRecord, outcome: Outcome): LogLine {
   const level = outcome.kind === 'succeeded' ? 'info' : outcome.kind === 'cancelled' ? 'notice' : 'error';
   const tries = run.attempts.length > 1 ? ` (${run.attempts.length} attempts)` : '';
-  const duration = newest(run)?.duration;
+  const duration = run.shards === undefined ? newest(run)?.duration : lengthOf(run);
   return line(level, `${ended(outcome, duration)}${tries}`, {
     event: 'run_finished',
     job: run.jobId,
@@ -340,37 +372,6 @@ function finished(run: RunRecord, outcome: Outcome): LogLine {
 
 function newest(run: RunRecord): AttemptRecord | undefined {
   return run.attempts.at(-1);
-}
-
-function started(run: RunRecord, attempt: number, pid: number | undefined): string {
-  const what = attempt > 1 ? `attempt ${attempt} started` : 'started';
-  const why =
-    run.cause === 'schedule' || attempt > 1
-      ? ''
-      : `, ${run.cause === 'catch_up' ? 'catching up' : run.cause}`;
-  return `${what}${pid === undefined ? '' : ` (pid ${pid}${why})`}`;
-}
-
-function ended(outcome: Outcome, duration: number | undefined): string {
-  const told = outcome.kind !== 'timed_out' && outcome.kind !== 'not_started' && duration !== undefined;
-  return `${outcomeInWords(outcome)}${told ? ` after ${elapsed(duration)}` : ''}`;
-}
-
-function stopping(active: number): string {
-  return active === 0 ? 'stopping' : `stopping: ${count(active, 'run')} still active`;
-}
-
-/** Worth a word only when it is more than a timer's usual play. */
-function late(by: number): string {
-  return by < 1000 ? '' : `, ${elapsed(by)} late`;
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
-}
-
-function iso(instant: number): string {
-  return new Date(instant).toISOString().replace('.000Z', 'Z');
 }
 
 function line(level: Level, message: string, fields: Fields): LogLine {

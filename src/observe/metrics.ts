@@ -7,6 +7,7 @@ import Registry from 'prom-client/lib/registry.js';
 import type { DaemonEvent, Operator } from '../engine/ports-operator.ts';
 import type { Clock } from '../engine/ports.ts';
 import type { Cause, Duration, JobId, Outcome, RunRecord, SkipReason, SkipRecord } from '../model.ts';
+import { begunAt } from '../schedule/run-length.ts';
 
 export interface Metrics {
   observe(event: DaemonEvent): void;
@@ -302,7 +303,7 @@ class Figures implements Metrics {
   #finished(run: RunRecord, outcome: Outcome): void {
     const job = this.#label(run.jobId);
     this.#runs.inc({ job, outcome: outcome.kind, cause: run.cause });
-    const began = run.attempts[0]?.startedAt;
+    const began = begunAt(run);
     if (began === undefined || run.finishedAt === undefined) return;
     const own = this.#labelled.size <= MOST_HISTOGRAMS ? job : OTHER;
     this.#duration.observe({ job: own }, Math.max(run.finishedAt - began, 0) / 1000);

@@ -14,6 +14,13 @@ export function refuse(refusal: Refusal): Answer<never> {
 
 export const STOPPING: Refusal = { refused: 'stopping', message: 'tsched is stopping' };
 
+/** Of a part of a run as such. */
+export const PART: Refusal = {
+  refused: 'unknown_run',
+  message: 'a shard is cancelled and repeated with its run',
+  hint: 'leave out what follows the "." of its id',
+};
+
 export function validationOf(result: LoadResult, plan: ReloadPlan | undefined): Validation {
   const { warnings, texts } = result.ok ? result.file : result;
   return {

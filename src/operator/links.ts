@@ -2,7 +2,7 @@
 import type { Engine } from '../engine/engine.ts';
 import type { Answer, SlotLink } from '../engine/ports-operator.ts';
 import type { HistoryRow } from '../engine/ports.ts';
-import type { Instant, JobDefinition, JobId, RunId, RunRecord } from '../model.ts';
+import type { Instant, JobDefinition, JobId, RunId, RunRecord, Shard, ShardRecord } from '../model.ts';
 import { afterOf } from '../schedule/follow.ts';
 import { graphOf, type Graph } from '../schedule/graph.ts';
 import { done } from './answers.ts';
@@ -95,9 +95,23 @@ export function graphAround(
 }
 
 /** What a run has of the one that it repeats. */
-export type Repeated = Partial<Pick<RunRecord, 'scheduledAt' | 'upstream'>>;
+export type Repeated = Partial<Pick<RunRecord, 'scheduledAt' | 'upstream'>> & {
+  readonly shards?: readonly Shard[];
+};
 
 /** The same amount of work once more: what follows it sees the same scheduled time. */
-export function repeated({ scheduledAt, upstream }: RunRecord): Repeated {
-  return upstream === undefined ? { scheduledAt } : { scheduledAt, upstream };
+export function repeated({ scheduledAt, upstream, shards }: RunRecord): Repeated {
+  return {
+    scheduledAt,
+    ...(upstream !== undefined && { upstream }),
+    ...(shards !== undefined && { shards: unsuccessful(shards) }),
+  };
+}
+
+/** Of a run in parts those that did not succeed are repeated; all, where all did. */
+function unsuccessful(shards: readonly ShardRecord[]): Shard[] {
+  const failed = shards.filter(({ outcome }) => outcome?.kind !== 'succeeded');
+  return (failed.length === 0 ? shards : failed).map(({ index, total, values }) =>
+    values === undefined ? { index, total } : { index, total, values },
+  );
 }

@@ -12,6 +12,8 @@ import type { HistoryRow } from '../engine/ports.ts';
 import type { JobId, RunId, RunRecord } from '../model.ts';
 import type { HistorySource, JobHistory } from '../store/history.ts';
 import type { OutputFiles } from '../tasks/output-files.ts';
+import { shardRun } from '../schedule/joint.ts';
+import { partsOfId, shardId } from '../shard.ts';
 import { done, refuse } from './answers.ts';
 
 /** Runs that are over, kept because history may not have their end yet: it is written behind, and not at all while the disk fails. */
@@ -63,8 +65,16 @@ export class Runs {
     return done({ rows: rows.map((row) => this.freshRow(row)), next });
   }
 
-  /** By its id, or the beginning of it if only one begins so. */
-  async find(idOrPrefix: string): Promise<Answer<RunRecord>> {
+  /** By its id, or the beginning of it if only one begins so; with `.3` a part of it, as a run. */
+  async find(id: string): Promise<Answer<RunRecord>> {
+    const { run, index } = partsOfId(id);
+    const found = await this.#whole(run);
+    if (!found.ok || index === undefined) return found;
+    const part = shardRun(found.value, index);
+    return part === undefined ? refuse(UNKNOWN) : done(part);
+  }
+
+  async #whole(idOrPrefix: string): Promise<Answer<RunRecord>> {
     const here = this.known(idOrPrefix);
     if (here !== undefined) return done(here);
     if (!/^[0-9a-f][0-9a-f-]{3,35}$/i.test(idOrPrefix)) return refuse(UNKNOWN);
@@ -87,6 +97,7 @@ export class Runs {
   async output(runId: RunId, attempt?: number): Promise<Answer<OpenOutput>> {
     const run = await this.find(runId);
     if (!run.ok) return run;
+    if (run.value.shards !== undefined) return refuse(inParts(run.value));
     const wanted = attempt ?? Math.max(run.value.attempts.length, 1);
     const output = await this.#parts.outputs.open(run.value.id, wanted);
     if (output !== undefined) return done(output);
@@ -98,6 +109,7 @@ export class Runs {
     return refuse({ refused: 'no_output', message, hint });
   }
 
+  /** A run in parts prints nothing itself: of it there is the end alone. */
   async follow(
     runId: RunId,
     from: OutputPlace | undefined,
@@ -107,8 +119,8 @@ export class Runs {
     if (!run.ok) return run;
     const { id } = run.value;
     const progress = (): { attempts: number; over: boolean } => {
-      const active = this.#parts.engine.run(id);
-      const { attempts } = active ?? this.fresh(run.value);
+      const active = this.#active(id);
+      const { attempts } = active ?? this.#ended(run.value);
       return { attempts: Math.max(attempts.length, 1), over: active === undefined };
     };
     return done(this.#parts.outputs.follow(id, from ?? { attempt: 1, offset: 0 }, { progress, signal }));
@@ -124,6 +136,23 @@ export class Runs {
     }
   }
 
+  /** A run, or a part of one, that is not over. */
+  #active(id: RunId): RunRecord | undefined {
+    const { run, index } = partsOfId(id);
+    const active = this.#parts.engine.run(run);
+    if (index === undefined) return active;
+    const part = active && shardRun(active, index);
+    return part?.state === 'finished' ? undefined : part;
+  }
+
+  /** The newest state of what has just ended. */
+  #ended(known: RunRecord): RunRecord {
+    const { run, index } = partsOfId(known.id);
+    const ended = this.known(run);
+    if (ended === undefined) return known;
+    return index === undefined ? ended : (shardRun(ended, index) ?? known);
+  }
+
   /** As `fresh`; a skip is what it is. */
   freshRow(row: HistoryRow): HistoryRow {
     return 'run' in row ? { run: this.fresh(row.run) } : row;
@@ -135,6 +164,13 @@ const UNKNOWN: Refusal = {
   message: 'there is no such run',
   hint: 'tsched history, or GET /api/v1/runs, lists them',
 };
+
+/** Each part has output of its own. */
+function inParts({ id, shards = [] }: RunRecord): Refusal {
+  const first = shardId(id, shards[0]?.index ?? 0);
+  const message = `this run has ${shards.length} shards, each with output of its own`;
+  return { refused: 'no_output', message, hint: `ask for that of one of them, as ${first}` };
+}
 
 function nothingYet(attempt: number): OpenOutput {
   return { attempt, size: 0, read: async function* () {}, close: () => Promise.resolve() };

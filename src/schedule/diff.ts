@@ -29,6 +29,7 @@ const PARTS = [
   'tags',
   'telling',
   'needs',
+  'shards',
 ] as const;
 
 /** Structural equality of plain data. The order of keys and where the text stands in the file do not matter. */

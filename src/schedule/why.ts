@@ -1,7 +1,16 @@
 /** Why a slot became what it became, or did not become anything: one pure decision over what is known of it. */
-import type { Duration, Instant, RunRecord, SkipReason, SkipRecord } from '../model.ts';
+import type {
+  AttemptRecord,
+  Duration,
+  Instant,
+  RunRecord,
+  ShardRecord,
+  SkipReason,
+  SkipRecord,
+} from '../model.ts';
 import { MOMENT } from './plan.ts';
 import type { SlotFate } from './slots.ts';
+import { hasBegun } from './run-length.ts';
 
 /**
  * on_time          its run started when it was due, or within a moment
@@ -105,8 +114,9 @@ export function whySlot(facts: SlotFacts): SlotVerdict {
   return { reason: slot + jitter > now ? ofFuture(facts) : ofPast(facts) };
 }
 
-function ofRun({ attempts, scheduledAt, cause, state }: RunRecord, jitter: Duration): SlotVerdict {
-  const [first] = attempts;
+function ofRun(run: RunRecord, jitter: Duration): SlotVerdict {
+  const { scheduledAt, cause, state } = run;
+  const first = run.shards === undefined ? run.attempts[0] : firstAttempt(run.shards);
   if (first === undefined) {
     return { reason: state === 'finished' ? 'not_begun' : state === 'waiting' ? 'waiting' : 'starting' };
   }
@@ -115,6 +125,13 @@ function ofRun({ attempts, scheduledAt, cause, state }: RunRecord, jitter: Durat
   if (cause === 'catch_up') return { reason: 'caught_up', late };
   if (cause === 'dependency') return { reason: 'followed', late };
   return { reason: late < MOMENT ? 'on_time' : 'late', late };
+}
+
+/** Of all parts that which began first. */
+function firstAttempt(shards: readonly ShardRecord[]): AttemptRecord | undefined {
+  const attempts = shards.flatMap((shard) => shard.attempts[0] ?? []);
+  const [first] = attempts.filter(hasBegun).sort((a, b) => a.startedAt - b.startedAt);
+  return first ?? attempts[0];
 }
 
 /** Nothing is recorded of it. */

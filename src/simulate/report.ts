@@ -4,6 +4,7 @@ import { jitterOf } from '../schedule/jitter.ts';
 import { MOMENT } from '../schedule/plan.ts';
 import { LATEST, zoneOf } from '../schedule/zone.ts';
 import type { Simulation } from './simulate.ts';
+import { begunAt } from '../schedule/run-length.ts';
 
 const MINUTE: Duration = 60_000;
 /** Busiest minutes that are named. */
@@ -82,7 +83,7 @@ function count(
 ): void {
   counted.runs += 1;
   for (const [start, end] of spans(run, simulation)) counted.busy += end - start;
-  const startedAt = run.attempts[0]?.startedAt ?? simulation.to;
+  const startedAt = begunAt(run) ?? simulation.to;
   const delay = jitter === 0 ? 0 : jitterOf(run.jobId, run.scheduledAt, jitter);
   const late = startedAt - run.scheduledAt - delay;
   if (late < MOMENT) return;
@@ -92,10 +93,11 @@ function count(
 
 /** When its attempts went on, within the window. */
 export function spans(
-  { attempts }: RunRecord,
+  { attempts, shards }: RunRecord,
   { to }: Pick<Simulation, 'to'>,
 ): [start: Instant, end: Instant][] {
-  return attempts.map(({ startedAt, finishedAt = to }) => [startedAt, Math.min(finishedAt, to)]);
+  const all = shards?.flatMap((shard) => shard.attempts) ?? attempts;
+  return all.map(({ startedAt, finishedAt = to }) => [startedAt, Math.min(finishedAt, to)]);
 }
 
 function busiest(runs: readonly RunRecord[], simulation: Simulation): readonly BusyMinute[] {

@@ -105,7 +105,7 @@ export class Batch {
     if (this.#claims.has(run.id)) this.#claims.set(run.id, run);
     else this.#saves.set(run.id, run);
     // An attempt that is about to begin.
-    if (run.state === 'running' && run.attempts.at(-1)?.pid === undefined) this.#urgent = true;
+    if (run.shards === undefined ? isBeginning(run) : run.shards.some(isBeginning)) this.#urgent = true;
   }
 
   place({ placed, gone }: Placement): void {
@@ -203,6 +203,10 @@ export class Batch {
       urgent: this.#urgent,
     };
   }
+}
+
+function isBeginning({ state, attempts }: Pick<RunRecord, 'state' | 'attempts'>): boolean {
+  return state === 'running' && attempts.at(-1)?.pid === undefined;
 }
 
 /** What `halves` deals out, in the order of its writing. */

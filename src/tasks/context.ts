@@ -4,7 +4,7 @@
  *     import type { TaskContext } from 'tsched';
  *     export default async function report({ with: options, signal, log }: TaskContext<{ days: number }>) { … }
  */
-import type { Arguments, Cause, Instant, Json, JobId, RunId, Upstream } from '../model.ts';
+import type { Arguments, Cause, Instant, Json, JobId, RunId, Shard, Upstream } from '../model.ts';
 
 /**
  * Writes one line to the output of the run: debug and info to stdout, warning and error to stderr, headed by the level.
@@ -37,6 +37,10 @@ export interface TaskContext<With = Json> {
   readonly params: Arguments;
   /** The jobs that it follows (`after`) or needs, by id: how they ended, and what their runs handed over. */
   readonly needs: Needs;
+  /** Of a job with `shards` or `matrix`: which part of the run this is. `runId` is then the part's. */
+  readonly shard?: Shard;
+  /** Of a job with a `matrix`: the values of this part, by their names; empty with `shards`. */
+  readonly matrix?: Readonly<Record<string, string>>;
   /**
    * Aborts when the run is to end (time-out, cancellation, shutdown). A task that has looked at it has `kill_after` to
    * clean up; one that never does is ended at once.
@@ -67,6 +71,8 @@ export interface ContextData {
   readonly with: Json;
   readonly params: Arguments;
   readonly needs: Needs;
+  readonly shard?: Shard;
+  readonly matrix?: Readonly<Record<string, string>>;
 }
 
 /** The part of a context that acts. */

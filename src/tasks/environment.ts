@@ -1,6 +1,6 @@
 /** The environment of a run. */
 import type { AttemptSpec } from '../engine/ports.ts';
-import type { Arguments, Upstream } from '../model.ts';
+import type { Arguments, Shard, Upstream } from '../model.ts';
 import { variableOf } from '../schedule/params.ts';
 
 /** What is for the daemon alone: a job that had these could ping its watchdog, take its sockets or load code into it. */
@@ -37,6 +37,7 @@ export function runEnvironment(spec: AttemptSpec): Record<string, string> {
     ...givenVariables('TSCHED_WITH', spec.with),
     ...givenVariables('TSCHED_PARAM', spec.params),
     ...upstreamVariables(spec.upstream),
+    ...shardVariables(spec.shard),
   };
 }
 
@@ -51,6 +52,18 @@ function upstreamVariables(upstream: readonly Upstream[] = []): Record<string, s
     // No variable can hold it.
     variables[`${name}_RESULT`] = text.replaceAll('\0', '\uFFFD');
   }
+  return variables;
+}
+
+/** Which part of the run it is. */
+function shardVariables(shard: Shard | undefined): Record<string, string> {
+  if (shard === undefined) return {};
+  const variables: Record<string, string> = {
+    TSCHED_SHARD_INDEX: String(shard.index),
+    TSCHED_SHARD_TOTAL: String(shard.total),
+  };
+  for (const [name, value] of Object.entries(shard.values ?? {}))
+    variables[`TSCHED_MATRIX_${variableOf(name)}`] = value;
   return variables;
 }
 

@@ -1,14 +1,18 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunRecord } from '../model.ts';
+import { directoryOf, shardId } from '../shard.ts';
 
-/** The end of what a run's last attempt printed, at most so many bytes; empty when it is gone. Never rejects. */
+/** The end of what a run's last attempt printed, or that of the first of its parts that failed, at most so many bytes; empty when it is gone. Never rejects. */
 export function lastOutput(
   runsDirectory: string,
-  { id, attempts }: Pick<RunRecord, 'id' | 'attempts'>,
+  { id, attempts, shards }: Pick<RunRecord, 'id' | 'attempts' | 'shards'>,
   bytes: number,
 ): Promise<Buffer> {
-  return endOfFile(join(runsDirectory, id, `attempt-${attempts.at(-1)?.number ?? 1}.log`), bytes);
+  const told = shards?.find(({ outcome }) => outcome?.kind !== 'succeeded') ?? shards?.[0];
+  const directory = directoryOf(told === undefined ? id : shardId(id, told.index));
+  const number = (told?.attempts ?? attempts).at(-1)?.number ?? 1;
+  return endOfFile(join(runsDirectory, directory, `attempt-${number}.log`), bytes);
 }
 
 /** The last bytes of a file; none where there is no such file. Never rejects. */

@@ -5,6 +5,7 @@ import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { AttemptHandle, AttemptReport, AttemptSpec } from '../engine/ports.ts';
 import type { Arguments, Duration, Json, Outcome, Task } from '../model.ts';
+import { directoryOf } from '../shard.ts';
 import type { ContextData } from './context.ts';
 import { runEnvironment } from './environment.ts';
 import type { LaunchEvent, LaunchRequest } from './launch.ts';
@@ -181,7 +182,7 @@ function startInThread(
 ): AttemptHandle {
   const { runsDirectory, clock, outputs, onOutput } = services;
   const { runId, jobId, attempt, surroundings, killAfter } = spec;
-  const directory = join(runsDirectory, runId);
+  const directory = join(runsDirectory, directoryOf(runId));
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const outputPath = services.output === 'file' ? join(directory, `attempt-${attempt}.log`) : undefined;
   const watched =
@@ -237,6 +238,7 @@ function callOf(
       scheduledAt,
       ...(previousSuccessAt !== undefined && { previousSuccessAt }),
       cause,
+      ...(spec.shard !== undefined && { shard: spec.shard, matrix: spec.shard.values ?? {} }),
       params: spec.params ?? {},
       needs: Object.fromEntries((spec.upstream ?? []).map(({ jobId, ...end }) => [jobId, end])),
       with: spec.with === undefined ? task.with : withGiven(task.with, spec.with),

@@ -5,6 +5,7 @@ import { join, sep } from 'node:path';
 import type { OpenOutput, OutputPiece, OutputPlace } from '../engine/ports-operator.ts';
 import type { Clock } from '../engine/ports.ts';
 import type { Duration, RunId } from '../model.ts';
+import { directoryOf, partsOfId } from '../shard.ts';
 
 /** Read at once. Bytes. */
 const PIECE = 64 * 1024;
@@ -50,10 +51,13 @@ export function outputFiles(directory: string, clock: Clock): OutputFiles {
 
 /** A run's directory may be a link within `directory`, but nowhere else; a job may have put anything in place of its file. */
 async function openFile(directory: string, runId: RunId, attempt: number): Promise<FileHandle | undefined> {
-  if (!UUID.test(runId)) return undefined;
+  if (!UUID.test(partsOfId(runId).run)) return undefined;
   let file: FileHandle | undefined;
   try {
-    const [root, found] = await Promise.all([realpath(directory), realpath(join(directory, runId))]);
+    const [root, found] = await Promise.all([
+      realpath(directory),
+      realpath(join(directory, directoryOf(runId))),
+    ]);
     if (!found.startsWith(root + sep)) return undefined;
     const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
     file = await open(join(found, `attempt-${attempt}.log`), flags);

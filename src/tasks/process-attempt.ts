@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { AttemptHandle, AttemptReport, AttemptSpec, Clock, StopReason } from '../engine/ports.ts';
 import type { Outcome } from '../model.ts';
+import { directoryOf } from '../shard.ts';
 import { runEnvironment } from './environment.ts';
 import type { Ending, LaunchEvent, LaunchRequest } from './launch.ts';
 import type { OutputWatch, WatchedOutput } from './output.ts';
@@ -59,7 +60,7 @@ export function attemptBase(
   { runsDirectory }: Pick<ProcessServices, 'runsDirectory'>,
   { runId, attempt }: Pick<AttemptSpec, 'runId' | 'attempt'>,
 ): string {
-  return join(runsDirectory, runId, `attempt-${attempt}`);
+  return join(runsDirectory, directoryOf(runId), `attempt-${attempt}`);
 }
 
 /** Starts an attempt. Throws when its directory cannot be made. */

@@ -127,6 +127,7 @@ describe('tsched history', () => {
       state: 'finished',
       replay: null,
       pool: null,
+      shards: null,
       waited: null,
       outcome: { kind: 'succeeded', exitCode: 0 },
       outputBytes: 4100,

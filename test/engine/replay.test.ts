@@ -283,3 +283,17 @@ describe('a replay', () => {
     expect(places.get('a')?.from).toBe(Date.parse('2026-01-02T01:00:00Z'));
   });
 });
+
+describe('a replay of a job whose runs are in parts', () => {
+  it('counts its runs, each of which has all parts, one run after another', async () => {
+    const made = await hourly({ shards: 3 }, { script: () => ({ lasts: MINUTE }) });
+    const { engine, clock, executor } = made;
+    await begin(made, [3, 6]);
+    await clock.advance(10 * MINUTE);
+    const [view] = engine.replays.list();
+    expect(view?.replay).toMatchObject({ state: 'finished', begun: 4, succeeded: 4, failed: 0 });
+    expect(executor.starts.map(({ spec }) => `${time(spec.scheduledAt)} ${spec.shard?.index}`)).toEqual(
+      ['03', '04', '05', '06'].flatMap((hour) => [0, 1, 2].map((index) => `${hour}:00:00 ${index}`)),
+    );
+  });
+});

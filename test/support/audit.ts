@@ -1,7 +1,9 @@
 /** The account of what became of every slot, held against what jobs say they did. */
 import { existsSync, readFileSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
 import type { AfterTrigger } from '../../src/chain.ts';
 import type { JobDefinition, JobId, RunRecord, SkipRecord } from '../../src/model.ts';
+import { jointOutcome, shardRun } from '../../src/schedule/joint.ts';
 import { follow, type Standing } from '../../src/schedule/follow.ts';
 import { compileSchedule } from '../../src/schedule/trigger.ts';
 
@@ -84,7 +86,8 @@ export class Audit {
 
   /** Every run has ended as its own account says, and was executed as often as its attempts say. */
   runs(definitions: ReadonlyMap<string, JobDefinition>): void {
-    const known = new Map(this.#runs.map((run) => [run.id, run]));
+    const all = this.#runs.flatMap((run) => this.#parts(run, definitions.get(run.jobId)?.shards?.length));
+    const known = new Map(all.map((run) => [run.id, run]));
     const seen = new Set<string>();
     for (const { run: id, attempt, jobId, slot } of this.#executions) {
       const key = `${jobId} ${iso(slot)} ${id} attempt ${attempt}`;
@@ -93,7 +96,18 @@ export class Audit {
       const recorded = known.get(id)?.attempts.find(({ number }) => number === attempt);
       if (recorded === undefined) this.say(`${key}: executed, but not in the history`);
     }
-    for (const run of this.#runs) this.#run(run, definitions.get(run.jobId)?.policy.retry.limit ?? 0);
+    for (const run of all) this.#run(run, definitions.get(run.jobId)?.policy.retry.limit ?? 0);
+  }
+
+  /** A run in parts as these: it has all, and ended as they did together. */
+  #parts(run: RunRecord, count: number | undefined): RunRecord[] {
+    const { shards, outcome } = run;
+    const name = `${run.jobId} ${iso(run.scheduledAt)} ${run.id}`;
+    if (shards?.length !== count) this.say(`${name}: ${shards?.length} parts of ${count}`);
+    if (shards === undefined) return [run];
+    if (run.state !== 'finished' || !isDeepStrictEqual(outcome, jointOutcome(shards)))
+      this.say(`${name}: ${run.state} as ${JSON.stringify(outcome)}, its parts ${JSON.stringify(shards)}`);
+    return shards.flatMap(({ index }) => shardRun(run, index) ?? []);
   }
 
   #run(run: RunRecord, limit: number): void {

@@ -107,6 +107,13 @@ function jobsOf(account: string, begin: number): Record<string, object> {
     backlog: { every: '1s', misfire: { run: 'all', max: 4 }, run: shellTask(account, 'sleep 0.3') },
     jitter: { every: '1s', jitter: '3s', overlap: 'allow', max_instances: 9, run: shellTask(account, ':') },
     leave: { every: '3s', on_shutdown: 'leave', run: shellTask(account, 'sleep 0.8') },
+    parts: {
+      every: '3s',
+      shards: 3,
+      on_shutdown: 'leave',
+      retry: { limit: 1, delay: '150ms', backoff: 'constant', jitter: false },
+      run: shellTask(account, 'sleep 0.2', '$((TSCHED_SHARD_INDEX % 2))'),
+    },
     ...chainOf(account),
     process: { every: '4s', ...module },
     thread: { every: '3s', ...module, isolation: 'thread' },

@@ -14,6 +14,8 @@ export interface JobSketch {
   readonly enabled?: boolean;
   readonly description?: string;
   readonly telling?: Telling;
+  /** How many parts its runs have. */
+  readonly shards?: number;
 }
 
 const POLICY: Policy = {
@@ -55,6 +57,11 @@ export function job(id: string, sketch: JobSketch): JobDefinition {
     policy: { ...POLICY, ...sketch.policy },
     output: { maxSize: 1_000_000, keep: 10, log: 'failures' },
     ...(sketch.needs === undefined ? {} : { needs: sketch.needs }),
+    ...(sketch.shards === undefined
+      ? {}
+      : {
+          shards: Array.from({ length: sketch.shards }, (_, index) => ({ index, total: sketch.shards ?? 0 })),
+        }),
     ...(sketch.telling === undefined ? {} : { telling: sketch.telling }),
   };
 }

@@ -5,6 +5,7 @@ import type { Join } from '../../join.ts';
 import type { Message, Told } from '../../message.ts';
 import type {
   AddedJob,
+  AttemptRecord,
   Duration,
   Instant,
   JobId,
@@ -30,6 +31,7 @@ import {
 import { openToRead } from './open.ts';
 import { page } from './page.ts';
 import { countSpans } from './spans.ts';
+import { STARTED } from './timeline.ts';
 import { prepared } from './statements.ts';
 import { statusCondition } from './statuses.ts';
 import { firstIdAt, pauseOf, RUN_COLUMNS, runOf, SKIP_COLUMNS, skipOf } from './rows.ts';
@@ -120,7 +122,7 @@ export class Reader implements HistoryReader {
     );
     const ends = prepared(
       this.#db,
-      `SELECT r.outcome ->> 'kind' AS kind, r.finished_at - (r.attempts ->> '$[0].startedAt') AS duration FROM runs r ${newest}`,
+      `SELECT r.outcome ->> 'kind' AS kind, r.finished_at - ${STARTED} AS duration FROM runs r ${newest}`,
     );
     const found = new Map<JobId, JobHistory>();
     for (const id of ids) {
@@ -207,7 +209,9 @@ export class Reader implements HistoryReader {
 
   durations(jobId: JobId, count: number): Duration[] {
     const rows = this.rows({ jobId, statuses: ['succeeded'], limit: count });
-    return rows.flatMap((row) => ('run' in row ? (row.run.attempts.at(-1)?.duration ?? []) : []));
+    // Those of parts, of a run that has some.
+    const all = rows.flatMap((row) => ('run' in row ? attemptsOf(row.run) : []));
+    return all.flatMap((attempts) => attempts.at(-1)?.duration ?? []).slice(0, count);
   }
 
   /** Runs that are not finished, oldest claim first. */
@@ -351,6 +355,10 @@ const BEYOND = `
   UNION ALL
   SELECT j.id, s.scheduled_at, s.through FROM jobs j
   CROSS JOIN skips s ON s.job = j.number AND s.scheduled_at > j.decided_to`;
+
+function attemptsOf({ attempts, shards }: RunRecord): (readonly AttemptRecord[])[] {
+  return shards === undefined ? [attempts] : shards.map((shard) => shard.attempts);
+}
 
 /** Characters two texts have in common at their beginning. */
 function alike(one: string, other: string): number {

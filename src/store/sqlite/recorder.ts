@@ -193,10 +193,10 @@ export class Recorder {
 }
 
 const INSERT = `INSERT OR IGNORE INTO runs
-  (id, job, scheduled_at, manual, cause, claimed_at, replay, arguments, upstream, pool, waited, state, attempts, retry_at, finished_at, outcome)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+  (id, job, scheduled_at, manual, cause, claimed_at, replay, arguments, upstream, pool, waited, state, attempts, retry_at, finished_at, outcome, shards)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 const UPDATE =
-  'UPDATE runs SET state = ?, attempts = ?, retry_at = ?, finished_at = ?, outcome = ? WHERE id = ?';
+  'UPDATE runs SET state = ?, attempts = ?, retry_at = ?, finished_at = ?, outcome = ?, shards = ? WHERE id = ?';
 /** Forward only, and nothing is written where nothing moves. NULL says nothing; a job without a place does not get one. */
 const ADVANCE = `UPDATE jobs
   SET decided_to = CASE WHEN decided_to < ?1 THEN ?1 ELSE decided_to END,

@@ -9,6 +9,7 @@ import type {
   Pause,
   RunRecord,
   RunState,
+  ShardRecord,
   SkipReason,
   SkipRecord,
   Upstream,
@@ -19,12 +20,12 @@ export type Row = Readonly<Record<string, SQLOutputValue>>;
 
 /** What `runOf` needs of a run, where `j` is its job. */
 export const RUN_COLUMNS =
-  'r.id, j.id AS job_id, r.scheduled_at, r.cause, r.arguments, r.upstream, r.replay, r.pool, r.waited, r.claimed_at, r.state, r.attempts, r.retry_at, r.finished_at, r.outcome';
+  'r.id, j.id AS job_id, r.scheduled_at, r.cause, r.arguments, r.upstream, r.replay, r.pool, r.waited, r.claimed_at, r.state, r.attempts, r.retry_at, r.finished_at, r.outcome, r.shards';
 
 export const SKIP_COLUMNS = 'j.id AS job_id, s.scheduled_at, s.through, s.count, s.reason, s.detail, s.at';
 
 export function runOf(row: Row): RunRecord {
-  const { arguments: given, upstream, replay, pool, waited, retry_at, finished_at, outcome } = row;
+  const { arguments: given, upstream, replay, pool, waited, retry_at, finished_at, outcome, shards } = row;
   return {
     id: row['id'] as string,
     jobId: row['job_id'] as string,
@@ -41,17 +42,26 @@ export function runOf(row: Row): RunRecord {
     ...(retry_at === null ? {} : { retryAt: retry_at as number }),
     ...(finished_at === null ? {} : { finishedAt: finished_at as number }),
     ...(outcome === null ? {} : { outcome: JSON.parse(outcome as string) as Outcome }),
+    ...(shards === null ? {} : { shards: JSON.parse(shards as string) as readonly ShardRecord[] }),
   };
 }
 
-/** The columns that change in a run's life, in the order of `state, attempts, retry_at, finished_at, outcome`. */
-export function changing({ state, attempts, retryAt, finishedAt, outcome }: RunRecord): SQLInputValue[] {
+/** The columns that change in a run's life, in the order of `state, attempts, retry_at, finished_at, outcome, shards`. */
+export function changing({
+  state,
+  attempts,
+  retryAt,
+  finishedAt,
+  outcome,
+  shards,
+}: RunRecord): SQLInputValue[] {
   return [
     state,
     JSON.stringify(attempts),
     retryAt ?? null,
     finishedAt ?? null,
     outcome === undefined ? null : JSON.stringify(outcome),
+    shards === undefined ? null : JSON.stringify(shards),
   ];
 }
 

@@ -8,7 +8,7 @@ export const APPLICATION_ID = 0x74_73_63_68;
  * One step each, never changed once released. Instants are epoch milliseconds.
  *
  * jobs      `decided_to`: every slot up to there is decided; `schedule`: of which schedule, NULL while the job is not loaded
- * runs      a row for each run, which is a document that only grows: `attempts`, `outcome`, `arguments`, `upstream`, `pool` and `waited` are JSON,
+ * runs      a row for each run, which is a document that only grows: `attempts`, `outcome`, `arguments`, `upstream`, `pool`, `waited` and `shards` are JSON,
  *           as model.ts has them.
  *           UNIQUE is the claim: one run for (job, scheduled_at). `manual` is 0 for slots, counts runs by hand of one instant, and from
  *           -1 down those of replays, of which each has one for a slot
@@ -107,6 +107,9 @@ const MIGRATIONS: readonly string[] = [
     replay       TEXT NOT NULL,
     slots        TEXT NOT NULL
   ) STRICT;
+  `,
+  `
+  ALTER TABLE runs ADD COLUMN shards TEXT;
   `,
 ];
 

@@ -16,7 +16,9 @@ import {
 import { firstIdAt } from './rows.ts';
 import { prepared } from './statements.ts';
 
-const STARTED = "r.attempts ->> '$[0].startedAt'";
+/** Of a run in parts about: its parts begin with it, or wait. */
+export const STARTED =
+  "coalesce(r.attempts ->> '$[0].startedAt', CASE WHEN r.shards IS NOT NULL THEN r.claimed_at END)";
 const KIND = "coalesce(r.outcome ->> 'kind', 'active')";
 
 /** How many runs of each hour ended how, and how late they started. */
