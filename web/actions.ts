@@ -30,7 +30,7 @@ export function reasonOf(error: unknown): string {
 }
 
 /** Does it, or says why not. */
-async function attempt(what: string, action: () => Promise<Omit<Notice, 'isBad'>>): Promise<void> {
+export async function attempt(what: string, action: () => Promise<Omit<Notice, 'isBad'>>): Promise<void> {
   try {
     say({ ...(await action()), isBad: false });
   } catch (error) {

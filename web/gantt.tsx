@@ -5,7 +5,7 @@ import { boxOf, HEAD, layoutOf, paint, spotAt, type Laid, type Scene } from './p
 import { JobLink } from './parts.tsx';
 import { go, href } from './route.ts';
 import { jobs, now } from './state.ts';
-import { ids, lanes, load, parts, sight } from './timeline-data.ts';
+import { ids, known, load, parts, sight } from './timeline-data.ts';
 import { followClock, goTo, pan, since, until, zoom } from './window.ts';
 import { clock, duration, kindWords } from './words.ts';
 
@@ -37,7 +37,7 @@ export function Gantt() {
     left,
     row,
     ids: ids.value,
-    lanes: lanes.value,
+    lanes: known.value,
     load: load.value,
     expected: (id) => expectedOf(jobs.value.get(id)),
     since: since.value,
@@ -179,7 +179,7 @@ function usePointer(box: { current: HTMLDivElement | null }, scene: Scene, spot:
 
 /** Opens the run; several that are drawn as one are brought nearer. */
 function open({ laid, id }: Spot): void {
-  if (laid === undefined) go(href('jobs', id));
+  if (laid === undefined || laid.bar.runId === '') go(href('jobs', id));
   else if (laid.bar.runs === 1) go(href('runs', laid.bar.runId));
   else goTo((laid.start + (laid.end ?? laid.start)) / 2, ((laid.end ?? laid.start) - laid.start) * 4);
 }

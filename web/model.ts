@@ -196,7 +196,8 @@ export interface Bar {
   readonly scheduledAt: string;
   readonly startedAt: string | null;
   readonly finishedAt: string | null;
-  readonly kind: Kind | 'active';
+  /** `simulated`: it is to come, and what it is to be like was played. */
+  readonly kind: Kind | 'active' | 'simulated';
   readonly runs: number;
   readonly failed: number;
 }

@@ -1,10 +1,11 @@
 /** What the timeline knows, and when it asks for more. */
 import { computed, signal } from '@preact/signals';
+import { attempt } from './actions.ts';
 import { ask, segment } from './api.ts';
 import { select } from './jobs.tsx';
-import type { Lane, Load } from './model.ts';
+import type { Bar, Lane, Load, Run } from './model.ts';
 import { place } from './route.ts';
-import { jobs, runs, windowOf } from './state.ts';
+import { jobs, now, runs, windowOf } from './state.ts';
 import { since, until } from './window.ts';
 
 /** Between two looks whether something is to be asked for; events lead to no more questions than one each so long. Milliseconds. */
@@ -19,7 +20,20 @@ export const ids = computed(() => select([...jobs.value.values()], place.value.q
 /** Jobs whose rows are in sight, and into how many parts the window is to be cut. */
 export const sight = signal<readonly string[]>([]);
 export const parts = signal(0);
-export const lanes = signal<ReadonlyMap<string, Lane>>(new Map());
+const lanes = signal<ReadonlyMap<string, Lane>>(new Map());
+/** What a simulation says of the time to come, in place of planned times, by job. */
+export const simulated = signal<ReadonlyMap<string, Bar[]> | undefined>(undefined);
+/** Rows, as far as they were asked for. */
+export const known = computed(() => {
+  const played = simulated.value;
+  if (played === undefined) return lanes.value;
+  return new Map(
+    Array.from(lanes.value, ([id, lane]) => {
+      const ahead = (played.get(id) ?? []).filter(({ scheduledAt }) => Date.parse(scheduledAt) > now.value);
+      return [id, { ...lane, bars: [...lane.bars, ...ahead], planned: [] }];
+    }),
+  );
+});
 export const load = signal<(Load & { readonly since: number }) | undefined>(undefined);
 
 interface Asked {
@@ -80,6 +94,31 @@ async function askLanes(from: number, to: number): Promise<void> {
   const next = new Map(lanes.value);
   for (const lane of answer.lanes) next.set(lane.jobId, lane);
   lanes.value = next;
+}
+
+/** Plays what is to come, up to the end of the window or for a day; once more takes it away. */
+export function simulate(): Promise<void> {
+  return attempt('Simulate', async () => {
+    const to = new Date(Math.max(until.value, now.value + 1440 * MINUTE)).toISOString();
+    const { runs: played } = await ask<{ runs: Run[] }>('simulate', { method: 'POST', body: { to } });
+    const next = new Map<string, Bar[]>();
+    for (const { jobId, scheduledAt, startedAt, finishedAt } of played) {
+      const bar = {
+        runId: '',
+        scheduledAt,
+        startedAt,
+        finishedAt,
+        kind: 'simulated',
+        runs: 1,
+        failed: 0,
+      } as const;
+      const bars = next.get(jobId);
+      if (bars) bars.push(bar);
+      else next.set(jobId, [bar]);
+    }
+    simulated.value = next;
+    return { text: `${played.length} runs are to come.` };
+  });
 }
 
 /** By the minute: a window that follows the clock asks no more often. */

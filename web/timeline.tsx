@@ -5,7 +5,7 @@ import type { Bar, Lane } from './model.ts';
 import { JobLink, Mark, When } from './parts.tsx';
 import { filter, href, place } from './route.ts';
 import { isLoaded, now } from './state.ts';
-import { ids, keepAsking, lanes, load, parts, sight } from './timeline-data.ts';
+import { ids, keepAsking, known, load, parts, sight, simulate, simulated } from './timeline-data.ts';
 import { followClock, goTo, keepAddress, pan, shown, since, until, zoom } from './window.ts';
 import { clock, dayOf, duration, kindWords, minuteOf, toneOfKind } from './words.ts';
 
@@ -75,6 +75,13 @@ function Tools({ isTable }: { isTable: boolean }) {
           +
         </button>
       </span>
+      <button
+        type="button"
+        aria-pressed={simulated.value !== undefined}
+        onClick={() => (simulated.value ? (simulated.value = undefined) : void simulate())}
+      >
+        Simulate
+      </button>
       <button type="button" aria-pressed={isTable} onClick={() => filter({ as: isTable ? '' : 'table' })}>
         Table
       </button>
@@ -98,7 +105,7 @@ function Busiest() {
 }
 
 function Legend() {
-  const isCut = sight.value.some((id) => lanes.value.get(id)?.complete === false);
+  const isCut = sight.value.some((id) => known.value.get(id)?.complete === false);
   return (
     <p class="figcaption">
       <span class="legend good">succeeded</span>
@@ -120,7 +127,7 @@ function Table() {
     parts.value = 1000;
   }, [wanted.join()]);
   const rows = wanted
-    .flatMap((id) => rowsOf(id, lanes.value.get(id)))
+    .flatMap((id) => rowsOf(id, known.value.get(id)))
     .filter(({ at, end }) => at < until.value && end >= since.value)
     .sort((one, other) => other.at - one.at);
   const most = rows.length > MOST ? `, the newest ${MOST}` : '';
@@ -185,7 +192,7 @@ function TimeRow({ row: { id, at, end, bar } }: { row: Timed }) {
       <td data-name="waited">{start === undefined ? '–' : duration(Math.max(start - at, 0))}</td>
       <td data-name="took">{start === undefined ? '–' : duration(Math.max(end - start, 0))}</td>
       <td>
-        <a class={`outcome ${tone}`} href={bar === undefined ? href('jobs', id) : href('runs', bar.runId)}>
+        <a class={`outcome ${tone}`} href={bar?.runId ? href('runs', bar.runId) : href('jobs', id)}>
           <Mark tone={tone} />
           {words}
           {many}

@@ -140,5 +140,5 @@ export function toneOf(row: Row): 'good' | 'bad' | 'quiet' | 'active' {
 export function toneOfKind(kind: string): 'good' | 'bad' | 'quiet' | 'active' {
   if (kind === 'succeeded') return 'good';
   if (kind === 'active') return 'active';
-  return kind === 'cancelled' || kind === 'skipped' ? 'quiet' : 'bad';
+  return ['cancelled', 'skipped', 'simulated'].includes(kind) ? 'quiet' : 'bad';
 }

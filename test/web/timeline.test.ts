@@ -79,6 +79,7 @@ const JOBS = {
   ...Object.fromEntries(
     Array.from({ length: MANY }, (_, n) => [`many-${n}`, { cron: '0 0 1 1 *', run: 'true' }]),
   ),
+  'z-follows': { after: 'a-planned', run: 'true' },
 };
 
 const range = (): Promise<string> => page.locator('.panel.wide h2').innerText();
@@ -161,6 +162,24 @@ describe.skipIf(why !== undefined)('the timeline', () => {
     await facts().getByText('cancelled', { exact: true }).waitFor();
     await page.mouse.click(at.x, at.y);
     await page.locator('.title').getByText('cancelled (operator)').waitFor();
+  });
+
+  it('shows what a simulation foretells, of jobs without a clock too, until it is taken away', async () => {
+    await page.goto(`${origin}/#/timeline?as=table&q=z-`);
+    await page.getByText('0 runs and planned times of 1 jobs').waitFor();
+    await page.getByRole('button', { name: 'Simulate' }).click();
+    await page.getByText('runs are to come').waitFor();
+    const foretold = page.getByRole('row').filter({ hasText: 'simulated' });
+    await foretold.first().waitFor();
+    expect(await foretold.first().innerText()).toContain('z-follows');
+    await page.getByRole('button', { name: 'Table' }).click();
+    await page.locator('.gantt').focus();
+    await page.keyboard.press('ArrowRight');
+    await facts().getByText('simulated').waitFor();
+    await page.getByRole('button', { name: 'Simulate' }).click();
+    await page.getByRole('button', { name: 'Table' }).click();
+    await expect.poll(() => foretold.count()).toBe(0);
+    expect(wrong).toEqual([]);
   });
 
   it('is zoomed and moved by buttons, wheel, drag and keys, and its address says where it is', async () => {
