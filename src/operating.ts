@@ -18,7 +18,11 @@ import type { HistorySource } from './store/history.ts';
 import { MemoryHistory } from './store/memory-history.ts';
 import { HistoryThread } from './store/sqlite/history-thread.ts';
 import type { statePaths } from './store/state-directory.ts';
+import { isFound } from './tasks/body-match.ts';
 import { outputFiles } from './tasks/output-files.ts';
+
+/** How long a pattern may be tried on an argument. Milliseconds. */
+const MATCHING = 1000;
 
 export interface OperatingParts {
   readonly app: {
@@ -70,6 +74,7 @@ export class Operating {
       history: this.#history,
       outputs: outputFiles(paths.runs, clock),
       wording: settings.wording,
+      match: (pattern, text) => isFound(pattern, text, { clock, patience: MATCHING }),
       daemon: {
         get info() {
           return daemonFile.info;

@@ -37,7 +37,7 @@ import type { SimulationRequest } from './engine/ports-simulate.ts';
 import type { Clock, Store } from './engine/ports.ts';
 import type { Instant, JobDefinition, JobId, RunId, RunRecord } from './model.ts';
 import { addJobs, removeJob, type JobKeeper } from './operator/added-jobs.ts';
-import { whyNotByHand } from './operator/by-hand.ts';
+import { whyNoMatch, whyNotByHand, type Match } from './operator/by-hand.ts';
 import { RecentCensus } from './operator/census.ts';
 import { daysOf } from './operator/days.ts';
 import { nextTimesOf, standingOf, viewOf } from './operator/jobs.ts';
@@ -59,6 +59,7 @@ export interface OperatorParts extends RunsParts {
   readonly clock: Clock;
   readonly store: Pick<Store, 'previousSuccess' | 'request' | 'keepRequest'>;
   readonly wording: Wording;
+  readonly match: Match;
   readonly daemon: AskedDaemon;
 }
 
@@ -220,6 +221,9 @@ export class DaemonOperator implements Operator {
 
   async runNow(jobId: JobId, request: RunRequest): Promise<Answer<BegunRun>> {
     const what = `run ${jobId} ${JSON.stringify(request.given ?? null)}`;
+    const { engine, match } = this.#parts;
+    const refusal = await whyNoMatch(engine.job(jobId), request.given, match);
+    if (refusal !== undefined) return refuse(refusal);
     return this.#once(what, request, () => this.#begin(jobId, request));
   }
 

@@ -2,7 +2,7 @@ import type { EngineEvent } from '../engine/ports.ts';
 import { ForegroundRun } from '../foreground.ts';
 import type { JobDefinition } from '../model.ts';
 import { elapsed, outcomeInWords, printable } from '../observe/text.ts';
-import { checkArguments } from '../schedule/params.ts';
+import { checkPatiently } from '../schedule/params.ts';
 import { exit, Failure } from './exit.ts';
 import { givenOf } from './given.ts';
 import { jobOf, loadJobs } from './job-file.ts';
@@ -30,7 +30,7 @@ export async function runOnce(id: string, options: RunOnceOptions, session: Sess
   const limit = options.retry ? policy.retry.limit : 0;
   const definition: JobDefinition = { ...job, policy: { ...policy, retry: { ...policy.retry, limit } } };
   const given = options.with && givenOf(options.with, job.params ?? {});
-  const [wrong] = checkArguments(job.params, given);
+  const [wrong] = checkPatiently(job.params, given);
   if (wrong !== undefined) throw new Failure(exit.usage, printable(wrong.message), wrong.hint);
   const onEvent = teller(definition, sayer(options, session));
   const run = new ForegroundRun(definition, { environment: session.environment, given, onEvent });

@@ -23,7 +23,7 @@ const SUCCESS: HttpTask['expectedStatus'] = [[200, 299]];
 const HARMLESS = /^(?:accept(?:-.*)?|cache-control|content-language|content-type|pragma|prefer|user-agent)$/i;
 
 /** A variable that is shorter may be any word, and be found in every other text. */
-const SHORTEST = 8;
+const SHORTEST = 6;
 
 /** What is wrong with it, one thing after another. */
 export function* httpProblems(own: HttpValues): Generator<Problem> {

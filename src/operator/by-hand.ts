@@ -2,10 +2,30 @@
 import type { JobStatus } from '../engine/engine.ts';
 import type { Refusal } from '../engine/ports-operator.ts';
 import type { Arguments } from '../model.ts';
-import { checkArguments } from '../schedule/params.ts';
+import { checkArguments, mismatch, textsToMatch } from '../schedule/params.ts';
 
 /** Runs of one job; a run by hand passes by overlap and limits, but is no way to start a thousand processes. */
 const MOST_AT_ONCE = 25;
+
+/** Whether a regular expression is found in a text; undefined when that takes too long. Holds up nothing. */
+export type Match = (pattern: string, text: string) => Promise<boolean | undefined>;
+
+/** Why not, as far as patterns go. */
+export async function whyNoMatch(
+  job: JobStatus | undefined,
+  given: Arguments | undefined,
+  match: Match,
+): Promise<Refusal | undefined> {
+  for (const each of textsToMatch(job?.definition.params, given)) {
+    const found = await match(each.pattern, each.text);
+    if (found === true) continue;
+    const { message } = mismatch(each);
+    const late = { name: each.name, message: `"${each.name}" took too long to match ${each.pattern}` };
+    const problem = found === undefined ? late : { name: each.name, message };
+    return { refused: 'bad_arguments', message: problem.message, arguments: [problem] };
+  }
+  return undefined;
+}
 
 /** Why not, with all that is wrong; undefined where nothing is, or where there is no such job. */
 export function whyNotByHand(job: JobStatus | undefined, given: Arguments | undefined): Refusal | undefined {

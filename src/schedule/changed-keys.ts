@@ -17,6 +17,8 @@ type Values = Readonly<Record<string, unknown>>;
 /** What a definition says, under the names that the job file has for it. */
 function valuesOf(definition: JobDefinition): Values {
   const { task, surroundings, policy, output, telling, needs, description, tags, enabled } = definition;
+  const { shards } = definition;
+  const isMatrix = shards?.some(({ values }) => values !== undefined) === true;
   const { cwd, env, inheritEnv, user, group, umask, nice, limits, stdin } = surroundings;
   return {
     ...valuesOfSchedule(definition.schedule),
@@ -42,6 +44,9 @@ function valuesOf(definition: JobDefinition): Values {
     on_shutdown: policy.onShutdown,
     success_exit_codes: policy.successExitCodes,
     priority: policy.priority,
+    pool: policy.pool,
+    shards: isMatrix ? undefined : shards?.length,
+    matrix: isMatrix ? shards : undefined,
     output,
     notify: telling?.notify,
     ping: telling?.ping,

@@ -19,7 +19,7 @@ const TYPES: Readonly<Record<ParameterType, string>> = {
   boolean: 'true or false',
 };
 
-/** All that is wrong with what a run by hand is given. Jobs that declare nothing take anything. */
+/** All that is wrong with what a run by hand is given, but for patterns. Jobs that declare nothing take anything. */
 export function checkArguments(
   params: Parameters | undefined,
   given: Arguments | undefined = {},
@@ -28,7 +28,7 @@ export function checkArguments(
   const problems: ArgumentProblem[] = [];
   for (const [name, value] of Object.entries(given)) {
     const parameter = Object.hasOwn(params, name) ? params[name] : undefined;
-    const problem = parameter === undefined ? unknown(name, params) : checkValue(name, parameter, value);
+    const problem = parameter === undefined ? unknown(name, params) : checkPlainly(name, parameter, value);
     if (problem !== undefined) problems.push({ name, ...problem });
   }
   for (const [name, { required, type }] of Object.entries(params)) {
@@ -38,8 +38,47 @@ export function checkArguments(
   return problems;
 }
 
-/** What is wrong with a value of a parameter; undefined where nothing is. */
+/** A text that is to match. */
+export interface ToMatch {
+  readonly name: string;
+  readonly pattern: string;
+  readonly text: string;
+}
+
+/** What `checkArguments` leaves to be tried: where it is not to hold up the loop, since a pattern may take for ever on a text. */
+export function textsToMatch(params: Parameters = {}, given: Arguments = {}): readonly ToMatch[] {
+  return Object.entries(given).flatMap(([name, text]) => {
+    const pattern = Object.hasOwn(params, name) ? params[name]?.pattern : undefined;
+    const isToTry = pattern !== undefined && typeof text === 'string' && text.length <= LONGEST_MATCHED;
+    return isToTry ? [{ name, pattern, text }] : [];
+  });
+}
+
+/** As `checkArguments`, with patterns: for whoever has nothing else to do meanwhile. */
+export function checkPatiently(
+  params: Parameters | undefined,
+  given: Arguments | undefined,
+): readonly ArgumentProblem[] {
+  const wrong = textsToMatch(params, given).filter((each) => !isMatch(each));
+  return [...checkArguments(params, given), ...wrong.map(mismatch)];
+}
+
+function isMatch({ pattern, text }: ToMatch): boolean {
+  return new RegExp(pattern, 'u').test(text);
+}
+
+/** What is wrong with a text that does not match. */
+export function mismatch({ name, pattern, text }: ToMatch): ArgumentProblem {
+  return { name, message: `"${name}" takes what matches ${pattern}, not ${shown(text)}` };
+}
+
+/** What is wrong with a value that the job file has for a parameter; undefined where nothing is. */
 export function checkValue(name: string, parameter: Parameter, value: Json): Problem | undefined {
+  const wrong = textsToMatch({ [name]: parameter }, { [name]: value }).find((each) => !isMatch(each));
+  return checkPlainly(name, parameter, value) ?? (wrong && mismatch(wrong));
+}
+
+function checkPlainly(name: string, parameter: Parameter, value: Json): Problem | undefined {
   const { type, minimum = Number.NEGATIVE_INFINITY, maximum = Number.POSITIVE_INFINITY } = parameter;
   if (!isOf(type, value)) return { message: `"${name}" takes ${TYPES[type]}, not ${shown(value)}` };
   if (parameter.enum !== undefined && !parameter.enum.some((one) => one === value)) {
@@ -49,12 +88,8 @@ export function checkValue(name: string, parameter: Parameter, value: Json): Pro
   }
   if (typeof value === 'number' && (value < minimum || value > maximum))
     return { message: `"${name}" takes ${range(parameter)}, not ${value}` };
-  if (typeof value === 'string' && parameter.pattern !== undefined) {
-    if (value.length > LONGEST_MATCHED)
-      return { message: `"${name}" takes at most ${LONGEST_MATCHED} characters, not ${value.length}` };
-    if (!new RegExp(parameter.pattern, 'u').test(value))
-      return { message: `"${name}" takes what matches ${parameter.pattern}, not ${shown(value)}` };
-  }
+  if (typeof value === 'string' && parameter.pattern !== undefined && value.length > LONGEST_MATCHED)
+    return { message: `"${name}" takes at most ${LONGEST_MATCHED} characters, not ${value.length}` };
   return undefined;
 }
 

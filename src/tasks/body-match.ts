@@ -2,9 +2,6 @@ import { Worker } from 'node:worker_threads';
 import type { Clock } from '../engine/ports.ts';
 import type { Duration } from '../model.ts';
 
-/** An expression may take for ever on a body that somebody else has written. Milliseconds. */
-const PATIENCE: Duration = 10_000;
-
 const FIND = `
   const { parentPort, workerData: { pattern, text } } = require('node:worker_threads');
   parentPort.postMessage(new RegExp(pattern, 'u').test(text));
@@ -14,10 +11,14 @@ const FIND = `
  * Whether a regular expression is found in a text; undefined when that takes too long. In a thread of its own: the loop that
  * starts jobs is held up by none. Never rejects.
  */
-export function isFound(pattern: string, text: string, clock: Clock): Promise<boolean | undefined> {
+export function isFound(
+  pattern: string,
+  text: string,
+  { clock, patience }: { readonly clock: Clock; readonly patience: Duration },
+): Promise<boolean | undefined> {
   const { promise, resolve } = Promise.withResolvers<boolean | undefined>();
   const worker = new Worker(FIND, { eval: true, env: {}, execArgv: [], workerData: { pattern, text } });
-  const callOff = clock.after(PATIENCE, () => resolve(undefined));
+  const callOff = clock.after(patience, () => resolve(undefined));
   worker.once('message', (found: boolean) => resolve(found));
   worker.once('error', () => resolve(undefined));
   return promise.finally(() => {

@@ -24,6 +24,9 @@ const MOST_AT_ONCE = 256;
 const MOST_MATCHED = 1024 * 1024;
 
 /** What is wrong when the output file is there already. */
+/** How long a pattern may be tried on a body that somebody else has written. Milliseconds. */
+const MATCHING = 10_000;
+
 const TAKEN = 'Another daemon has taken this over.';
 
 type Services = Pick<ProcessServices, 'runsDirectory' | 'clock' | 'outputs' | 'output' | 'onOutput'>;
@@ -197,7 +200,7 @@ class HttpAttempt implements AttemptHandle {
       location: isRedirect ? this.#shown(to) : undefined,
     });
     if (outcome.kind !== 'succeeded' || task.bodyMatches === undefined) return outcome;
-    const isMatch = await isFound(task.bodyMatches, text, clock);
+    const isMatch = await isFound(task.bodyMatches, text, { clock, patience: MATCHING });
     if (isMatch === true) return outcome;
     const hint = isMatch === false ? 'is not found in the body' : 'takes too long to be looked for';
     return { kind: 'failed', status, hint: `what expect.body_matches says ${hint}` };

@@ -1,7 +1,7 @@
 import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
 import type { Json } from '../../src/model.ts';
-import { argumentsOf, checkArguments, paramsSchema } from '../../src/schedule/params.ts';
+import { argumentsOf, checkPatiently, paramsSchema } from '../../src/schedule/params.ts';
 import { Files, lines } from './support.ts';
 
 const JOB = `jobs:
@@ -95,7 +95,7 @@ describe('what a run is given', () => {
   ])('%j', async (given, problems) => {
     using files = new Files();
     const { params = {} } = await files.job(JOB);
-    const found = checkArguments(params, given).map(
+    const found = checkPatiently(params, given).map(
       ({ name, message, hint }) => `${name}: ${message}${hint === undefined ? '' : ` | ${hint}`}`,
     );
     expect(found).toEqual(problems);
@@ -109,7 +109,7 @@ describe('what a run is given', () => {
       a: { type: 'string', required: true },
       b: { type: 'integer', required: false, default: 0 },
     } as const;
-    expect(checkArguments(params, undefined)).toEqual([
+    expect(checkPatiently(params, undefined)).toEqual([
       { name: 'a', message: '"a" is missing', hint: 'it takes text' },
     ]);
     expect(argumentsOf(params, { a: 'x' })).toEqual({ a: 'x', b: 0 });

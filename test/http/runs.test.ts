@@ -20,6 +20,10 @@ jobs:
     params:
       day: { type: string, required: true, default: today }
       max-n: { type: integer, maximum: 5, default: 3 }
+  endless:
+    cron: "0 0 1 1 *"
+    run: "true"
+    params: { word: { type: string, pattern: "^(a+)+$", default: a } }
 `;
 
 const cleanups: (() => Promise<void> | void)[] = [];
@@ -154,6 +158,21 @@ describe('declared parameters', () => {
         { pointer: '/with/max-n', message: '"max-n" takes at most 5, not 6', hint: null },
         { pointer: '/with/day', message: '"day" is missing', hint: 'it takes text' },
       ],
+    });
+  });
+
+  it('are held against a pattern without holding up the daemon, however long that takes', async () => {
+    const give = (word: string) => post('/api/v1/jobs/endless/runs', { with: { word } });
+    const endless = give(`${'a'.repeat(60)}b`);
+    expect((await give('aaa')).status).toBe(202);
+    expect((await give('b')).body).toMatchObject({
+      code: 'bad_arguments',
+      detail: '"word" takes what matches ^(a+)+$, not "b"',
+    });
+    expect((await endless).body).toMatchObject({
+      code: 'bad_arguments',
+      detail: '"word" took too long to match ^(a+)+$',
+      arguments: [{ pointer: '/with/word' }],
     });
   });
 });

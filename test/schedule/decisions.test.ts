@@ -113,6 +113,10 @@ describe('changedKeys', () => {
       'tags',
     ]);
     expect(keys({ policy: { ...base.policy, timeout: 5, killAfter: 6 } })).toEqual(['timeout', 'kill_after']);
+    expect(keys({ policy: { ...base.policy, pool: { name: 'db', slots: 1 } } })).toEqual(['pool']);
+    const part = { index: 0, total: 1 };
+    expect(keys({ shards: [part] })).toEqual(['shards']);
+    expect(keys({ shards: [{ ...part, values: { region: 'eu' } }] })).toEqual(['matrix']);
     const schedule = { ...base.schedule, timezone: 'Asia/Shanghai' };
     expect(keys({ schedule })).toEqual(['timezone']);
     expect(
