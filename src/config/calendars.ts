@@ -38,6 +38,8 @@ const MOST_ENTRIES = 4000;
 /** How long before a calendar ends people are told. */
 const YEAR = 365;
 const USES = ['only', 'exclude'] as const;
+/** The keys that give a calendar days. */
+const DAYS = ['dates', 'weekdays', 'ics', 'include'] as const;
 
 interface Listed {
   readonly outline: Outline;
@@ -172,6 +174,7 @@ export class CalendarBook {
 
   #build(name: string, { outline, values }: Listed): Calendar | undefined {
     const { dates = [], weekdays = [], ics = [] } = values;
+    this.#complainOfNone(name);
     const parts: IcsDays[] = [
       {
         days: dates.filter((date) => 'from' in date),
@@ -180,8 +183,16 @@ export class CalendarBook {
     ];
     for (const path of ics) {
       const read = this.#file(path);
-      if (isProblem(read)) this.#complain(outline, name, read);
-      else parts.push(read);
+      if (isProblem(read)) {
+        this.#complain(outline, name, read);
+        continue;
+      }
+      parts.push(read);
+      if (read.days.length > 0 || read.yearly.length > 0) continue;
+      outline.reader.warning(outline.spanAt('calendars', name, 'ics'), `calendars.${name}.ics`, {
+        message: `${path}: it has no day, so nothing is excluded or allowed by it`,
+        hint: 'what counts are events (VEVENT) that last whole days and are not cancelled',
+      });
     }
     const days = inOrder(parts.flatMap((part) => part.days));
     const yearly = parts.flatMap((part) => part.yearly);
@@ -203,6 +214,15 @@ export class CalendarBook {
       ...(include.length === 0 ? {} : { include }),
       ...(exclude.length === 0 ? {} : { exclude }),
     };
+  }
+
+  /** A key or a whole calendar that was refused has been spoken of. */
+  #complainOfNone(name: string): void {
+    const { outline, values } = this.#listed.get(name) ?? {};
+    const written = (outline?.settings['calendars'] ?? {}) as Values;
+    if (outline === undefined || !(name in written) || DAYS.some((key) => key in (values ?? {}))) return;
+    const message = 'nothing says which days are in it';
+    this.#complain(outline, name, { message, hint: 'add dates:, weekdays:, ics: or include:' });
   }
 
   #others(name: string, key: 'include' | 'exclude'): Calendar[] {

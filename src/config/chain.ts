@@ -1,6 +1,7 @@
 /** Whether jobs that follow or need one another can: all of them are there, and none waits for itself. */
 import type { AfterTrigger, NeedsPolicy } from '../chain.ts';
 import type { Duration } from '../model.ts';
+import { variableOf } from '../schedule/params.ts';
 import type { Problem } from '../schedule/problem.ts';
 import { suggest } from '../schedule/suggest.ts';
 import { after as AFTER, CHAIN_FIELDS } from './chain-fields.ts';
@@ -159,12 +160,12 @@ export function needsPolicy(values: ChainValues): NeedsPolicy {
 
 /** What a job says of others that cannot be meant, by the key at fault; told of the values after defaults. */
 export function chainErrors(values: Values): [string, Problem][] {
-  const errors: [string, Problem][] = [];
-  const { after } = values as { after?: AfterValues };
+  const { after, needs } = values as ChainValues;
+  const errors = [...sameVariable('after', after?.jobs), ...sameVariable('needs', needs)];
   if (after === undefined) return errors;
   if (after.jobs === undefined)
     errors.push(['after', { message: 'nothing says which jobs it follows', hint: 'add jobs:' }]);
-  if (values['needs'] !== undefined) {
+  if (needs !== undefined) {
     const message = '"needs" is for jobs with a clock, and this one has "after"';
     errors.push(['needs', { message, hint: 'name all of them in after: { jobs: […] }' }]);
   }
@@ -175,6 +176,19 @@ export function chainErrors(values: Values): [string, Problem][] {
     errors.push(['after', { message, hint }]);
   }
   return errors;
+}
+
+/** Of two whose variables have one name, a process would be told of one only. */
+function sameVariable(key: LinkKey, ids: readonly string[] = []): [string, Problem][] {
+  const first = new Map<string, string>();
+  return ids.flatMap((id): [string, Problem][] => {
+    const variable = variableOf(id);
+    const other = first.get(variable) ?? id;
+    first.set(variable, other);
+    if (other === id) return [];
+    const message = `"${other}" and "${id}" are both TSCHED_NEEDS_${variable}_RESULT`;
+    return [[key, { message, hint: 'rename one' }]];
+  });
 }
 
 /** Keys that are for clocks. */

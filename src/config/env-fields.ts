@@ -13,5 +13,5 @@ export const environment = {
   kind: 'record',
   key: VARIABLE,
   keyIs: 'variable name',
-  of: { kind: 'either', scalar: is.text, map: map({ from }) },
+  of: { kind: 'either', scalar: is.withoutNul(is.text), map: map({ from }) },
 } as const;

@@ -292,10 +292,9 @@ export class Reader {
     if (tree.kind !== 'list') {
       const one = shape.of.kind === 'map' ? 'a mapping' : shape.of.expects;
       const expected = shape.orOne ? `${one} or a list` : 'a list';
-      const hint = shape.orOne || shape.of.kind === 'map' ? {} : { hint: 'write [ program, argument ]' };
       return this.problem(headOf(tree), path, {
         message: `expected ${expected}, got ${kindOf(tree)}`,
-        ...hint,
+        ...(shape.hint === undefined ? {} : { hint: shape.hint }),
       });
     }
     if (tree.items.length === 0) return this.problem(tree, path, { message: 'the list is empty' });
@@ -305,6 +304,8 @@ export class Reader {
 
   #readRecord(tree: Tree, shape: RecordShape, path: string): Values {
     const values: Values = {};
+    if (shape.hintIfEmpty !== undefined && tree.kind === 'map' && tree.entries.length === 0)
+      this.problem(tree, path, { message: 'nothing is in it', hint: shape.hintIfEmpty });
     for (const entry of this.entries(tree, path) ?? []) {
       const at = join(path, entry.key);
       if (!shape.key.test(entry.key)) {

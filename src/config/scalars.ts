@@ -40,6 +40,17 @@ export const word: ScalarType = textual('text', { minLength: 1 }, (value, input)
   value.trim() === '' ? input.error({ message: 'must not be empty' }) : value,
 );
 
+/** What is to be the value of an environment variable, in which NUL is the end: execve(2). */
+export function withoutNul(type: ScalarType): ScalarType {
+  return {
+    ...type,
+    read: (input) =>
+      String(input.value).includes('\0')
+        ? input.error({ message: 'it holds a NUL character, which no variable can hold' })
+        : type.read(input),
+  };
+}
+
 export const script: ScalarType = { ...word, expects: 'a shell line', interpolated: false };
 
 /** A user or a group: name or number. */

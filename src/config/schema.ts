@@ -122,6 +122,7 @@ function shapeSchema(shape: Shape): JsonSchema {
         type: 'object',
         propertyNames: { pattern: shape.key.source },
         additionalProperties: shapeSchema(shape.of),
+        ...(shape.hintIfEmpty === undefined ? {} : { minProperties: 1 }),
       };
     case 'either':
       return { anyOf: [shapeSchema(shape.scalar), mapSchema(shape.map)] };

@@ -48,6 +48,8 @@ export interface ListShape {
   readonly of: ScalarType | MapShape;
   /** Whether one value may stand without the list. */
   readonly orOne: boolean;
+  /** What to write, where something else stands in its place. */
+  readonly hint?: string;
 }
 
 export interface MapShape {
@@ -64,6 +66,8 @@ export interface RecordShape {
   /** Completes "… is not a", for keys. */
   readonly keyIs: string;
   readonly of: Shape;
+  /** What to write, where an empty one would say nothing; without it one may be empty. */
+  readonly hintIfEmpty?: string;
 }
 
 /** A value, or a mapping in its place that says where the value is found. */
@@ -103,8 +107,8 @@ export type Group = 'when' | 'what' | 'policy' | 'seen';
 
 export type Fields = Readonly<Record<string, Field>>;
 
-export function list(of: ScalarType): ListShape {
-  return { kind: 'list', of, orOne: false };
+export function list(of: ScalarType, hint: string): ListShape {
+  return { kind: 'list', of, orOne: false, hint };
 }
 
 export function oneOrMany(of: ScalarType): ListShape {

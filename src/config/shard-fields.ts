@@ -19,7 +19,13 @@ export const SHARD_FIELDS = {
   },
   matrix: {
     group: 'what',
-    shape: { kind: 'record', key: DIMENSION, keyIs: 'matrix name', of: list(is.word) },
+    shape: {
+      kind: 'record',
+      key: DIMENSION,
+      keyIs: 'matrix name',
+      of: list(is.withoutNul(is.word), 'write a list of values, such as [eu, us]'),
+      hintIfEmpty: 'name what differs, such as region: [eu, us], or remove the key',
+    },
     about: `A part of each run for each combination of these values, at most ${MOST_SHARDS}; else as \`shards\`. In TSCHED_MATRIX_NAME, and for modules in \`matrix\`.`,
     examples: [{ region: ['eu', 'us'], kind: ['daily', 'weekly'] }],
   },

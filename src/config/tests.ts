@@ -3,6 +3,7 @@ import type { Calendar } from '../calendar.ts';
 import type { Duration, Instant, JobDefinition } from '../model.ts';
 import { parseInstant } from '../schedule/at.ts';
 import { inOrder } from '../schedule/calendar.ts';
+import { afterOf } from '../schedule/follow.ts';
 import { isProblem, type Problem } from '../schedule/problem.ts';
 import { brokenPromises, type ScheduleTest } from '../schedule/schedule-test.ts';
 import { suggest } from '../schedule/suggest.ts';
@@ -12,6 +13,8 @@ import type { TestValues } from './test-fields.ts';
 
 const YEAR: Duration = 366 * 86_400_000;
 const LONGEST: Duration = 10 * YEAR;
+/** The keys that promise something. */
+const PROMISES = ['fires_at', 'never_at', 'never_on', 'never_within'] as const;
 
 export interface TestSurroundings {
   readonly jobs: readonly JobDefinition[];
@@ -41,6 +44,7 @@ function testOf(values: TestValues, around: TestSurroundings, complain: Complain
     if (!('job' in values)) complain('', { message: 'nothing says which job', hint: 'add job:' });
     return undefined;
   }
+  complainOfNothing(values, complain);
   const job = find(id, 'job', { ...around, complain });
   if (job === undefined) return undefined;
   const moments = (key: string, texts: readonly string[] = []): Instant[] =>
@@ -69,13 +73,49 @@ function testOf(values: TestValues, around: TestSurroundings, complain: Complain
   };
 }
 
+/** A test that can only pass is a mistake. */
+function complainOfNothing(values: TestValues, complain: Complain): void {
+  const { never_on: on, never_within: within } = values;
+  if (!PROMISES.some((key) => key in values))
+    complain('', {
+      message: 'nothing is held against its slots',
+      hint: 'add fires_at:, never_at:, never_on: or never_within:',
+    });
+  if (on !== undefined && !['calendar', 'weekdays', 'dates'].some((key) => key in on))
+    complain('never_on', {
+      message: 'nothing says on which days',
+      hint: 'write the name of a calendar, or add weekdays: or dates:',
+    });
+  if (within !== undefined && !('gap' in within))
+    complain('never_within', { message: 'nothing says how near', hint: 'add gap:' });
+}
+
+/** Why a job has no slots that could be looked at; undefined where it has, or where its triggers were refused. */
+function withoutClock({ id, schedule }: JobDefinition): Problem | undefined {
+  const { triggers } = schedule;
+  if (triggers.length === 0 || triggers.some(({ kind }) => kind !== 'after' && kind !== 'startup'))
+    return undefined;
+  const followed = afterOf(schedule);
+  return followed === undefined
+    ? { message: `${id} runs when tsched starts, so it has no slots to look at`, hint: 'remove this test' }
+    : {
+        message: `${id} runs when others end, so it has no slots of its own to look at`,
+        hint: `test what it follows: ${followed.jobs.join(', ')}`,
+      };
+}
+
 function find(
   id: string,
   key: string,
   { jobs, complain }: TestSurroundings & { readonly complain: Complain },
 ): JobDefinition | undefined {
   const job = jobs.find((candidate) => candidate.id === id);
-  if (job !== undefined) return job;
+  if (job !== undefined) {
+    const problem = withoutClock(job);
+    if (problem === undefined) return job;
+    complain(key, problem);
+    return undefined;
+  }
   const near = suggest(
     id,
     jobs.map((candidate) => candidate.id),

@@ -147,6 +147,15 @@ jobs:
       '{ dates: [2026-12-25, 12-26], known_until: 2026-12-31 }',
       '2:3 warning calendars.c: its dates are known until 2026-12-31 only | add those of the years after, or say known_until: where they are complete',
     ],
+    [
+      '{}',
+      '2:3 error calendars.c: nothing says which days are in it | add dates:, weekdays:, ics: or include:',
+    ],
+    [
+      '{ known_until: 2030-01-01 }',
+      '2:3 error calendars.c: nothing says which days are in it | add dates:, weekdays:, ics: or include:',
+    ],
+    ['1', '2:6 error calendars.c: expected a mapping (key: value), got 1'],
     ['{ ics: ./none.ics }', '2:3 error calendars.c: ./none.ics: there is no such file'],
   ])('%s', async (calendar, expected) => {
     expect(await said(calendar)).toEqual(expected === undefined ? [] : [expected]);
@@ -185,6 +194,16 @@ describe('an iCalendar file', () => {
     [event('DTSTART:20270105', 'DTEND:20270101'), 'line 4: DTEND is before DTSTART'],
   ])('%j', async (ics, expected) => {
     expect(await said('{ ics: ./c.ics }', { ics })).toEqual([`2:3 error calendars.c: ./c.ics: ${expected}`]);
+  });
+
+  it.each([
+    ['of nothing', 'BEGIN:VCALENDAR\nEND:VCALENDAR\n'],
+    ['of tasks', 'BEGIN:VCALENDAR\nBEGIN:VTODO\nDTSTART:20270101\nEND:VTODO\nEND:VCALENDAR\n'],
+    ['of what is cancelled', event('DTSTART:20270101', 'STATUS:CANCELLED')],
+  ])('%s has no day, which is told', async (_, ics) => {
+    expect(await said('{ ics: ./c.ics, weekdays: sun }', { ics })).toEqual([
+      '2:8 warning calendars.c.ics: ./c.ics: it has no day, so nothing is excluded or allowed by it | what counts are events (VEVENT) that last whole days and are not cancelled',
+    ]);
   });
 
   it('gives days by date, by weekday of the month, until a year, for a number of years, without exceptions', async () => {

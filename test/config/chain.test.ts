@@ -48,6 +48,18 @@ describe('jobs that follow others', () => {
     expect(lines(await files.load(file(A, `j: ${written}`)))).toEqual([message]);
   });
 
+  it.each([
+    ['after: { jobs: [a-b, a_b, a-b, A.b] }', ['a-b" and "a_b', 'a-b" and "A.b'], '5:8 error jobs.j.after'],
+    ['every: 1h, needs: [a_b, a-b]', ['a_b" and "a-b'], '5:19 error jobs.j.needs'],
+    ['after: [a-b, a-b]', [], ''],
+  ])('cannot be told apart by their variables: %s', async (written, pairs, where) => {
+    using files = new Files();
+    const others = ['a-b', 'a_b', 'A.b'].map((id) => `${id}: { every: 1h, run: x }`);
+    expect(lines(await files.load(file(...others, `j: { ${written}, run: x }`)))).toEqual(
+      pairs.map((pair) => `${where}: "${pair}" are both TSCHED_NEEDS_A_B_RESULT | rename one`),
+    );
+  });
+
   it('cannot wait for one another; each link is named with its line, the circle once', async () => {
     using files = new Files();
     const text = file(

@@ -220,6 +220,11 @@ const MISTAKES: readonly [name: string, content: string | Buffer, ...said: strin
     '5:10 error jobs.j.env: expected a mapping (key: value), got a list',
   ],
   [
+    'NUL in env',
+    wrong(String.raw`env: { A: "b\0" }`),
+    '5:15 error jobs.j.env.A: it holds a NUL character, which no variable can hold',
+  ],
+  [
     'number in env',
     wrong('env: { A: 0080 }'),
     '5:15 error jobs.j.env.A: expected text, got a number | quote it: "0080"',

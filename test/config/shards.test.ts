@@ -46,6 +46,18 @@ describe('the parts of runs', () => {
       'jobs.j.matrix: it has 121 combinations, where a run can have 100 parts | leave out values, or make several jobs',
     ],
     ['matrix: { a: [] }', 'jobs.j.matrix.a: the list is empty'],
+    [
+      'matrix: {}',
+      'jobs.j.matrix: nothing is in it | name what differs, such as region: [eu, us], or remove the key',
+    ],
+    [
+      'matrix: { a: eu }',
+      'jobs.j.matrix.a: expected a list, got text | write a list of values, such as [eu, us]',
+    ],
+    [
+      String.raw`matrix: { a: ["x\0y"] }`,
+      'jobs.j.matrix.a.0: it holds a NUL character, which no variable can hold',
+    ],
     ['matrix: { a: [x, x] }', 'jobs.j.matrix: "a" has "x" twice | each part is run once: remove one'],
     ['matrix: { a: [1] }', 'jobs.j.matrix.a.0: expected text, got a number | quote it: "1"'],
     [
