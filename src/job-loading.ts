@@ -11,7 +11,7 @@ import type { FileWatch } from './config/watch.ts';
 import { systemClock } from './engine/clock.ts';
 import type { Engine } from './engine/engine.ts';
 import { inSmallNursery } from './heap.ts';
-import { JobSet, type AddRequest, type AddResult } from './job-set.ts';
+import { JobSet, type AddRequest, type AddResult, type RemoveResult } from './job-set.ts';
 import type { Keeping } from './keeping.ts';
 import type { JobDefinition, JobId } from './model.ts';
 import type { Log } from './observe/log.ts';
@@ -113,19 +113,20 @@ export class JobLoading {
     });
   }
 
-  /** Removes an added job. False: there is none of this id. */
-  remove(jobId: JobId): Promise<boolean> {
+  /** Removes an added job, unless others hang on it. */
+  remove(jobId: JobId): Promise<RemoveResult> {
     return this.#inTurn(async () => {
-      const isRemoved = await this.#set.remove(jobId);
-      if (isRemoved) await this.#apply();
-      return isRemoved;
+      const result = await this.#set.remove(jobId);
+      if (result.kind === 'removed') await this.#apply();
+      return result;
     });
   }
 
-  /** Reads the job file, or `text` in its place, with its tests; nothing comes of it. */
-  load(text?: string): Promise<LoadResult> {
+  /** Reads the job file, or `text` in its place, with its tests, and holds it against the added jobs; nothing comes of it. */
+  async load(text?: string): Promise<LoadResult> {
     const { options, signal } = this.#parts;
-    return loadJobFile(options, { signal, ...(text === undefined ? {} : { text, tests: true }) });
+    const more = text === undefined ? {} : { text, tests: true };
+    return this.#set.check(await loadJobFile(options, { signal, ...more }));
   }
 
   async #tryReload(cause: string): Promise<ReloadResult> {

@@ -11,11 +11,12 @@ const KEEP = { directory: '/srv', replace: false };
 async function daemon(
   store = new MemoryStore(),
   environment: Readonly<Record<string, string>> = OPTIONS.environment,
+  file = [job('filed', { every: 1000 })],
 ) {
   const set = new JobSet({
     store,
     clock: new FakeClock('2026-01-01T00:00:00Z'),
-    file: [job('filed', { every: 1000 })],
+    file,
   });
   const refused = await set.takeUp({ ...OPTIONS, environment });
   return { set, store, refused, ids: () => set.jobs.map(({ id }) => id) };
@@ -35,8 +36,8 @@ describe('jobs added at run time', () => {
     const next = await daemon(first.store);
     expect(next.ids()).toEqual(['filed', 'a']);
     expect(next.set.jobs.at(-1)?.surroundings.cwd).toBe('/srv');
-    expect(await next.set.remove('a')).toBe(true);
-    expect(await next.set.remove('a')).toBe(false);
+    expect(await next.set.remove('a')).toEqual({ kind: 'removed' });
+    expect(await next.set.remove('a')).toEqual({ kind: 'unknown' });
     expect((await daemon(first.store)).ids()).toEqual(['filed']);
   });
 
@@ -80,6 +81,40 @@ describe('jobs added at run time', () => {
     expect(ids()).toEqual(['filed']);
   });
 
+  it('do not wait for one another with those of the file, neither when one is removed nor after a start', async () => {
+    const file = [
+      job('f', { after: ['b'] }),
+      job('b', { after: ['a'] }),
+      job('a', { every: 1 }),
+      job('g', { after: ['f'] }),
+    ];
+    const store = new MemoryStore();
+    const { set } = await daemon(store, {}, file);
+    const options = { ...OPTIONS, jobs: file.map(({ id }) => id) };
+    await set.add({ text: text('f'), ...REPLACE }, options);
+    const follower = 'jobs: { a: { after: g, run: "true" } }';
+    expect(await set.add({ text: follower, ...REPLACE }, options)).toMatchObject({ kind: 'added' });
+    expect(await set.remove('f')).toMatchObject({
+      kind: 'circle',
+      message: expect.stringContaining('f after b (jobs.yaml:1), b after a (jobs.yaml:1)'),
+    });
+    expect(await set.remove('a')).toEqual({ kind: 'removed' });
+    expect(await set.add({ text: follower.replace('g,', 'b,'), ...REPLACE }, options)).toMatchObject({
+      kind: 'invalid',
+      problem: {
+        errors: [{ path: 'jobs.a', message: expect.stringContaining('a after b (added), b after a') }],
+      },
+    });
+    const document = JSON.stringify({ jobs: { a: { after: 'g', run: 'true' } } });
+    await store.setAdded('a', { document, directory: '/', addedAt: 0 });
+    await store.setAdded('f', undefined);
+    const next = new JobSet({ store, clock: new FakeClock('2026-01-01T00:00:00Z'), file });
+    expect(await next.takeUp(options)).toMatchObject([
+      { jobId: 'a', error: { message: expect.stringContaining('a after g (added)') } },
+    ]);
+    expect(next.isAdded('a')).toBe(false);
+  });
+
   it('that cannot be loaded any more do not take the others with them, and can be removed', async () => {
     const { set, store } = await daemon();
     await set.add({ text: text('a', ', env: { WHO: "${WHO}" }'), ...KEEP }, OPTIONS);
@@ -87,7 +122,7 @@ describe('jobs added at run time', () => {
     const next = await daemon(store, {});
     expect(next.ids()).toEqual(['filed', 'b']);
     expect(next.refused).toMatchObject([{ jobId: 'a', error: { file: '/srv/added job' } }]);
-    expect(await next.set.remove('a')).toBe(true);
+    expect(await next.set.remove('a')).toEqual({ kind: 'removed' });
     expect((await daemon(store, {})).refused).toEqual([]);
   });
 });

@@ -68,8 +68,8 @@ export class Chain {
         const target = this.#jobs.get(link.to);
         if (target === undefined && !others.has(link.to)) this.#sayUnknown(from, link, elsewhere);
         else if (from.enabled && target?.enabled === false) {
-          const what = link.key === 'after' ? 'nothing of it is to be followed' : 'it is waited for in vain';
-          const message = `"${link.to}" is disabled, so ${what}`;
+          const what = link.key === 'after' ? 'are followed' : 'count, and those it had before';
+          const message = `"${link.to}" is disabled, so only its runs by hand ${what}`;
           from.outline.say('warning', from.job, {
             key: link.key,
             message,

@@ -8,6 +8,7 @@ export interface Refusal {
     | 'unknown_run'
     | 'job_exists'
     | 'not_added'
+    | 'job_needed'
     | 'ambiguous_run'
     | 'run_active'
     | 'run_finished'

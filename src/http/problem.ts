@@ -79,6 +79,7 @@ const STATUS: Readonly<Record<ProblemCode, number>> = {
   wrong_method: 405,
   job_exists: 409,
   not_added: 409,
+  job_needed: 409,
   run_active: 409,
   run_finished: 409,
   replay_active: 409,

@@ -74,9 +74,9 @@ export const jobRoutes: readonly Route[] = [
     path: '/api/v1/jobs/{id}',
     scope: 'admin',
     summary:
-      'Removes an added job; an active run of it may end, and one of the same id in the job file comes back',
+      'Removes an added job, unless other added jobs follow or need it; an active run of it may end, and one of the same id in the job file comes back',
     answers: { 200: { about: 'It was removed', schema: 'RemovedJob' } },
-    problems: ['unknown_job', 'not_added'],
+    problems: ['unknown_job', 'not_added', 'job_needed'],
     handle: async ({ path: { id = '' }, by }, { operator }) =>
       json({ removed: valueOf(await operator.removeJob(id, by)) }),
   }),

@@ -1,7 +1,7 @@
 /** Adding and removing jobs while the daemon runs, and why not. */
 import { dirname } from 'node:path';
 import type { AddedJobs, AddJobsRequest, Answer } from '../engine/ports-operator.ts';
-import type { AddRequest, AddResult } from '../job-set.ts';
+import type { AddRequest, AddResult, RemoveResult } from '../job-set.ts';
 import type { JobId } from '../model.ts';
 import { done, refuse } from './answers.ts';
 
@@ -9,7 +9,7 @@ import { done, refuse } from './answers.ts';
 export interface JobKeeper {
   readonly info: { readonly file: string };
   add(request: AddRequest): Promise<AddResult>;
-  remove(jobId: JobId): Promise<boolean>;
+  remove(jobId: JobId): Promise<RemoveResult>;
   /** A word for the log. */
   say(message: string): void;
 }
@@ -50,11 +50,24 @@ export async function removeJob(
   keeper: JobKeeper,
   { jobId, isLoaded, by }: { readonly jobId: JobId; readonly isLoaded: boolean; readonly by: string },
 ): Promise<Answer<JobId> | undefined> {
-  if (await keeper.remove(jobId)) {
-    keeper.say(`${by} removed ${jobId}`);
-    return done(jobId);
+  const result = await keeper.remove(jobId);
+  switch (result.kind) {
+    case 'removed':
+      keeper.say(`${by} removed ${jobId}`);
+      return done(jobId);
+    case 'needed': {
+      const message = `${jobId} is followed or needed by ${result.by.join(', ')}`;
+      return refuse({ refused: 'job_needed', message, hint: 'remove those first, or pause this one' });
+    }
+    case 'circle': {
+      const hint = 'remove one of the added ones first';
+      return refuse({ refused: 'job_needed', message: `without ${jobId}, ${result.message}`, hint });
+    }
+    case 'unknown': {
+      if (!isLoaded) return undefined;
+      const message = `${jobId} is of the job file, not an added job`;
+      const hint = `take it out of ${keeper.info.file}, or pause it`;
+      return refuse({ refused: 'not_added', message, hint });
+    }
   }
-  if (!isLoaded) return undefined;
-  const message = `${jobId} is of the job file, not an added job`;
-  return refuse({ refused: 'not_added', message, hint: `take it out of ${keeper.info.file}, or pause it` });
 }

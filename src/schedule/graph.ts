@@ -30,7 +30,47 @@ export function graphOf(definitions: Iterable<JobDefinition>, around?: JobId): G
   };
 }
 
-function linksOf({ id: to, schedule, needs }: JobDefinition): GraphLink[] {
+/**
+ * The links of jobs that wait for one another, each job's to the next; undefined where there are none. Looked for from `starts`
+ * on: whoever changes some jobs of a set without circles asks of those.
+ */
+export function circleIn(
+  definitions: Iterable<JobDefinition>,
+  starts: Iterable<JobDefinition>,
+): readonly GraphLink[] | undefined {
+  const linked = Array.from(starts).filter((job) => linksOf(job).length > 0);
+  if (linked.length === 0) return undefined;
+  const jobs = new Map(Array.from(definitions, (job) => [job.id, job]));
+  const done = new Set<JobId>();
+  for (const start of linked) {
+    // The way from `start` to the job that is looked at, with the links of each that were followed.
+    const places = new Map<JobId, number>();
+    const way: { readonly id: JobId; readonly links: readonly GraphLink[]; next: number }[] = [];
+    const enter = (id: JobId): void => {
+      const job = jobs.get(id);
+      if (job === undefined || done.has(id)) return;
+      places.set(id, way.length);
+      way.push({ id, links: linksOf(job), next: 0 });
+    };
+    enter(start.id);
+    for (let last = way.at(-1); last !== undefined; last = way.at(-1)) {
+      const link = last.links[last.next];
+      last.next += 1;
+      const back = link === undefined ? undefined : places.get(link.from);
+      if (back !== undefined) return way.slice(back).flatMap(({ links, next }) => links[next - 1] ?? []);
+      if (link !== undefined) enter(link.from);
+      else {
+        way.pop();
+        places.delete(last.id);
+        done.add(last.id);
+      }
+    }
+  }
+  return undefined;
+}
+
+/** What a job follows and needs. */
+export function linksOf({ id: to, schedule, needs }: JobDefinition): GraphLink[] {
   const { jobs = [], on = 'success', when = 'all' } = afterOf(schedule) ?? {};
   return [
     ...jobs.map((from) => ({ from, to, via: 'after' as const, on, when })),

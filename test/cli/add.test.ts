@@ -51,6 +51,33 @@ describe('tsched add and remove', () => {
     expect(add()).toMatchObject({ code: 69 });
   });
 
+  it('leave no jobs that wait for one another, and none without those that they follow', async () => {
+    const where = directory();
+    const jobs = 'jobs:\n  f: { cron: "0 1 1 1 *", run: "true" }\n  b: { after: f, run: "true" }\n';
+    const daemon = await startAsked({ directory: where, jobs });
+    const at = ['--state-dir', daemon.stateDirectory];
+    const add = (input: string) => tsched(['add', '-', '--replace', ...at], { cwd: where, input });
+    const circle = add('jobs: { f: { after: b, run: "true" } }');
+    expect(circle.code).toBe(78);
+    expect(circle.err).toMatch(
+      /^standard input:1:1: error: jobs\.f: these jobs wait for one another: f after b \(added\), b after f \(.*jobs\.yaml:3\)/,
+    );
+    const some = 'jobs: { x1: { every: 1d, run: "true" }, x2: { every: 1d, needs: [x1, b], run: "true" } }';
+    expect(add(some)).toMatchObject({ code: 0, out: 'added x1, x2\n' });
+    expect(add('jobs: { x1: { every: 1d, needs: x2, run: "true" } }').code).toBe(78);
+    expect(tsched(['remove', 'x1', ...at])).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/x1 is followed or needed by x2.*remove those first/s),
+    });
+
+    writeFileSync(join(where, 'jobs.yaml'), jobs.replace(/ {2}b.*\n/, ''));
+    const plan = tsched(['reload', '--dry-run', ...at], { cwd: where });
+    expect(plan.code).toBe(0);
+    expect(plan.out + plan.err).toMatch(/warning: the added job x2 needs "b", which is not there any more/);
+    expect(tsched(['remove', 'x2', ...at])).toMatchObject({ code: 0 });
+    expect(tsched(['remove', 'x1', ...at])).toMatchObject({ code: 0 });
+  });
+
   it('show mistakes in their lines, as validate does', async () => {
     const daemon = await startAsked({ jobs: FILE });
     const { code, err } = tsched(['add', '-', '--state-dir', daemon.stateDirectory], {

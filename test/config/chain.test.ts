@@ -81,7 +81,15 @@ describe('jobs that follow others', () => {
     const result = await files.load(text);
     expect(
       found(result).map(({ file, message }) => `${file.replace(files.directory, '')}: ${message}`),
-    ).toEqual(['/more.yaml: "a" is disabled, so nothing of it is to be followed']);
+    ).toEqual(['/more.yaml: "a" is disabled, so only its runs by hand are followed']);
+  });
+
+  it('are warned of those they need that rest', async () => {
+    using files = new Files();
+    const text = file('a: { enabled: false, every: 1h, run: x }', 'b: { every: 1h, needs: a, run: x }');
+    expect(lines(await files.load(text))).toEqual([
+      '3:19 warning jobs.b.needs: "a" is disabled, so only its runs by hand count, and those it had before | enable it, or remove it here',
+    ]);
   });
 
   it('may be those of another file where one is named', async () => {

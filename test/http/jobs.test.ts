@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { account, directory, startDaemon, type Daemon } from '../support/daemon.ts';
@@ -119,6 +120,30 @@ describe('jobs at run time', () => {
     const said = await next.waitFor('the refusal', ({ level, job }) => level === 'error' && job === 'a');
     expect(said.msg).toMatch(/the added job a cannot be loaded any more .*WHO.*tsched remove a/);
     expect(await ask(socketOf(next), '/api/v1/jobs/a', { method: 'DELETE' })).toMatchObject({ status: 200 });
+  });
+
+  it('keep out a job file with which they would wait for one another', async () => {
+    const where = directory();
+    const file = (keys: string) =>
+      `jobs:\n  f: { every: 1000d, run: "true" }\n  b: { ${keys}, run: "true" }\n`;
+    const daemon = await startAsked({ directory: where, jobs: file('every: 1000d') });
+    const post = (path: string, json: object) => ask(socketOf(daemon), path, { method: 'POST', json });
+    const text = 'jobs: { f: { after: b, run: "true" } }';
+    expect(await post('/api/v1/jobs', { text, replace: true })).toMatchObject({ status: 200 });
+    const refusal = {
+      status: 422,
+      body: {
+        code: 'bad_file',
+        errors: [
+          { line: 3, path: 'jobs.b', message: expect.stringMatching(/f after b \(added\), b after f/) },
+        ],
+      },
+    };
+    writeFileSync(join(where, 'jobs.yaml'), file('after: f'));
+    expect(await post('/api/v1/reload?dry_run=true', {})).toMatchObject(refusal);
+    expect(await post('/api/v1/reload', {})).toMatchObject(refusal);
+    await ask(socketOf(daemon), '/api/v1/jobs/f', { method: 'DELETE' });
+    expect(await post('/api/v1/reload', {})).toMatchObject({ status: 200, body: { kind: 'applied' } });
   });
 
   it('are in the plan of a text that is checked, as they are', async () => {
