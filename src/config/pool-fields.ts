@@ -18,7 +18,7 @@ const use: MapShape = map(
     max_wait: {
       shape: is.duration(1),
       about:
-        'Longest wait in its line; then the slot is skipped (limit), and a run by hand ends unstarted. Default: as long as `misfire.grace` allows a start to be late.',
+        'Longest wait in its line; then the slot is skipped (limit), and a run by hand ends unstarted. It counts from when the slot was due, or had what else it waited for (`overlap`, `needs`), and on through restarts. Default: as long as `misfire.grace` allows a start to be late.',
       examples: ['10m'],
     },
   },

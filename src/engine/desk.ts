@@ -100,7 +100,7 @@ export class Desk
     const { job } = turn;
     if (this.closing) return this.#skip(turn, 'shutdown');
     const paused = job.isPaused(this.clock.now());
-    if (!paused && !job.isBusy) return this.begin(turn);
+    if (!paused && !job.isBusy) return this.begin(turn, turn.dueAt);
     const occupancy = { active: job.begun, waiting: job.waiting.length, paused };
     const admission = admit(job.definition.policy, occupancy);
     // Slots caught up together do not crowd each other out: they wait for their turn.
@@ -116,7 +116,7 @@ export class Desk
     }
     switch (admission.kind) {
       case 'start':
-        return this.begin(turn);
+        return this.begin(turn, turn.dueAt);
       case 'wait':
         return this.#wait(turn);
       case 'replace':
@@ -256,10 +256,13 @@ export class Desk
     this.commit();
   }
 
-  /** A slot that its job's policies let begin: unless it must wait for jobs it needs, or for a place, it is claimed. */
-  begin(turn: TurnOf): void {
+  /**
+   * A slot that its job's policies let begin: unless it must wait for jobs it needs, or for a place, it is claimed. `readyAt`: since when
+   * nothing but a place is wanting; what has waited for nothing else was ready when it was due, be that before this daemon.
+   */
+  begin(turn: TurnOf, readyAt = this.now()): void {
     if (this.needs.holds(turn)) return;
-    if (shardsOf(turn) === undefined) this.turnstile.seek(turn);
+    if (shardsOf(turn) === undefined) this.turnstile.seek(turn, readyAt);
     else this.admitted(turn, undefined);
   }
 

@@ -49,6 +49,8 @@ export interface ByHand extends Pick<TurnOf, 'with' | 'upstream' | 'shards'> {
 export interface InLine {
   readonly turn: TurnOf;
   readonly standing: Standing;
+  /** From when its longest wait counts. */
+  readonly readyAt: Instant;
 }
 
 /** When a job is due next. */

@@ -3,8 +3,8 @@ import type { Alarm, Ticket } from './alarm.ts';
 import type { Limit, Place, Pools, Waiter } from './pools.ts';
 
 export interface Wish extends Omit<Place, 'enter'> {
-  /** After so long it has left the line, and `expire` is called instead of `enter`. */
-  readonly maxWait: Duration | undefined;
+  /** So long after it is known that it has to wait it has left the line, and `expire` is called instead of `enter`. */
+  readonly patience: Duration | undefined;
   /** It is known that it has to wait. */
   readonly wait: (waited: Waited) => void;
   /** Its turn has come: it takes what it demands within this call, or nothing at all. `waited`: for what, if it had to. */
@@ -36,7 +36,6 @@ export class Standing {
     });
     if (hasEntered) return;
     this.#waiter = waiter;
-    if (wish.maxWait !== undefined) this.#ticket = alarm.after(wish.maxWait, { wake: () => this.#expire() });
     pools.whenKnown(() => this.#wait());
   }
 
@@ -59,7 +58,9 @@ export class Standing {
   #wait(): void {
     const { limit } = this;
     if (limit === undefined) return;
-    this.#waited = limit.awaited(this.#wish.since);
+    const { since, patience } = this.#wish;
+    if (patience !== undefined) this.#ticket = this.#alarm.after(patience, { wake: () => this.#expire() });
+    this.#waited = limit.awaited(since);
     this.#wish.wait(this.#waited);
   }
 

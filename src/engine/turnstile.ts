@@ -1,4 +1,4 @@
-import type { JobId, Instant, Waited } from '../model.ts';
+import type { Duration, Instant, JobId, Waited } from '../model.ts';
 import type { Alarm } from './alarm.ts';
 import type { ArmedJob, InLine, TurnOf } from './job.ts';
 import { Standing, type Wish } from './line.ts';
@@ -43,8 +43,8 @@ export class Turnstile {
     this.pools = new Pools(bounds);
   }
 
-  /** Lets a slot in, now or when it has its turn. */
-  seek(turn: TurnOf): void {
+  /** Lets a slot in, now or when it has its turn. `readyAt`: from when its longest wait counts, a wait below an earlier daemon included. */
+  seek(turn: TurnOf, readyAt: Instant): void {
     const { job, slot, dueAt } = turn;
     const { id: jobId, policy } = job.definition;
     const { priority, pool } = policy;
@@ -56,12 +56,12 @@ export class Turnstile {
       dueAt,
       demands,
       since: this.#desk.clock.now(),
-      maxWait: pool?.maxWait,
+      patience: this.#patience(pool?.maxWait, readyAt),
       wait: (waited) => this.#waits(jobId, slot, waited),
       enter: (waited) => this.#enter(turn, waited),
-      expire: () => this.#desk.expired({ turn, standing }),
+      expire: () => this.#desk.expired({ turn, standing, readyAt }),
     });
-    if (standing.limit !== undefined) job.inLine = [...job.inLine, { turn, standing }];
+    if (standing.limit !== undefined) job.inLine = [...job.inLine, { turn, standing, readyAt }];
   }
 
   /** Whether a run of the job could begin now with nobody in line for its limits, whatever their priority. */
@@ -73,7 +73,7 @@ export class Turnstile {
   reline({ inLine }: ArmedJob): void {
     for (const place of inLine) {
       this.leave(place);
-      this.seek(place.turn);
+      this.seek(place.turn, place.readyAt);
     }
     this.settle();
   }
@@ -105,8 +105,9 @@ export class Turnstile {
     const standing = new Standing(this.pools, this.#desk.alarm, {
       ...this.#wishOf(run),
       jobId: claim.jobId,
-      since: this.#desk.clock.now(),
-      maxWait: pool?.maxWait,
+      // It stands there since its claim, maybe by an earlier daemon.
+      since: claim.claimedAt,
+      patience: this.#patience(pool?.maxWait, claim.claimedAt),
       wait: (waited) => {
         if (isTold) this.#waits(claim.jobId, claim.scheduledAt, waited);
       },
@@ -118,6 +119,12 @@ export class Turnstile {
       expire: (waited) => run.giveUp(waited),
     });
     if (standing.limit !== undefined) this.#inLine.set(run, standing);
+  }
+
+  /** What is left of the longest wait; all of it where the clock was set back. */
+  #patience(maxWait: Duration | undefined, since: Instant): Duration | undefined {
+    const waited = Math.max(this.#desk.clock.now() - since, 0);
+    return maxWait === undefined ? undefined : Math.max(maxWait - waited, 0);
   }
 
   #wishOf({

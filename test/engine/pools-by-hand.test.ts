@@ -1,6 +1,6 @@
 /** Runs that are claimed and wait for their pool, and those that an earlier daemon left in it. */
 import { describe, expect, it } from 'vitest';
-import type { RunRecord } from '../../src/model.ts';
+import type { JobDefinition, RunRecord } from '../../src/model.ts';
 import type { rig } from '../support/engine.ts';
 import { job } from '../support/jobs.ts';
 import { DurableStore, left } from '../support/left.ts';
@@ -108,6 +108,73 @@ describe('a run by hand', () => {
 });
 
 type Follow = Extract<ReturnType<ReturnType<typeof rig>['executor']['found']>, { kind: 'running' }>['follow'];
+
+describe('the longest wait', () => {
+  /** A daemon that is killed after `up`, and at once another one: what they did, once that is over. */
+  async function killed(jobs: readonly JobDefinition[], { up, ask }: { up: number; ask?: string }) {
+    const store = new DurableStore();
+    const first = pooled({ a: HOUR }, { store });
+    first.engine.resizePools({ database: 1 });
+    await first.engine.start(jobs);
+    await first.clock.advance(2 * MINUTE);
+    if (ask !== undefined) first.engine.runNow(ask);
+    await first.clock.advance(up - 2 * MINUTE);
+    const start = new Date(first.clock.now()).toISOString();
+    const next = pooled({}, { store, start, ids: 'next' });
+    const follow: Follow = () => ({ stop: () => undefined, kill: () => undefined });
+    next.executor.found = () => ({ kind: 'running', pid: 1, startTime: 1, ranFor: 0, follow });
+    next.engine.resizePools({ database: 1 });
+    await next.engine.start(jobs);
+    return next;
+  }
+
+  it('of a slot counts from when it was due, under whichever daemon', async () => {
+    const jobs = [
+      job('a', { at: at('00:01:00'), ...taking() }),
+      job('b', { at: at('00:01:01'), ...taking({ maxWait: 5 * MINUTE }) }),
+    ];
+    const { clock, engine, events } = await killed(jobs, { up: 4 * MINUTE });
+    await clock.advance(MINUTE);
+    const [a, b] = jobs;
+    const changed = b && { ...b, policy: { ...b.policy, priority: 3 } };
+    await Promise.all([engine.apply([a, changed].filter((each) => each !== undefined)), clock.advance(0)]);
+    expect([...engine.limits()]).toMatchObject([{ used: 1, waiting: 1 }]);
+    await clock.advance(HOUR);
+    const skipped = events.flatMap((event) => (event.kind === 'slots_skipped' ? [event.skip] : []));
+    expect(skipped).toMatchObject([{ jobId: 'b', reason: 'limit', at: Date.parse(at('00:06:01')) }]);
+  });
+
+  it('is no reason to skip a slot that finds room, however late', async () => {
+    const jobs = [
+      job('a', { at: at('10:00:00'), ...taking() }),
+      job('b', { at: at('00:01:01'), ...taking({ maxWait: 5 * MINUTE }) }),
+    ];
+    const store = new DurableStore();
+    const first = pooled({}, { store });
+    await first.engine.start(jobs);
+    const next = pooled({}, { store, start: at('02:00:00'), ids: 'next' });
+    next.engine.resizePools({ database: 1 });
+    await next.engine.start(jobs);
+    await next.clock.advance(MINUTE);
+    expect(next.started()).toEqual(['b 02:00:00']);
+  });
+
+  it('of a run by hand counts from when it was asked for', async () => {
+    const jobs = [
+      job('a', { at: at('00:01:00'), ...taking() }),
+      job('hand', { every: 24 * HOUR, ...taking({ maxWait: 5 * MINUTE }) }),
+    ];
+    const { clock, history } = await killed(jobs, { up: 4 * MINUTE, ask: 'hand' });
+    await clock.advance(HOUR);
+    expect(runOf(await history(), 'hand')).toMatchObject({
+      finishedAt: Date.parse(at('00:07:00')),
+      outcome: {
+        kind: 'not_started',
+        message: 'it waited 5m for a place in the pool database, as long as max_wait allows',
+      },
+    });
+  });
+});
 
 describe('runs of an earlier daemon', () => {
   it('count for their pool, be it overfull, even where their job has left or has no pool any more', async () => {
