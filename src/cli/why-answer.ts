@@ -62,8 +62,11 @@ export function answerFor(
 /** How far what it follows is; undefined of a job with a clock. */
 function standingOf({ schedule }: KnownJob, links: readonly SlotLink[]): SlotFacts['follows'] {
   if (schedule === undefined || afterOf(schedule) === undefined) return undefined;
+  // Nobody follows a replay.
   const runs = links.flatMap(({ row, depth }) =>
-    row !== undefined && 'run' in row ? [{ depth, isOver: row.run.state === 'finished' }] : [],
+    row !== undefined && 'run' in row && row.run.cause !== 'replay'
+      ? [{ depth, isOver: row.run.state === 'finished' }]
+      : [],
   );
   if (runs.some(({ isOver }) => !isOver)) return 'open';
   return runs.some(({ depth }) => depth === 1) ? 'over' : 'nothing';

@@ -34,6 +34,7 @@ function slotInWords(answer: Answer, now: Instant): string[] {
 
 function ofRun(run: RunRecord, answer: Answer, now: Instant): string[] {
   const { reason, late = 0 } = answer.verdict;
+  const asked = reason === 'on_time' || reason === 'late' ? askedWords[run.cause] : undefined;
   const begun: Partial<Record<SlotReason, string>> = {
     on_time: `it ran on time (${elapsed(late)} after it was due)`,
     late: `it ran late: it started ${elapsed(late)} after it was due`,
@@ -48,16 +49,23 @@ function ofRun(run: RunRecord, answer: Answer, now: Instant): string[] {
     caught_up: `no daemon was running, or the machine slept or was overloaded; ${misfireInWords(answer)}`,
   };
   const { jitter } = answer.facts;
-  const because = run.waited === undefined ? why[reason] : waitInWords(run.waited, begunAt(run) ?? now);
+  const ofSlot = asked === undefined ? why[reason] : undefined;
+  const because = run.waited === undefined ? ofSlot : waitInWords(run.waited, begunAt(run) ?? now);
   return [
-    run.cause === 'manual' && reason !== 'waiting' && reason !== 'starting'
-      ? 'it ran when somebody asked for it'
-      : (begun[reason] ?? ''),
+    asked ?? begun[reason] ?? '',
     ...(because === undefined ? [] : [because]),
-    ...(jitter > 0 ? [`it was due ${elapsed(jitter)} after its slot, by its jitter`] : []),
+    ...(jitter > 0 && asked === undefined
+      ? [`it was due ${elapsed(jitter)} after its slot, by its jitter`]
+      : []),
     standing(run, now),
   ];
 }
+
+/** Of runs that no slot asked for. */
+const askedWords: Partial<Record<RunRecord['cause'], string>> = {
+  manual: 'it ran when somebody asked for it',
+  replay: 'it ran afterwards, when its slot was replayed',
+};
 
 function waitInWords({ limit, since, heldBy }: Waited, until: Instant): string {
   return `it waited ${elapsed(Math.max(0, until - since))} for ${limitInWords(limit)}${heldInWords(heldBy)}`;
@@ -184,7 +192,7 @@ const rowlessWords: Record<Rowless, (answer: Answer, now: Instant) => string[]> 
     `a job starts at the moment it is first loaded, never in the past${facts.oldest === undefined ? '' : `; its history begins at ${localDateTime(facts.oldest, timezone)}`}`,
   ],
   pruned: ({ facts, timezone }) => [
-    'nothing is recorded of it any more: history is kept for a while only',
+    'nothing is recorded of it: history is kept for a while only, and what is so old would be gone',
     ...(facts.oldest === undefined
       ? []
       : [`that of this job goes back to ${localDateTime(facts.oldest, timezone)}`]),

@@ -91,7 +91,7 @@ export interface HistoryReader {
   latestRun(jobId: JobId): RunRecord | undefined;
   /** Runs that are not over, oldest claim first. */
   unfinished(): RunRecord[];
-  /** What became of the slot, or of the stretch it is in. Runs by hand stand for no slot. */
+  /** What became of the slot, or of the stretch it is in; where nothing did, the newest run by hand or of a replay that has its time. */
   slot(jobId: JobId, at: Instant): HistoryRow | undefined;
   /** The newest slot at or before `at` that there is a row of. */
   newestSlot(jobId: JobId, at: Instant): Instant | undefined;
@@ -125,7 +125,7 @@ export interface HistorySource {
   run(idOrPrefix: RunId): Promise<RunRecord | 'ambiguous' | undefined>;
   /** The newest runs of each job. */
   jobs(ids: readonly JobId[], runs: number): Promise<ReadonlyMap<JobId, JobHistory>>;
-  /** What became of the slot, or of the stretch it is in. */
+  /** As `slot` of a reader. */
   slot(jobId: JobId, at: Instant): Promise<SlotPast>;
   /** The newest slot at or before `at` that there is a row of. */
   newestSlot(jobId: JobId, at: Instant): Promise<Instant | undefined>;

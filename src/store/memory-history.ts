@@ -59,9 +59,12 @@ export class MemoryHistory implements HistorySource {
 
   async slot(jobId: JobId, at: Instant): Promise<SlotPast> {
     const rows = await this.#store.history({ jobId });
-    const own = rows.find((row) => 'run' in row && isForSlot(row.run) && row.run.scheduledAt === at);
+    const runs = rows.flatMap((row) => ('run' in row && row.run.scheduledAt === at ? [row.run] : []));
+    const run = runs.find(isForSlot);
     const stretch = rows.find((row) => 'skip' in row && row.skip.scheduledAt <= at && row.skip.through >= at);
-    return { row: own ?? stretch, kept: keptOf(rows), place: (await this.#store.places()).get(jobId) };
+    const [beside] = runs.sort((a, b) => b.claimedAt - a.claimedAt || (a.id < b.id ? 1 : -1));
+    const row = run === undefined ? (stretch ?? (beside && { run: beside })) : { run };
+    return { row, kept: keptOf(rows), place: (await this.#store.places()).get(jobId) };
   }
 
   async newestSlot(jobId: JobId, at: Instant): Promise<Instant | undefined> {

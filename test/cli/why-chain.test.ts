@@ -57,6 +57,17 @@ describe('tsched why, of jobs that hang together', () => {
     expect(told('off', { runs: [ran('a', slot)] })).toMatchObject({ reason: 'disabled', slot });
   });
 
+  it('tells what it follows of runs by hand, and that nobody follows a replay', () => {
+    const { reason, lines } = told('b', { runs: [ran('a', slot, { cause: 'manual' })] });
+    expect(reason).toBe('daemon_down');
+    expect(lines).toContain('  it follows a: it succeeded after 1.5s');
+    expect(told('b', { runs: [ran('a', slot, { cause: 'replay', replay: 'x' })] })).toEqual({
+      reason: 'not_followed',
+      slot,
+      lines: ['  nothing ran at that time that it follows', '  it follows a: it succeeded after 1.5s'],
+    });
+  });
+
   it('tells each way once, down to where it begins', () => {
     const { reason, lines } = told('c', {
       runs: [

@@ -199,6 +199,22 @@ describe('tsched why', () => {
     expect(started).toMatchObject({ reason: 'on_time', slot: '2026-11-23T11:00:00.123Z' });
   });
 
+  it('tells of a slot without a run of its own what was replayed, or asked for, with its time', async () => {
+    const of = async (change: Parameters<typeof ran>[2]) => {
+      const run = ran('nightly', '2026-11-21T01:30:00Z', { claimedAt: Date.parse(last), ...change });
+      return { run, said: await asked(['nightly', '2026-11-21T02:30'], { past: { runs: [run] } }) };
+    };
+    const late = Date.parse('2026-11-23T11:00:00Z');
+    const attempts = [
+      { number: 1, startedAt: late, finishedAt: late + 5, duration: 5, outcome: { kind: 'succeeded' } },
+    ] as const;
+    const { run, said } = await of({ cause: 'replay', replay: 'x', attempts });
+    expect(said).toMatchObject({ run: { id: run.id, cause: 'replay' } });
+    expect(said.text).toContain('  it ran afterwards, when its slot was replayed\n  it succeeded');
+    const { said: byHand } = await of({ cause: 'manual', attempts });
+    expect(byHand.text).toContain('  it ran when somebody asked for it\n  it succeeded');
+  });
+
   it('knows why nothing is recorded', async () => {
     const reasonOf = async (what: Asked, ...args: readonly string[]): Promise<unknown> =>
       (await asked(['nightly', ...args], what)).reason;
@@ -206,7 +222,10 @@ describe('tsched why', () => {
     expect(await reasonOf({ to: '2026-11-22T12:00:00Z' })).toBe('daemon_down');
     expect(await reasonOf({ past: { placed: [] } })).toBe('not_loaded');
     expect(await reasonOf({ past: { runs: [ran('nightly', '2026-11-20T01:30:00Z')] } })).toBe('unrecorded');
-    expect(await reasonOf({}, '2026-06-01T02:30')).toBe('pruned');
+    const old = await asked(['nightly', '2026-06-01T02:30']);
+    expect(old.reason).toBe('pruned');
+    // Nobody knows whether there ever was something.
+    expect(old.text).toContain('  nothing is recorded of it: history is kept for a while only');
     const other: Past['placed'] = [['nightly', { schedule: '{"timezone":"UTC","triggers":[]}', from: 5 }]];
     expect(await reasonOf({ past: { placed: other } })).toBe('schedule_changed');
   });

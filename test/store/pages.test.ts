@@ -217,12 +217,36 @@ describe.each(Object.entries(drivers))('history of %s', (_, open) => {
       kept: { runs: 11, skips: 7, oldest: 30, oldestRun: 30 },
       place: { schedule: 's', from: 340 },
     });
-    expect(await slot('a', 31)).toMatchObject({ row: undefined });
+    expect(await slot('a', 31), 'by hand').toMatchObject({ row: 'run 40' });
+    expect(await slot('a', 32)).toMatchObject({ row: undefined });
     expect(await slot('a', 330)).toMatchObject({ row: 'skip 350' });
     expect(await slot('none', 30)).toEqual({ row: undefined, kept: { runs: 0, skips: 0 }, place: undefined });
     expect(await kept.history.newestSlot('a', 299)).toBe(270);
     expect(await kept.history.newestSlot('a', 345)).toBe(340);
     expect(await kept.history.newestSlot('a', 29)).toBeUndefined();
+  });
+
+  it('has a run by hand or of a replay for a slot that came to nothing itself', async () => {
+    const { store, history } = await open();
+    const claim = (n: number, scheduledAt: number, change: Partial<RunRecord> = {}) =>
+      store.claim([runOf(id(n), scheduledAt, change)], []);
+    const replayed = { cause: 'replay', replay: 'x' } as const;
+    await claim(3, 100, { ...replayed, claimedAt: 1000 });
+    await claim(2, 100, { cause: 'manual', claimedAt: 900 });
+    await claim(5, 200, { ...replayed, claimedAt: 1100 });
+    await claim(6, 200, { cause: 'manual', claimedAt: 1200 });
+    await claim(7, 300, { ...replayed, claimedAt: 1300 });
+    await store.claim([], [skipOf(290, { through: 310, count: 3, at: 350 })]);
+    const became = async (at: number): Promise<string | undefined> => {
+      const { row } = await history.slot('a', at);
+      return row && nameOf(row);
+    };
+    expect(await became(100), 'the newest').toBe('run 3');
+    expect(await became(200)).toBe('run 6');
+    expect(await became(300), 'its skip').toBe('skip 350');
+    await claim(8, 400);
+    await claim(9, 400, { ...replayed, claimedAt: 1400 });
+    expect(await became(400), 'its own').toBe('run 8');
   });
 
   it('counts by the hour, and finds how late runs on schedule started', async () => {

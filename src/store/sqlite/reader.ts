@@ -106,7 +106,13 @@ export class Reader implements HistoryReader {
          WHERE s.job = ?1 AND s.scheduled_at <= ?2 AND s.through >= ?2 ORDER BY s.scheduled_at DESC LIMIT 1`,
       )
       .get(job, at);
-    return skip === undefined ? undefined : { skip: skipOf(skip) };
+    if (skip !== undefined) return { skip: skipOf(skip) };
+    const [beside] = this.#all(
+      'r.job = ? AND r.scheduled_at = ? ORDER BY r.claimed_at DESC, r.id DESC LIMIT 1',
+      job,
+      at,
+    );
+    return beside && { run: beside };
   }
 
   newestSlot(jobId: JobId, at: Instant): Instant | undefined {
