@@ -10,6 +10,10 @@ const MOST_AT_ONCE = 25;
 /** Whether a regular expression is found in a text; undefined when that takes too long. Holds up nothing. */
 export type Match = (pattern: string, text: string) => Promise<boolean | undefined>;
 
+/** Threads that try patterns at once: whoever may run jobs cannot fill the machine with them. */
+const MOST_MATCHED = 8;
+let matching = 0;
+
 /** Why not, as far as patterns go. */
 export async function whyNoMatch(
   job: JobStatus | undefined,
@@ -17,7 +21,14 @@ export async function whyNoMatch(
   match: Match,
 ): Promise<Refusal | undefined> {
   for (const each of textsToMatch(job?.definition.params, given)) {
-    const found = await match(each.pattern, each.text);
+    if (matching >= MOST_MATCHED)
+      return {
+        refused: 'too_many',
+        message: 'too many arguments are being checked',
+        hint: 'try again later',
+      };
+    matching += 1;
+    const found = await match(each.pattern, each.text).finally(() => (matching -= 1));
     if (found === true) continue;
     const { message } = mismatch(each);
     const late = { name: each.name, message: `"${each.name}" took too long to match ${each.pattern}` };

@@ -169,6 +169,8 @@ describe('declared parameters', () => {
       code: 'bad_arguments',
       detail: '"word" takes what matches ^(a+)+$, not "b"',
     });
+    const more = await Promise.all(Array.from({ length: 10 }, () => give(`${'a'.repeat(60)}b`)));
+    expect(more.map(({ body }) => body.code)).toContain('too_many');
     expect((await endless).body).toMatchObject({
       code: 'bad_arguments',
       detail: '"word" took too long to match ^(a+)+$',
