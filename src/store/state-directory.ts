@@ -2,7 +2,7 @@
 import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { daemonFileIn, readDaemonFile, type DaemonInfo } from './daemon-file.ts';
-import { isLocked, takeLock, type Lock } from './lock.ts';
+import { takeLock, type Lock } from './lock.ts';
 
 /** What is where in it. */
 export function statePaths(directory: string): {
@@ -53,12 +53,6 @@ export function takeStateDirectory(directory: string): Lock {
   if (lock === undefined)
     throw new StateDirectoryRefused('held', heldBy(directory, readDaemonFile(paths.daemon)));
   return lock;
-}
-
-/** What the daemon that holds the directory says of itself; undefined when none does. */
-export function holderOf(directory: string): DaemonInfo | 'unknown' | undefined {
-  const { lock, daemon } = statePaths(directory);
-  return isLocked(lock) ? (readDaemonFile(daemon) ?? 'unknown') : undefined;
 }
 
 function heldBy(directory: string, daemon: DaemonInfo | undefined): string {
