@@ -2,7 +2,6 @@
  * The composition root: the only file that puts the parts together. It reads top to bottom as a daemon's life: made,
  * started, reloaded when a file changes, stopped.
  */
-import { randomFillSync } from 'node:crypto';
 import { existsSync, mkdirSync } from 'node:fs';
 import type { AppOptions, OperatingSettings } from './app-options.ts';
 import { bootedAt } from './boot-time.ts';
@@ -10,12 +9,11 @@ import type { LoadedFile, LoadResult } from './config/load.ts';
 import { watchFiles, type FileWatch } from './config/watch.ts';
 import { zoneDataWarning, ZONEINFO } from './config/zone-data.ts';
 import { daemonInfo } from './daemon-info.ts';
+import { Deciding } from './deciding.ts';
 import { systemClock } from './engine/clock.ts';
-import { Engine } from './engine/engine.ts';
-import type { EngineEvent, Executor, Observer, Store, Supervisor } from './engine/ports.ts';
-import { runIds } from './engine/run-id.ts';
+import type { EngineEvent, Executor, Store, Supervisor } from './engine/ports.ts';
 import { inSmallNursery, shrinkSoon } from './heap.ts';
-import { JobLoading, loadJobFile } from './job-loading.ts';
+import { loadJobFile } from './job-loading.ts';
 import { openKeeping, reclaim, type Holding, type Keeping, type Late } from './keeping.ts';
 import type { Duration, JobId } from './model.ts';
 import { createLog, type Log } from './observe/log.ts';
@@ -27,7 +25,6 @@ import type { StoreHealth } from './store/sqlite/store.ts';
 import { statePaths, takeStateDirectory } from './store/state-directory.ts';
 import { createExecutor, type ProcessExecutor } from './tasks/executor.ts';
 import { RunDirectories } from './tasks/run-directories.ts';
-import { Telling } from './telling.ts';
 
 export type { AppOptions } from './app-options.ts';
 export type { ReloadResult } from './operator/reload-result.ts';
@@ -152,14 +149,10 @@ export class App {
   readonly #daemonFile: DaemonFile;
   readonly #holding: Holding;
   readonly #serviceManager: ServiceManager | undefined;
-  readonly #engine: Engine;
-  /** Everybody who hears of what happens, in this order. */
-  readonly #observers: Observer[];
-  readonly #telling: Telling;
+  readonly #deciding: Deciding;
   readonly #operating: Operating | undefined;
   readonly #finish: (exitCode: number) => void;
   readonly #aborter = new AbortController();
-  readonly #loading: JobLoading;
   #watch: FileWatch | undefined;
   #stopping: Promise<void> | undefined;
   #callOffShrinking: (() => void) | undefined;
@@ -174,39 +167,11 @@ export class App {
     this.#daemonFile = parts.daemonFile;
     this.#holding = parts.holding;
     this.#serviceManager = this.#supervised();
-    const newId = runIds((bytes) => randomFillSync(bytes));
-    this.#telling = new Telling({
-      clock: systemClock,
-      store: keeping.store,
-      newId: () => newId(systemClock.now()),
-      runsDirectory: statePaths(options.stateDirectory).runs,
-      runCommand: parts.runCommand,
-      publicUrl: options.publicUrl,
-      heartbeatUrl: options.heartbeatUrl,
-      emit: (event) => this.#observe(event),
-    });
-    this.#engine = new Engine(
-      {
-        clock: systemClock,
-        executor,
-        store: keeping.store,
-        observer: { observe: (event) => this.#observe(event) },
-        newRunId: newId,
-        random: Math.random,
-        supervisor: this.#rung(),
-      },
-      { ...options, bootedAt: bootedAt(systemClock.now()) },
-    );
-    this.#loading = this.#loadingOf(parts);
+    this.#deciding = this.#decide(parts);
     this.#operating = options.serve && this.#operate(options.serve);
-    this.#observers = [
-      // First, so that messages are recorded with what they are about.
-      this.#telling,
-      parts.log.observer,
-      { observe: (event) => this.#tidy(event) },
-      ...(this.#serviceManager === undefined ? [] : [this.#serviceManager]),
-      ...(this.#operating === undefined ? [] : [this.#operating.operator]),
-    ];
+    this.#deciding.tell({ observe: (event) => this.#tidy(event) });
+    if (this.#serviceManager !== undefined) this.#deciding.tell(this.#serviceManager);
+    if (this.#operating !== undefined) this.#deciding.tell(this.#operating.operator);
     const { promise, resolve } = Promise.withResolvers<number>();
     this.done = promise;
     this.#finish = resolve;
@@ -214,8 +179,9 @@ export class App {
 
   /** Begins to keep the file's promises. */
   async start(): Promise<void> {
-    await this.#loading.start();
-    if (this.#stopping === undefined) this.#telling.beat(() => this.#engine.quietFor);
+    const { engine, telling, loading } = this.#deciding;
+    await loading.start();
+    if (this.#stopping === undefined) telling.beat(() => engine.quietFor);
     this.#sweep();
     this.#shrink();
     if (this.#options.watch && this.#stopping === undefined) {
@@ -224,7 +190,7 @@ export class App {
         onChange: () => void this.reload('file changed'),
         onProblem: (message) => this.#log.write('warning', message),
       });
-      this.#loading.watch(this.#watch);
+      loading.watch(this.#watch);
     }
     if (this.#stopping === undefined) await this.#operating?.open();
     await this.#warnOfZoneData();
@@ -232,7 +198,7 @@ export class App {
 
   /** Reads the job file again and puts it in place of the loaded set if it is good. Requests that come meanwhile share one more reading. */
   reload(cause: string): Promise<ReloadResult> {
-    return this.#loading.reload(cause);
+    return this.#deciding.loading.reload(cause);
   }
 
   /** The store fails, or can be written again. */
@@ -240,16 +206,16 @@ export class App {
     if (health.kind === 'well') {
       const { caughtUp, dropped } = health;
       this.#daemonFile.update({ store: { kind: 'well' } });
-      this.#observe({ kind: 'store_healed', caughtUp, dropped });
+      this.#deciding.observe({ kind: 'store_healed', caughtUp, dropped });
       return;
     }
     this.#daemonFile.update({ store: health });
-    this.#observe({ ...health, kind: 'store_degraded' });
+    this.#deciding.observe({ ...health, kind: 'store_degraded' });
   }
 
   /** A row of history could not be recorded. */
   unwritable(message: string): void {
-    this.#observe({ kind: 'store_failed', message });
+    this.#deciding.observe({ kind: 'store_failed', message });
   }
 
   /** Opens the log file anew, after a rotation. */
@@ -263,9 +229,9 @@ export class App {
    */
   async stop({ now, drain = false }: { readonly now: boolean; readonly drain?: boolean }): Promise<void> {
     const wait = drain ? Number.POSITIVE_INFINITY : this.#options.drain;
-    if (this.#stopping !== undefined) void this.#engine.stop({ drain: wait });
+    if (this.#stopping !== undefined) void this.#deciding.engine.stop({ drain: wait });
     this.#stopping ??= this.#stop(wait);
-    if (now) void this.#engine.stopNow();
+    if (now) void this.#deciding.engine.stopNow();
     await this.#stopping;
   }
 
@@ -273,11 +239,11 @@ export class App {
     this.#aborter.abort();
     this.#callOffShrinking?.();
     // From this very moment nothing new starts, however long the watch takes to close.
-    const stopped = this.#engine.stop({ drain });
+    const stopped = this.#deciding.engine.stop({ drain });
     await this.#watch?.close();
     await stopped;
     await this.#operating?.close();
-    await this.#telling.close();
+    await this.#deciding.telling.close();
     await this.#executor.close();
     this.#runs.close();
     await this.#keeping.store.close();
@@ -292,7 +258,7 @@ export class App {
   #sweep(): void {
     const { owners } = this.#keeping;
     if (owners === undefined) return;
-    const keepOf = (jobId: JobId): number => this.#engine.definition(jobId)?.output.keep ?? LEFT;
+    const keepOf = (jobId: JobId): number => this.#deciding.engine.definition(jobId)?.output.keep ?? LEFT;
     void this.#runs.sweep({ owners, keepOf });
   }
 
@@ -308,13 +274,9 @@ export class App {
       directory: this.#options.environment.TZDIR || ZONEINFO,
       ours,
       now: systemClock.now(),
-      jobs: this.#loading.jobs,
+      jobs: this.#deciding.loading.jobs,
     });
     if (warning !== undefined && this.#stopping === undefined) this.#log.write('warning', warning);
-  }
-
-  #observe(event: EngineEvent): void {
-    for (const observer of this.#observers) observer.observe(event);
   }
 
   #tidy(event: EngineEvent): void {
@@ -329,7 +291,10 @@ export class App {
         timezone: hostTimezone,
         environment,
         microseconds: () => process.hrtime.bigint() / 1000n,
-        outlook: () => ({ jobs: this.#loading.jobs.length, next: this.#engine.next() }),
+        outlook: () => ({
+          jobs: this.#deciding.loading.jobs.length,
+          next: this.#deciding.engine.next(),
+        }),
       },
       (message) => this.#log.write('error', `the service manager cannot be told anything: ${message}`),
     );
@@ -344,12 +309,13 @@ export class App {
     return { every: this.#serviceManager?.every ?? REST, rung };
   }
 
-  #loadingOf(parts: Parts): JobLoading {
-    return new JobLoading({
+  #decide(parts: Parts): Deciding {
+    return new Deciding({
       ...parts,
       options: this.#options,
-      telling: this.#telling,
-      engine: this.#engine,
+      settings: { ...this.#options, bootedAt: bootedAt(systemClock.now()) },
+      supervisor: this.#rung(),
+      random: Math.random,
       signal: this.#aborter.signal,
       onApplied: () => this.#shrink(),
       onReloading: () => this.#serviceManager?.reloading(),
@@ -366,13 +332,13 @@ export class App {
       app: this,
       paths: statePaths(stateDirectory),
       clock: systemClock,
-      engine: this.#engine,
+      engine: this.#deciding.engine,
       store: this.#keeping.store,
       daemonFile: this.#daemonFile,
       log: this.#log,
       version,
       ephemeral,
-      loading: this.#loading,
+      loading: this.#deciding.loading,
       bounds: this.#options,
       watchdogPings: () => this.#serviceManager?.pings ?? 0,
       reclaim: () => {
