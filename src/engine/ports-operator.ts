@@ -14,16 +14,19 @@ import type {
   RunRecord,
 } from '../model.ts';
 import type { PoolView, Waited } from '../pool.ts';
+import type { ClusterOperator } from './ports-cluster.ts';
 import type { DaemonFigures, Readiness } from './ports-figures.ts';
 import type { Hours, JobDays, Lane, LanesQuery, Load, Window } from './ports-timeline.ts';
 import type { SimulationRequest } from './ports-simulate.ts';
 import type { Graph } from '../schedule/graph.ts';
 import type { SlotAnswer } from './ports-why.ts';
+import type { ReloadPlan } from './ports-reload.ts';
 import type { ReplayOperator } from './ports-replays.ts';
 import type { EngineEvent, HistoryRow } from './ports.ts';
 import type { Answer, FileProblem } from './refusal.ts';
 
 export type { Answer, FileProblem, Refusal } from './refusal.ts';
+export type { ReloadPlan } from './ports-reload.ts';
 export type { SlotAnswer, SlotLink } from './ports-why.ts';
 
 /** `scheduled`: it has a next slot, or runs at a start; `ended`: no slot will come; `faulted`: its trigger was stopped. */
@@ -148,23 +151,6 @@ export interface DaemonStatus {
   readonly next: { readonly jobId: JobId; readonly at: Instant } | undefined;
 }
 
-/** What a reload changes, or would. */
-export interface ReloadPlan {
-  readonly kind: 'unchanged' | 'applied' | 'planned';
-  readonly added: readonly JobId[];
-  /** Their schedule is another: they re-arm from now. */
-  readonly rescheduled: readonly JobId[];
-  /** Anything but their schedule is another: they keep their place. */
-  readonly changed: readonly JobId[];
-  readonly removed: readonly JobId[];
-  readonly unchanged: number;
-  /** Of each job that is changed or rescheduled: the keys of the job file whose values are others. */
-  readonly changedKeys: Readonly<Record<JobId, readonly string[]>>;
-  /** Active runs of jobs that change or leave: they finish under the definition they began with. */
-  readonly activeRuns: readonly RunRecord[];
-  readonly warnings: readonly FileProblem[];
-}
-
 export interface Validation {
   readonly jobs: number;
   /** What the text would change in place of the job file; undefined where it has errors. */
@@ -269,6 +255,8 @@ export interface Timeline {
 /** What an API or a command may ask of a running daemon. */
 export interface Operator {
   readonly timeline: Timeline;
+  /** Absent: this daemon is alone. */
+  readonly cluster?: ClusterOperator | undefined;
   status(): Promise<DaemonStatus>;
   readiness(): Readiness;
   pools(): readonly PoolView[];

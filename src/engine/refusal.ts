@@ -28,6 +28,9 @@ export interface Refusal {
     | 'replay_active'
     | 'replay_over'
     | 'history_unavailable'
+    | 'no_cluster'
+    | 'unknown_node'
+    | 'cluster_away'
     | 'stopping';
   readonly message: string;
   readonly hint?: string | undefined;

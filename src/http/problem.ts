@@ -75,6 +75,7 @@ const STATUS: Readonly<Record<ProblemCode, number>> = {
   unknown_run: 404,
   unknown_path: 404,
   unknown_replay: 404,
+  unknown_node: 404,
   no_output: 404,
   wrong_method: 405,
   job_exists: 409,
@@ -84,6 +85,7 @@ const STATUS: Readonly<Record<ProblemCode, number>> = {
   run_finished: 409,
   replay_active: 409,
   replay_over: 409,
+  no_cluster: 409,
   too_large: 413,
   wrong_type: 415,
   range: 416,
@@ -101,6 +103,7 @@ const STATUS: Readonly<Record<ProblemCode, number>> = {
   busy: 503,
   history_unavailable: 503,
   simulation_failed: 503,
+  cluster_away: 503,
   stopping: 503,
 };
 

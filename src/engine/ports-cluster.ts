@@ -1,0 +1,85 @@
+/** What may be asked of a daemon about the cluster it belongs to: a part of ports-operator.ts. */
+import type { Duration, Instant } from '../model.ts';
+import type { ReloadPlan } from './ports-reload.ts';
+import type { Answer } from './refusal.ts';
+
+/** `draining`: finishes what it has and takes nothing new; `stopped`: it left in good order; `silent`: not heard of for 15 s. */
+export type NodeState = 'up' | 'draining' | 'stopped' | 'silent';
+
+export const NODE_STATES: readonly NodeState[] = ['up', 'draining', 'stopped', 'silent'];
+
+/** A daemon of a cluster, as the others know it. */
+export interface NodeView {
+  /** A UUID, the same after a restart. */
+  readonly id: string;
+  /** Unique among nodes that live. */
+  readonly name: string;
+  readonly state: NodeState;
+  readonly conducts: boolean;
+  /** Whether it may ever conduct; else it only works. */
+  readonly schedules: boolean;
+  readonly labels: readonly string[];
+  /** Attempts that it runs at once at most. */
+  readonly slots: number;
+  /** Attempts that it has now. */
+  readonly busy: number;
+  readonly host: string;
+  readonly pid: number;
+  readonly version: string;
+  readonly startedAt: Instant;
+  /** By the database's clock. */
+  readonly heardAgo: Duration;
+  /** Its clock minus the database's. */
+  readonly skew: Duration;
+  /** Its own copy of the job file beside the version in force. */
+  readonly file: 'same' | 'differs' | 'none';
+  /** Module files that jobs need and it has not. */
+  readonly lacks: readonly string[];
+}
+
+/** Attempts that nobody has begun, by what they need of a node. */
+export interface QueuedView {
+  readonly labels: readonly string[];
+  readonly module?: string;
+  readonly count: number;
+  /** How long the oldest of them has been waiting. */
+  readonly oldest: Duration;
+}
+
+export interface ClusterView {
+  /** By name. */
+  readonly nodes: readonly NodeView[];
+  /** Id of the node that conducts; undefined while none does. */
+  readonly conductor: string | undefined;
+  /** Of the conductor, or of the last one: counts conductorships. */
+  readonly term: number;
+  /** Of the published job file that is in force. */
+  readonly fileVersion: number | undefined;
+  readonly queued: readonly QueuedView[];
+}
+
+/** A job file and what it includes, to be in force on every node. */
+export interface PublishRequest {
+  /** The job file first. Paths as the publisher has them. */
+  readonly documents: readonly { readonly path: string; readonly text: string }[];
+  /** What relative paths in it are relative to; absolute. */
+  readonly directory: string;
+  readonly by: string;
+}
+
+export interface Published {
+  readonly version: number;
+  /** False: this was in force already. */
+  readonly changed: boolean;
+  readonly plan: ReloadPlan;
+}
+
+/** What may be asked of a cluster. */
+export interface ClusterOperator {
+  view(): Promise<ClusterView>;
+  /** The same at once, as of this node's last beat; for metrics. Undefined before the first. */
+  seen(): ClusterView | undefined;
+  /** Takes nothing new, or takes again. By its name. */
+  drain(node: string, on: boolean, by: string): Promise<Answer<NodeView>>;
+  publish(request: PublishRequest): Promise<Answer<Published>>;
+}
