@@ -19,11 +19,16 @@ import type { Duration, JobId } from './model.ts';
 import { createLog, type Log } from './observe/log.ts';
 import { serviceManager, type ServiceManager } from './observe/service-manager.ts';
 import { Operating } from './operating.ts';
+import type { DaemonOperator } from './operator.ts';
 import type { ReloadResult } from './operator/reload-result.ts';
+import { Serving } from './serving.ts';
 import { DaemonFile } from './store/daemon-file.ts';
+import { MemoryHistory } from './store/memory-history.ts';
+import { HistoryThread } from './store/sqlite/history-thread.ts';
 import type { StoreHealth } from './store/sqlite/store.ts';
 import { statePaths, takeStateDirectory } from './store/state-directory.ts';
 import { createExecutor, type ProcessExecutor } from './tasks/executor.ts';
+import { outputFiles } from './tasks/output-files.ts';
 import { RunDirectories } from './tasks/run-directories.ts';
 
 export type { AppOptions } from './app-options.ts';
@@ -151,6 +156,8 @@ export class App {
   readonly #serviceManager: ServiceManager | undefined;
   readonly #deciding: Deciding;
   readonly #operating: Operating | undefined;
+  readonly #serving: Serving | undefined;
+  #opening: Promise<void> | undefined;
   readonly #finish: (exitCode: number) => void;
   readonly #aborter = new AbortController();
   #watch: FileWatch | undefined;
@@ -169,6 +176,7 @@ export class App {
     this.#serviceManager = this.#supervised();
     this.#deciding = this.#decide(parts);
     this.#operating = options.serve && this.#operate(options.serve);
+    this.#serving = this.#operating && this.#serve(this.#operating.operator);
     this.#deciding.tell({ observe: (event) => this.#tidy(event) });
     if (this.#serviceManager !== undefined) this.#deciding.tell(this.#serviceManager);
     if (this.#operating !== undefined) this.#deciding.tell(this.#operating.operator);
@@ -192,7 +200,7 @@ export class App {
       });
       loading.watch(this.#watch);
     }
-    if (this.#stopping === undefined) await this.#operating?.open();
+    await this.#open();
     await this.#warnOfZoneData();
   }
 
@@ -242,6 +250,8 @@ export class App {
     const stopped = this.#deciding.engine.stop({ drain });
     await this.#watch?.close();
     await stopped;
+    await this.#opening;
+    await this.#serving?.close();
     await this.#operating?.close();
     await this.#deciding.telling.close();
     await this.#executor.close();
@@ -304,7 +314,7 @@ export class App {
   #rung(): Supervisor {
     const rung = (): void => {
       this.#serviceManager?.rung();
-      this.#operating?.rung();
+      this.#serving?.look();
     };
     return { every: this.#serviceManager?.every ?? REST, rung };
   }
@@ -326,24 +336,47 @@ export class App {
     });
   }
 
-  #operate(settings: OperatingSettings): Operating {
-    const { stateDirectory, version, ephemeral } = this.#options;
-    return new Operating(settings, {
+  #operate({ wording }: OperatingSettings): Operating {
+    const { stateDirectory, ephemeral } = this.#options;
+    const { database, runs } = statePaths(stateDirectory);
+    const { store } = this.#keeping;
+    return new Operating({
       app: this,
-      paths: statePaths(stateDirectory),
+      wording,
+      history: ephemeral ? new MemoryHistory(store) : new HistoryThread(database),
+      outputs: outputFiles(runs, systemClock),
+      database: ephemeral ? undefined : database,
       clock: systemClock,
       engine: this.#deciding.engine,
-      store: this.#keeping.store,
+      store,
       daemonFile: this.#daemonFile,
       log: this.#log,
-      version,
-      ephemeral,
       loading: this.#deciding.loading,
       bounds: this.#options,
       watchdogPings: () => this.#serviceManager?.pings ?? 0,
+    });
+  }
+
+  #serve(operator: DaemonOperator): Serving {
+    const { stateDirectory, version } = this.#options;
+    return new Serving({
+      operator,
+      clock: systemClock,
+      version,
+      tokens: statePaths(stateDirectory).tokens,
+      log: this.#log,
       reclaim: () => {
         if (!existsSync(stateDirectory)) reclaim(this.#holding, stateDirectory);
       },
+      onOpen: (where) => this.#daemonFile.update(where),
     });
+  }
+
+  /** Begins to answer. */
+  async #open(): Promise<void> {
+    const { serve } = this.#options;
+    if (serve === undefined || this.#stopping !== undefined) return;
+    this.#opening = this.#serving?.open(serve);
+    await this.#opening;
   }
 }

@@ -1,9 +1,8 @@
 /**
- * What makes a running daemon answer: the operator, where its history and output come from, and the API that asks it. Part of the
- * composition, beside app.ts.
+ * What makes a running daemon answer: the operator, and where its history and output come from. Part of the composition, beside
+ * app.ts.
  */
 import { statSync } from 'node:fs';
-import type { OperatingSettings } from './app-options.ts';
 import type { Engine, EngineSettings } from './engine/engine.ts';
 import type { StopWish } from './engine/ports-operator.ts';
 import type { Clock, Store } from './engine/ports.ts';
@@ -11,15 +10,12 @@ import type { JobLoading } from './job-loading.ts';
 import type { Log } from './observe/log.ts';
 import { DaemonOperator } from './operator.ts';
 import type { ReloadResult } from './operator/reload-result.ts';
-import { Serving } from './serving.ts';
 import { Simulations } from './simulate/simulations.ts';
 import type { DaemonFile } from './store/daemon-file.ts';
 import type { HistorySource } from './store/history.ts';
-import { MemoryHistory } from './store/memory-history.ts';
-import { HistoryThread } from './store/sqlite/history-thread.ts';
-import type { statePaths } from './store/state-directory.ts';
+import type { Wording } from './operator/wording.ts';
 import { isFound } from './tasks/body-match.ts';
-import { outputFiles } from './tasks/output-files.ts';
+import type { OutputFiles } from './tasks/output-files.ts';
 
 /** How long a pattern may be tried on an argument. Milliseconds. */
 const MATCHING = 1000;
@@ -29,58 +25,54 @@ export interface OperatingParts {
     reload(cause: string): Promise<ReloadResult>;
     stop(wish: StopWish): Promise<void>;
   };
-  readonly paths: ReturnType<typeof statePaths>;
+  /** How schedules and times are told. */
+  readonly wording: Wording;
+  readonly history: HistorySource;
+  readonly outputs: OutputFiles;
+  /** Path of an SQLite database that the history is in, if it is in one. */
+  readonly database: string | undefined;
   readonly clock: Clock;
   readonly engine: Engine;
   readonly store: Store;
   readonly daemonFile: DaemonFile;
   readonly log: Log;
-  readonly version: string;
-  /** History is in memory alone. */
-  readonly ephemeral: boolean;
   readonly loading: JobLoading;
   readonly bounds: Omit<EngineSettings, 'bootedAt'>;
   /** How often the watchdog of the service manager was fed. */
   readonly watchdogPings: () => number;
-  /** Makes the state directory again, and takes it, should it have been removed. Throws when that cannot be. */
-  readonly reclaim: () => void;
 }
 
 export class Operating {
   readonly operator: DaemonOperator;
-  readonly #settings: OperatingSettings;
   readonly #history: HistorySource;
   readonly #simulations: Simulations;
-  readonly #serving: Serving;
-  #opening: Promise<void> | undefined;
 
-  constructor(settings: OperatingSettings, parts: OperatingParts) {
-    const { paths, clock, engine, store, daemonFile, log, version } = parts;
-    this.#settings = settings;
+  constructor(parts: OperatingParts) {
+    const { database, clock, engine, store, daemonFile, log, history } = parts;
+    this.#history = history;
     this.#simulations = new Simulations({
       clock,
-      database: parts.ephemeral ? undefined : paths.database,
+      database,
       bounds: boundsOf(parts.bounds),
       jobs: () => parts.loading.jobs,
       pools: () => parts.loading.pools,
       load: (text) => parts.loading.load(text),
       withAdded: (file) => parts.loading.withAdded(file),
     });
-    this.#history = parts.ephemeral ? new MemoryHistory(store) : new HistoryThread(paths.database);
     this.operator = new DaemonOperator({
       clock,
       engine,
       store,
-      history: this.#history,
-      outputs: outputFiles(paths.runs, clock),
-      wording: settings.wording,
+      history,
+      outputs: parts.outputs,
+      wording: parts.wording,
       match: (pattern, text) => isFound(pattern, text, { clock, patience: MATCHING }),
       daemon: {
         get info() {
           return daemonFile.info;
         },
         get storeSize() {
-          return sizeOf(paths.database) + sizeOf(`${paths.database}-wal`);
+          return database === undefined ? undefined : sizeOf(database) + sizeOf(`${database}-wal`);
         },
         get logDropped() {
           return log.dropped;
@@ -99,31 +91,9 @@ export class Operating {
         say: (message) => log.write('notice', message),
       },
     });
-    this.#serving = new Serving({
-      operator: this.operator,
-      clock,
-      version,
-      tokens: paths.tokens,
-      log,
-      reclaim: parts.reclaim,
-      onOpen: (where) => daemonFile.update(where),
-    });
-  }
-
-  /** Begins to answer. */
-  open(): Promise<void> {
-    this.#opening ??= this.#serving.open(this.#settings);
-    return this.#opening;
-  }
-
-  /** The loop has turned. */
-  rung(): void {
-    this.#serving.look();
   }
 
   async close(): Promise<void> {
-    await this.#opening;
-    await this.#serving.close();
     await this.#simulations.close();
     await this.#history.close();
   }
