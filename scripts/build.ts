@@ -92,6 +92,8 @@ async function bundle(version: string): Promise<Bundled> {
     legalComments: 'none',
     metafile: true,
     logLevel: 'warning',
+    // For a cluster, and installed only for that.
+    external: ['pg', 'pg-boss'],
     write: false,
   } as const satisfies BuildOptions;
   const define = {

@@ -1,0 +1,323 @@
+/** A PostgreSQL database: bounded in time whatever the network does, with our tables in it. The only importer of `pg`. */
+import type pg from 'pg';
+import type { Clock } from '../engine/ports.ts';
+import { parseAddress, type Address } from './address.ts';
+import { DatabaseAway, DatabaseUnfit, explain } from './errors.ts';
+import { migrate, refuseNewer, SCHEMA_VERSION, schemaVersion } from './schema.ts';
+import type { Queryable } from './queryable.ts';
+import { Session } from './session.ts';
+import { decodeJson, decodeText, encode } from './values.ts';
+
+export { DatabaseAway, DatabaseUnfit, StatementRefused } from './errors.ts';
+export type { Queryable } from './queryable.ts';
+export { json } from './values.ts';
+
+export interface Database extends Queryable {
+  /** Without its password, for people. */
+  readonly url: string;
+  /** Of our tables; pg-boss has `NAME_queue`, and channels begin with it. It is what names in statements without a schema mean. */
+  readonly schema: string;
+  /** All of it or nothing. DatabaseAway: nobody knows which. A session in which it rests for 5 s is ended by the server. */
+  transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
+  /**
+   * Hears NOTIFYs on one dedicated connection, which all channels share. `again`: after each (re)connect, something may have been missed.
+   * Resolves when it listens; while the database is away, at once: it listens then as soon as it is back.
+   */
+  listen(channel: string, hear: (payload: string) => void, again: () => void): Promise<void>;
+  /**
+   * Holds the lock of that key on the dedicated connection, as long as that lives; it is tried for again after a reconnect. False: somebody else
+   * has it. @throws DatabaseAway
+   */
+  hold(key: number): Promise<boolean>;
+  release(key: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface DatabaseOptions {
+  readonly url: string;
+  readonly clock: Clock;
+  /** Connections at most, beside the dedicated one. */
+  readonly poolSize?: number;
+  /** The dedicated connection was lost; it is tried again until it is there. Told once each time. */
+  readonly onTrouble?: (message: string) => void;
+}
+
+/** Milliseconds. */
+const CONNECT = 5000;
+const ANSWER = 10_000;
+/** Tables that are brought up to date may be large. */
+const MIGRATION = 600_000;
+
+/** What the server is told of each connection: it ends what was cut off or rests in the middle of a transaction, so that others wait for no lock of it. */
+const SERVER = {
+  statement_timeout: ANSWER,
+  idle_in_transaction_session_timeout: 5000,
+  tcp_keepalives_idle: 5,
+  tcp_keepalives_interval: 2,
+  tcp_keepalives_count: 4,
+  tcp_user_timeout: 15_000,
+} as const;
+
+/** `tsch`: what our advisory locks begin with, made another for each schema. */
+const LOCK = 0x74_73_63_68;
+
+/** The oldest PostgreSQL that pg-boss works on. */
+const OLDEST = 13;
+
+/**
+ * Connects, and brings the tables up to date.
+ * @throws DatabaseAway, DatabaseUnfit
+ */
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  const address = parseAddress(options.url);
+  const driver = await loadDriver();
+  const database = new PostgresDatabase(driver, address, options);
+  try {
+    await database.prepare();
+    return database;
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+async function loadDriver(): Promise<typeof pg> {
+  try {
+    const { default: driver } = await import('pg');
+    return driver;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    throw new DatabaseUnfit(
+      'a store in PostgreSQL needs the packages pg and pg-boss, which are not installed',
+      'install them beside tsched: npm install pg pg-boss (with -g, if tsched was installed so)',
+    );
+  }
+}
+
+class PostgresDatabase implements Database {
+  readonly url: string;
+  readonly schema: string;
+  readonly #clock: Clock;
+  readonly #where: { readonly url: string; readonly user: string; readonly name: string };
+  readonly #pool: pg.Pool;
+  readonly #session: Session;
+  readonly #lockClass: number;
+
+  constructor(driver: typeof pg, address: Address, { clock, poolSize = 5, onTrouble }: DatabaseOptions) {
+    this.url = address.url;
+    this.schema = address.schema;
+    this.#clock = clock;
+    this.#lockClass = lockClassOf(address.schema);
+    const config = configOf(driver, address);
+    // Whom the driver logs in as, and where, when the URL does not say.
+    const { user = '', database: name = '' } = new driver.Client(config);
+    this.#where = { url: address.url, user, name };
+    this.#pool = new driver.Pool({
+      ...config,
+      max: poolSize,
+      idleTimeoutMillis: 60_000,
+      allowExitOnIdle: true,
+    });
+    // One that nobody uses was lost: the pool has dropped it, and who asks next gets another.
+    this.#pool.on('error', () => undefined);
+    this.#session = new Session({
+      clock,
+      lockClass: this.#lockClass,
+      connect: async () => {
+        const client = new driver.Client(config);
+        // It may fail at any time, also before anybody waits for it.
+        client.on('error', () => undefined);
+        await client.connect().catch((error: unknown) => {
+          throw explain(error, this.#where);
+        });
+        return client;
+      },
+      ask: async (client, sql, values) => (await this.#ask(client, sql, values)).rows as object[],
+      onTrouble: onTrouble ?? (() => undefined),
+    });
+  }
+
+  async prepare(): Promise<void> {
+    const [server] = await this.query<{ version: number; encoding: string; standby: boolean }>(
+      `SELECT current_setting('server_version_num')::int / 10000 AS version,
+              current_setting('server_encoding') AS encoding, pg_is_in_recovery() AS standby`,
+    );
+    if (server === undefined) throw new DatabaseAway(`PostgreSQL at ${this.url} did not say what it is`);
+    this.#judge(server);
+    const version = await schemaVersion(this, this.schema);
+    refuseNewer(version, this.schema);
+    if (version === SCHEMA_VERSION) return;
+    await this.#transaction(MIGRATION, async (tx) => {
+      await tx.run(`SET LOCAL statement_timeout = ${MIGRATION}`);
+      await tx.run('SELECT pg_advisory_xact_lock($1, $2)', [this.#lockClass, MIGRATION]);
+      await migrate(tx, this.schema);
+    });
+  }
+
+  async query<Row extends object>(sql: string, values?: readonly unknown[]): Promise<readonly Row[]> {
+    return (await this.#alone(sql, values)).rows as Row[];
+  }
+
+  async run(sql: string, values?: readonly unknown[]): Promise<number> {
+    return (await this.#alone(sql, values)).rowCount ?? 0;
+  }
+
+  transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T> {
+    return this.#transaction(ANSWER, work);
+  }
+
+  listen(channel: string, hear: (payload: string) => void, again: () => void): Promise<void> {
+    return this.#session.listen(channel, { hear, again });
+  }
+
+  hold(key: number): Promise<boolean> {
+    return this.#session.hold(key);
+  }
+
+  release(key: number): Promise<void> {
+    return this.#session.release(key);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#session.close(), this.#pool.end()]);
+  }
+
+  #judge(server: { version: number; encoding: string; standby: boolean }): void {
+    if (server.version < OLDEST)
+      throw new DatabaseUnfit(
+        `PostgreSQL at ${this.url} is version ${server.version}, and tsched needs ${OLDEST} or newer`,
+        'use a newer one; 18 is known to work',
+      );
+    if (server.encoding !== 'UTF8')
+      throw new DatabaseUnfit(
+        `the database at ${this.url} has the encoding ${server.encoding}, in which not all text can be kept`,
+        `use another: CREATE DATABASE tsched ENCODING 'UTF8' TEMPLATE template0`,
+      );
+    // Not unfit: after a failover it may be the one to write to.
+    if (server.standby)
+      throw new DatabaseAway(
+        `PostgreSQL at ${this.url} is a standby, which can only be read; name the primary`,
+      );
+  }
+
+  async #client(): Promise<pg.PoolClient> {
+    try {
+      return await this.#pool.connect();
+    } catch (error) {
+      throw explain(error, this.#where);
+    }
+  }
+
+  async #alone(sql: string, values: readonly unknown[] | undefined): Promise<pg.QueryResult> {
+    const client = await this.#client();
+    let isLost = false;
+    try {
+      return await this.#ask(client, sql, values);
+    } catch (error) {
+      isLost = error instanceof DatabaseAway;
+      throw error;
+    } finally {
+      client.release(isLost);
+    }
+  }
+
+  async #transaction<T>(patience: number, work: (tx: Queryable) => Promise<T>): Promise<T> {
+    const client = await this.#client();
+    const ask = (sql: string, values?: readonly unknown[]) => this.#ask(client, sql, values, patience);
+    let isLost = true;
+    try {
+      await ask('BEGIN');
+      const result = await work({
+        query: async <Row extends object>(sql: string, values?: readonly unknown[]) =>
+          (await ask(sql, values)).rows as Row[],
+        run: async (sql, values) => (await ask(sql, values)).rowCount ?? 0,
+      });
+      const { command } = await ask('COMMIT');
+      isLost = false;
+      if (command !== 'COMMIT') throw new DatabaseAway('the transaction was rolled back by the server');
+      return result;
+    } catch (error) {
+      if (isLost && !(error instanceof DatabaseAway)) {
+        // Where even this fails, ending the connection rolls back.
+        isLost = await ask('ROLLBACK').then(
+          () => false,
+          () => true,
+        );
+      }
+      throw error;
+    } finally {
+      client.release(isLost);
+    }
+  }
+
+  /** One question at most is on its way on a connection. One that gets no answer ends by the caller's ending the connection. */
+  #ask(
+    client: pg.ClientBase,
+    ...[sql, values, patience = ANSWER]: [string, (readonly unknown[] | undefined)?, number?]
+  ): Promise<pg.QueryResult> {
+    return new Promise((resolve, reject) => {
+      const callOff = this.#clock.after(patience + 1000, () =>
+        reject(
+          new DatabaseAway(`PostgreSQL at ${this.url} did not answer within ${(patience + 1000) / 1000} s`),
+        ),
+      );
+      client.query(values === undefined ? sql : { text: sql, values: values.map(encode) }).then(
+        (result) => {
+          callOff();
+          resolve(result);
+        },
+        (error: unknown) => {
+          callOff();
+          reject(explain(error, this.#where));
+        },
+      );
+    });
+  }
+}
+
+function configOf(
+  driver: typeof pg,
+  { host, port, user, password, database, schema, tls }: Address,
+): pg.ClientConfig {
+  const settings = { search_path: schema, ...SERVER };
+  // The types of the driver know only what it names itself.
+  const standard = driver.types.getTypeParser as (oid: number, format?: string) => (text: string) => unknown;
+  const readers = new Map<number, (text: string) => unknown>([
+    [20, Number],
+    [25, decodeText],
+    [114, decodeJson],
+    [3802, decodeJson],
+    [
+      1009,
+      (text) =>
+        (standard(1009)(text) as unknown[]).map((each) =>
+          typeof each === 'string' ? decodeText(each) : each,
+        ),
+    ],
+  ]);
+  const config: pg.ClientConfig = {
+    ssl: tls,
+    application_name: 'tsched',
+    connectionTimeoutMillis: CONNECT,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 5000,
+    options: Object.entries(settings)
+      .map(([name, value]) => `-c ${name}=${value}`)
+      .join(' '),
+    types: {
+      getTypeParser: (oid: number, format?: 'text' | 'binary') => readers.get(oid) ?? standard(oid, format),
+    },
+  };
+  const named = { host, port, user, password, database };
+  return Object.assign(
+    config,
+    Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined)),
+  );
+}
+
+/** A number of 32 bits. */
+function lockClassOf(schema: string): number {
+  let hash = LOCK;
+  for (const character of schema) hash = Math.imul(hash ^ character.charCodeAt(0), 16_777_619);
+  return hash | 0;
+}

@@ -1,0 +1,156 @@
+/** The one connection that is kept for what belongs to a connection: what is listened to, and locks that say that somebody lives. */
+import type { Client } from 'pg';
+import type { Clock } from '../engine/ports.ts';
+import { DatabaseAway } from './errors.ts';
+
+interface Listener {
+  readonly hear: (payload: string) => void;
+  readonly again: () => void;
+}
+
+interface SessionOptions {
+  readonly clock: Clock;
+  /** The first half of each lock's key, another for each schema. */
+  readonly lockClass: number;
+  /** A connection that was made. Rejects as database.ts explains it. */
+  readonly connect: () => Promise<Client>;
+  /** Bounded, and explained. */
+  readonly ask: (client: Client, sql: string, values: readonly unknown[]) => Promise<readonly object[]>;
+  readonly onTrouble: (message: string) => void;
+}
+
+/** Between two tries to connect again; doubled from the first up to the last. Milliseconds. */
+const FIRST_RETRY = 250;
+const LAST_RETRY = 5000;
+
+export class Session {
+  readonly #options: SessionOptions;
+  readonly #listeners = new Map<string, Listener[]>();
+  readonly #held = new Set<number>();
+  #client: Client | undefined;
+  /** What was asked of the connection, one after the other. */
+  #line: Promise<unknown> = Promise.resolve();
+  #connecting: Promise<void> | undefined;
+  #retry = FIRST_RETRY;
+  #callOff: (() => void) | undefined;
+  #closed = false;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when it listens, or when it is known that it will as soon as the database is back. */
+  async listen(channel: string, listener: Listener): Promise<void> {
+    const others = this.#listeners.get(channel);
+    if (others !== undefined) {
+      others.push(listener);
+      return;
+    }
+    this.#listeners.set(channel, [listener]);
+    // Whoever connects listens to all that is known by then.
+    if (this.#client === undefined) return this.#connect();
+    try {
+      await this.#ask(`LISTEN ${quoted(channel)}`);
+      listener.again();
+    } catch {
+      // The connection is gone; the next one listens to this too, and says so by `again`.
+    }
+  }
+
+  /** @throws DatabaseAway */
+  async hold(key: number): Promise<boolean> {
+    if (this.#client === undefined) await this.#connect();
+    if (this.#held.has(key)) return this.#client !== undefined;
+    const isHeld = await this.#tryLock(key);
+    if (isHeld) this.#held.add(key);
+    return isHeld;
+  }
+
+  async release(key: number): Promise<void> {
+    if (!this.#held.delete(key) || this.#client === undefined) return;
+    try {
+      await this.#ask('SELECT pg_advisory_unlock($1, $2)', [this.#options.lockClass, key]);
+    } catch {
+      // Gone with its connection, which is what was asked for.
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#callOff?.();
+    const client = this.#client;
+    this.#client = undefined;
+    await client?.end().catch(() => undefined);
+  }
+
+  #connect(): Promise<void> {
+    this.#callOff?.();
+    this.#connecting ??= this.#open().finally(() => (this.#connecting = undefined));
+    return this.#connecting;
+  }
+
+  async #open(): Promise<void> {
+    let client: Client;
+    try {
+      client = await this.#options.connect();
+    } catch (error) {
+      return this.#lost(undefined, (error as Error).message);
+    }
+    if (this.#closed) return void client.end().catch(() => undefined);
+    client.on('error', (error) => this.#lost(client, error.message));
+    client.on('end', () => this.#lost(client, 'the connection was closed'));
+    client.on('notification', ({ channel, payload }) => {
+      for (const { hear } of this.#listeners.get(channel) ?? []) hear(payload ?? '');
+    });
+    this.#client = client;
+    try {
+      for (const key of this.#held) if (!(await this.#tryLock(key))) this.#held.delete(key);
+      const told = [...this.#listeners];
+      if (told.length > 0) await this.#ask(told.map(([channel]) => `LISTEN ${quoted(channel)}`).join('; '));
+      this.#retry = FIRST_RETRY;
+      for (const [, listeners] of told) for (const { again } of listeners) again();
+    } catch (error) {
+      this.#lost(client, (error as Error).message);
+    }
+  }
+
+  async #tryLock(key: number): Promise<boolean> {
+    const rows = await this.#ask('SELECT pg_try_advisory_lock($1, $2) AS held', [
+      this.#options.lockClass,
+      key,
+    ]);
+    return rows.some((row) => 'held' in row && row.held === true);
+  }
+
+  async #ask(sql: string, values: readonly unknown[] = []): Promise<readonly object[]> {
+    const turn = this.#line.then(async () => {
+      const client = this.#client;
+      if (client === undefined) throw new DatabaseAway('the connection for notifications is lost');
+      try {
+        return await this.#options.ask(client, sql, values);
+      } catch (error) {
+        // A connection that fails, or does not answer, is of no use any more.
+        this.#lost(client, (error as Error).message);
+        throw error;
+      }
+    });
+    this.#line = turn.catch(() => undefined);
+    return turn;
+  }
+
+  /** Ends a connection, and makes another after a while. */
+  #lost(client: Client | undefined, message: string): void {
+    if (this.#closed || client !== this.#client) return;
+    this.#client = undefined;
+    void client?.end().catch(() => undefined);
+    if (this.#retry === FIRST_RETRY) this.#options.onTrouble(message);
+    const delay = this.#retry;
+    this.#retry = Math.min(this.#retry * 2, LAST_RETRY);
+    this.#callOff?.();
+    this.#callOff = this.#options.clock.after(delay, () => void this.#connect());
+  }
+}
+
+function quoted(channel: string): string {
+  return `"${channel.replaceAll('"', '""')}"`;
+}
