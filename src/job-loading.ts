@@ -2,10 +2,11 @@
  * What a daemon runs, and how that changes: its job file, read again when it changes, and jobs that are added and removed
  * meanwhile. One change after another. Part of the composition, beside app.ts.
  */
+import { resolve } from 'node:path';
 import type { AppOptions } from './app-options.ts';
 import { loadJobFileApart } from './config/apart.ts';
 import { formatDiagnostics, type Diagnostic } from './config/diagnostic.ts';
-import type { LoadedFile, LoadOptions, LoadResult } from './config/load.ts';
+import type { JobDocument, LoadedFile, LoadOptions, LoadResult } from './config/load.ts';
 import { decideReload } from './config/reload.ts';
 import type { FileWatch } from './config/watch.ts';
 import { systemClock } from './engine/clock.ts';
@@ -22,9 +23,28 @@ import type { Telling } from './telling.ts';
 /** Most errors and warnings of one reading that are written to the log: of a broken template there are thousands. */
 const MOST_SAID = 20;
 
+/** The text of a job set and its includes, the job file first, and what relative paths in it are relative to (absolute). */
+export interface GivenFile {
+  readonly documents: readonly JobDocument[];
+  readonly directory: string;
+}
+
+/** Where a daemon has its job file from when that is not, or not always, its own disk. */
+export interface FileSource {
+  /** Undefined: from the disk after all. @throws FileUnread */
+  read(): Promise<GivenFile | undefined>;
+}
+
+/** Where the job file is kept cannot be asked now. Its message is for people. */
+export class FileUnread extends Error {
+  override readonly name = 'FileUnread';
+}
+
 export interface JobLoadingParts {
   readonly options: AppOptions;
   readonly file: LoadedFile;
+  /** Absent: the job file of the options, from the disk. */
+  readonly source?: FileSource;
   readonly log: Log;
   readonly keeping: Keeping;
   readonly daemonFile: DaemonFile;
@@ -124,9 +144,21 @@ export class JobLoading {
 
   /** Reads the job file, or `text` in its place, with its tests, and holds it against the added jobs; nothing comes of it. */
   async load(text?: string): Promise<LoadResult> {
-    const { options, signal } = this.#parts;
-    const more = text === undefined ? {} : { text, tests: true };
+    const { options, signal, source } = this.#parts;
+    const at = source === undefined ? {} : { at: this.#file.path };
+    const more = text === undefined ? await this.#given() : { ...at, text, tests: true };
     return this.#set.check(await loadJobFile(options, { signal, ...more }));
+  }
+
+  /** Reads a job file that may take the place of this one, with its tests; nothing comes of it. */
+  async check(given: GivenFile): Promise<LoadResult> {
+    const { options, signal } = this.#parts;
+    return this.#set.check(await loadJobFile(options, { signal, given, tests: true }));
+  }
+
+  async #given(): Promise<{ readonly given?: GivenFile }> {
+    const given = await this.#parts.source?.read();
+    return given === undefined ? {} : { given };
   }
 
   async #tryReload(cause: string): Promise<ReloadResult> {
@@ -144,8 +176,12 @@ export class JobLoading {
     const { signal, daemonFile, log, keeping } = this.#parts;
     const stopping = { kind: 'kept', reason: 'the daemon is stopping' } as const;
     if (signal.aborted) return stopping;
-    const result = await this.load();
+    const result = await this.#read();
     if (signal.aborted) return stopping;
+    if ('unread' in result) {
+      log.write('error', result.unread, { cause });
+      return { kind: 'kept', reason: result.unread };
+    }
     const decision = decideReload(this.#file, result);
     const reason = decision.kind === 'keep' ? decision.reason : undefined;
     daemonFile.update({
@@ -167,6 +203,15 @@ export class JobLoading {
     keeping.retain(decision.file.history);
     daemonFile.update({ loadedAt: systemClock.now() });
     return { kind: 'applied', summary, warnings };
+  }
+
+  async #read(): Promise<LoadResult | { readonly unread: string }> {
+    try {
+      return await this.load();
+    } catch (error) {
+      if (!(error instanceof FileUnread)) throw error;
+      return { unread: `${error.message}; the jobs loaded before stay` };
+    }
   }
 
   async #apply() {
@@ -200,24 +245,43 @@ export class JobLoading {
   }
 
   #say(list: readonly Diagnostic[], texts: LoadedFile['texts']): void {
-    const { log, options } = this.#parts;
+    const { log, options, source } = this.#parts;
     for (const diagnostic of list.slice(0, MOST_SAID)) {
       const text = formatDiagnostics([diagnostic], texts, { color: false }).trimEnd();
       log.write(diagnostic.severity, text);
     }
     const next = list[MOST_SAID];
     if (next === undefined) return;
-    const rest = `${list.length - MOST_SAID} more; "tsched validate ${options.file}" shows them all`;
+    const rest = `${list.length - MOST_SAID} more; "tsched validate ${source === undefined ? options.file : 'FILE'}" shows them all`;
     log.write(next.severity, rest);
   }
+}
+
+export interface LoadWish {
+  readonly signal?: AbortSignal;
+  /** What stands in the job file, instead of what is on the disk. */
+  readonly text?: string;
+  /** Where that text would be; default: where the options have the job file. */
+  readonly at?: string;
+  /** The job file and its includes, in place of those on the disk. */
+  readonly given?: GivenFile;
+  /** Whether what `tests` says is held against the jobs. */
+  readonly tests?: boolean;
 }
 
 /** Reads the job file as the daemon does: a large one in a process of its own. */
 export function loadJobFile(
   options: AppOptions,
-  more: { readonly signal?: AbortSignal; readonly text?: string; readonly tests?: boolean } = {},
+  { at = options.file, given, ...more }: LoadWish = {},
 ): Promise<LoadResult> {
-  return loadJobFileApart(options.file, { ...loadOptions(options), ...more });
+  const path = given === undefined ? at : mainPath(given);
+  const documents = given === undefined ? {} : { documents: given.documents };
+  return loadJobFileApart(path, { ...loadOptions(options), ...documents, ...more });
+}
+
+/** Where the job file of a set would be on a disk. */
+export function mainPath({ documents, directory }: GivenFile): string {
+  return resolve(directory, documents[0]?.path ?? 'jobs.yaml');
 }
 
 function loadOptions({ environment, hostTimezone }: AppOptions): LoadOptions {

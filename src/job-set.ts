@@ -174,5 +174,14 @@ function circleAmong(file: readonly JobDefinition[], added: Added, changed: Iter
 }
 
 function refusedFor(error: Diagnostic, { warnings, texts }: Addition & { readonly ok: true }) {
-  return { ok: false, errors: [error], warnings, watched: [], stamps: {}, texts, missing: false } as const;
+  return {
+    ok: false,
+    errors: [error],
+    warnings,
+    sources: [],
+    watched: [],
+    stamps: {},
+    texts,
+    missing: false,
+  } as const;
 }

@@ -52,8 +52,8 @@ export function besideAdded(result: LoadResult, { jobs, added }: WholeSet): Load
   const list = jobs.filter(({ id }) => added.has(id));
   const circle = circleError({ jobs, added }, list, (id) => !added.has(id));
   if (circle !== undefined) {
-    const { warnings, watched, stamps, texts } = file;
-    return { ok: false, errors: [circle.error], warnings, watched, stamps, texts, missing: false };
+    const { warnings, sources, watched, stamps, texts } = file;
+    return { ok: false, errors: [circle.error], warnings, sources, watched, stamps, texts, missing: false };
   }
   const links = list.flatMap(linksOf);
   if (links.length === 0) return result;

@@ -41,9 +41,13 @@ export async function loadJobFileApart(
   path: string,
   options: LoadOptions & ApartOptions,
 ): Promise<LoadResult> {
-  const { text } = options;
-  if (text === undefined ? isSmall(path) : text.length < SMALL) return readJobFile(path, options);
+  const given = options.text === undefined ? options.documents?.map(({ text }) => text) : [options.text];
+  if (given === undefined ? isSmall(path) : lengthOf(given) < SMALL) return readJobFile(path, options);
   return loadInChild(path, { maxDiagnostics: MOST_DIAGNOSTICS, ...options }, options);
+}
+
+function lengthOf(texts: readonly string[]): number {
+  return texts.reduce((sum, { length }) => sum + length, 0);
 }
 
 /** Short, and without includes, which may be of any size. */
@@ -152,6 +156,7 @@ function failure(path: string, message: string): LoadResult {
     ok: false,
     errors: [error],
     warnings: [],
+    sources: [],
     watched: [resolve(path)],
     stamps: {},
     texts: new Map(),
@@ -169,15 +174,19 @@ function plain({
   maxJobs,
   maxDiagnostics,
   text,
+  documents,
   notifiers,
   tests,
   pools,
+  jobs,
 }: LoadOptions): LoadOptions {
   return {
     environment,
     hostTimezone,
     now,
     ...(text === undefined ? {} : { text }),
+    ...(documents === undefined ? {} : { documents }),
+    ...(jobs === undefined ? {} : { jobs }),
     ...(notifiers === undefined ? {} : { notifiers }),
     ...(tests === undefined ? {} : { tests }),
     ...(pools === undefined ? {} : { pools }),

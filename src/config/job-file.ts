@@ -4,7 +4,7 @@
  */
 import { globSync } from 'node:fs';
 import { dirname, isAbsolute, join as joinPath, resolve } from 'node:path';
-import type { Instant, JobDefinition, Notifiers, Pools, Retention } from '../model.ts';
+import type { JobDefinition } from '../model.ts';
 import type { Problem } from '../schedule/problem.ts';
 import { Builder, contradictions, withDefaults } from './build.ts';
 import { CalendarBook } from './calendars.ts';
@@ -13,7 +13,7 @@ import { distinct, inLineOrder, type Diagnostic } from './diagnostic.ts';
 import { EnvFiles, type Variables } from './env-file.ts';
 import { hashOf, once } from './hash.ts';
 import { whyNoPattern } from './include.ts';
-import type { Environment } from './interpolate.ts';
+import type { JobDocument, LoadOptions, LoadResult } from './loaded.ts';
 import { NotifierBook } from './notifiers.ts';
 import { retentionOf } from './retention.ts';
 import { Outline, type OutlinedJob } from './outline.ts';
@@ -30,72 +30,17 @@ import {
   Source,
   stampAt,
   stampOf,
+  tooLong,
   type Bytes,
 } from './source.ts';
 import type { Parsed } from './tree.ts';
 
-export interface LoadOptions {
-  /** For `${NAME}`. */
-  readonly environment: Environment;
-  /** Zone of jobs for which the file names none. */
-  readonly hostTimezone: string;
-  readonly now: Instant;
-  /** Effective user of the process; for 0 an unsafe file is an error instead of a warning. Absent: not judged. */
-  readonly uid?: number;
-  /** Longest file, in bytes. Default 32 MiB. */
-  readonly maxFileSize?: number;
-  /** Most jobs in all files. Default 250,000. */
-  readonly maxJobs?: number;
-  /** Most errors, and most warnings, that the result tells; the first ones. Default: all. */
-  readonly maxDiagnostics?: number;
-  /** What the job file holds, instead of what is at its path; nothing of it is watched. */
-  readonly text?: string;
-  /** Whether what `tests` says is held against the jobs. */
-  readonly tests?: boolean;
-  /** Names of the notifiers, and the pools, that another file has for these jobs; then this one may have none. */
-  readonly notifiers?: readonly string[];
-  readonly pools?: Pools;
-  /** Ids of the jobs that another file has, which these may follow or need. */
-  readonly jobs?: readonly string[];
-}
-
-export interface LoadedFile {
-  /** Absolute. */
-  readonly path: string;
-  readonly jobs: readonly JobDefinition[];
-  /** Those of all files. Hold secrets. */
-  readonly notifiers: Notifiers;
-  /** Those of all files. */
-  readonly pools: Pools;
-  readonly warnings: readonly Diagnostic[];
-  /** Absolute paths a change of which matters: job file, includes, directories of include globs, env files. */
-  readonly watched: readonly string[];
-  /** What each file was when it was read, for watch.ts. */
-  readonly stamps: Readonly<Record<string, string>>;
-  /** Of the content of all files read. */
-  readonly hash: string;
-  /** The zone of jobs that name none. */
-  readonly timezone: string;
-  readonly history: Retention;
-  /** For the code frames of the warnings. */
-  readonly texts: ReadonlyMap<string, string>;
-}
-
-export type LoadResult =
-  | { readonly ok: true; readonly file: LoadedFile }
-  | {
-      readonly ok: false;
-      /** At least one; by file, in line order. */
-      readonly errors: readonly Diagnostic[];
-      readonly warnings: readonly Diagnostic[];
-      readonly watched: readonly string[];
-      readonly stamps: Readonly<Record<string, string>>;
-      readonly texts: ReadonlyMap<string, string>;
-      /** There is no such job file at all. */
-      readonly missing: boolean;
-    };
+export type { JobDocument, LoadedFile, LoadOptions, LoadResult } from './loaded.ts';
 
 const MAX_JOBS = 250_000;
+
+/** What makes a path a glob. */
+const MAGIC = /[*?[]/;
 
 /** Reads a job file. Never throws on any content of any file. */
 export function readJobFile(path: string, options: LoadOptions): Promise<LoadResult> {
@@ -113,6 +58,8 @@ class Loading {
   readonly #path: string;
   readonly #name: string;
   readonly #options: LoadOptions;
+  /** Documents by their absolute paths. */
+  readonly #given: ReadonlyMap<string, JobDocument>;
   readonly #content: [path: string, bytes: Buffer | undefined][] = [];
   readonly #watched = new Set<string>();
   readonly #stamps: Record<string, string> = {};
@@ -131,8 +78,12 @@ class Loading {
 
   constructor(path: string, options: LoadOptions) {
     this.#path = resolve(path);
-    this.#name = path;
+    this.#name = options.documents?.[0]?.path ?? path;
     this.#options = options;
+    const { documents = [] } = options;
+    this.#given = new Map(
+      documents.map((document) => [resolve(dirname(this.#path), document.path), document]),
+    );
     this.#book = new NotifierBook(options.notifiers);
     this.#calendars = new CalendarBook((path, file) => this.#saw(path, file), options.now);
     this.#pools = new PoolBook(options.pools);
@@ -178,9 +129,19 @@ class Loading {
     const warnings = all.filter(({ severity }) => severity === 'warning').slice(0, maxDiagnostics);
     const told = [...errors, ...warnings];
     const watched = [...this.#watched];
+    const sources = this.#sources.map(({ path }) => path);
     const texts = new Map(this.#sources.map((source) => [source.name, excerpt(source, told)]));
     if (errors.length > 0)
-      return { ok: false, errors, warnings, watched, stamps: this.#stamps, texts, missing: this.#missing };
+      return {
+        ok: false,
+        errors,
+        warnings,
+        sources,
+        watched,
+        stamps: this.#stamps,
+        texts,
+        missing: this.#missing,
+      };
     const hash = once(() => hashOf(this.#content.splice(0)));
     const file = {
       path: this.#path,
@@ -188,6 +149,7 @@ class Loading {
       notifiers: this.#book.notifiers,
       pools: this.#pools.pools,
       warnings,
+      sources,
       watched,
       stamps: this.#stamps,
       get hash(): string {
@@ -208,9 +170,11 @@ class Loading {
   }
 
   async #outline(path: string, name: string): Promise<Outline | undefined> {
-    const { text } = this.#options;
+    const { text, maxFileSize = MAX_FILE_SIZE } = this.#options;
     if (text !== undefined && path === this.#path) return this.#outlineText(new Source(path, name, text));
-    const file = readBytes(path, this.#options.maxFileSize ?? MAX_FILE_SIZE);
+    const given = this.#given.get(path);
+    if (given !== undefined) return this.#outlineGiven(new Source(path, name, given.text), maxFileSize);
+    const file = readBytes(path, maxFileSize);
     this.#saw(path, file);
     if (!file.ok) {
       this.#missing = file.missing && path === this.#path;
@@ -221,6 +185,12 @@ class Loading {
     const source = new Source(path, name, decoded.text);
     this.#loose.push(...distrust(source, file.stat, this.#options.uid));
     return this.#outlineText(source);
+  }
+
+  async #outlineGiven(source: Source, limit: number): Promise<Outline | undefined> {
+    const bytes = Buffer.from(source.text);
+    this.#content.push([source.path, bytes]);
+    return bytes.length > limit ? this.#refuse(source.name, tooLong(limit)) : this.#outlineText(source);
   }
 
   async #outlineText(source: Source): Promise<Outline> {
@@ -237,14 +207,8 @@ class Loading {
 
   /** The files that `include` names, in order, each once. */
   async #include(main: Outline): Promise<Outline[]> {
-    const found = new Map<string, string>();
-    for (const pattern of (main.settings['include'] ?? []) as string[]) {
-      for (const name of this.#matches(main, pattern)) {
-        const path = resolve(main.source.directory, name);
-        const shown = isAbsolute(name) ? name : joinPath(dirname(this.#name), name);
-        if (path !== this.#path) found.set(path, shown);
-      }
-    }
+    const patterns = (main.settings['include'] ?? []) as string[];
+    const found = this.#given.size === 0 ? this.#found(main, patterns) : this.#besides(main, patterns);
     const outlines: Outline[] = [];
     for (const [path, name] of found) {
       const outline = await this.#outline(path, name);
@@ -255,6 +219,32 @@ class Loading {
       outlines.push(outline);
     }
     return outlines;
+  }
+
+  /** Paths, and how they are called. */
+  #found(main: Outline, patterns: readonly string[]): Map<string, string> {
+    const found = new Map<string, string>();
+    for (const pattern of patterns) {
+      for (const name of this.#matches(main, pattern)) {
+        const path = resolve(main.source.directory, name);
+        const shown = isAbsolute(name) ? name : joinPath(dirname(this.#name), name);
+        if (path !== this.#path) found.set(path, shown);
+      }
+    }
+    return found;
+  }
+
+  /** Whoever gathered the documents looked up the globs; what is named outright must be among them. */
+  #besides(main: Outline, patterns: readonly string[]): Map<string, string> {
+    const found = new Map(Array.from(this.#given, ([path, document]) => [path, document.path]));
+    for (const pattern of patterns) {
+      const isThere = MAGIC.test(pattern) || found.has(resolve(main.source.directory, pattern));
+      const missing = { message: `${pattern} is not among the files that came with this one` };
+      const problem = whyNoPattern(pattern) ?? (isThere ? undefined : missing);
+      if (problem !== undefined) main.reader.problem(main.spanOf('include'), 'include', problem);
+    }
+    found.delete(this.#path);
+    return found;
   }
 
   #matches(main: Outline, pattern: string): string[] {
@@ -269,7 +259,7 @@ class Loading {
       main.reader.problem(main.spanOf('include'), 'include', problem);
       return [];
     }
-    const magic = /[*?[]/.exec(pattern);
+    const magic = MAGIC.exec(pattern);
     if (magic === null) return [pattern];
     // A file that appears later must be noticed, so the directory that the glob starts from is watched too.
     const directory = resolve(main.source.directory, pattern.slice(0, magic.index).replace(/[^/]*$/, ''));

@@ -55,7 +55,7 @@ export function* pack(result: LoadResult): Generator<string> {
     yield line({ end, texts: [...texts] });
     return;
   }
-  const { jobs, notifiers, pools, path, warnings, watched, stamps, hash, timezone, history, texts } =
+  const { jobs, notifiers, pools, path, warnings, sources, watched, stamps, hash, timezone, history, texts } =
     result.file;
   const numbers = new Map<unknown, number>();
   for (let from = 0; from < jobs.length; from += ROWS) {
@@ -70,7 +70,7 @@ export function* pack(result: LoadResult): Generator<string> {
     const rows = jobs.slice(from, from + ROWS).map((job) => rowOf(job, part));
     yield line({ parts, rows });
   }
-  const end = { notifiers, pools, path, warnings, watched, stamps, hash, timezone, history };
+  const end = { notifiers, pools, path, warnings, sources, watched, stamps, hash, timezone, history };
   yield line({ end, texts: [...texts] });
 }
 

@@ -155,9 +155,7 @@ export function readBytes(path: string, limit: number): Bytes {
     if (stat.size > BigInt(limit))
       return refuse(`the file has ${mib(Number(stat.size))}, more than the limit of ${mib(limit)}`);
     const bytes = readAll(descriptor, Number(stat.size), limit);
-    return bytes === undefined
-      ? refuse(`the file has more than the limit of ${mib(limit)}`)
-      : { ok: true, bytes, stat };
+    return bytes === undefined ? { ok: false, missing: false, ...tooLong(limit) } : { ok: true, bytes, stat };
   } catch (error) {
     return unreadable(error);
   } finally {
@@ -175,6 +173,10 @@ function readAll(descriptor: number, size: number, limit: number): Buffer | unde
     if (length === buffer.length) buffer = Buffer.concat([buffer, Buffer.allocUnsafe(length)]);
   }
   return undefined;
+}
+
+export function tooLong(limit: number): { readonly message: string } {
+  return { message: `the file has more than the limit of ${mib(limit)}` };
 }
 
 function refuse(message: string): Bytes {

@@ -33,6 +33,7 @@ describe('decideReload', () => {
       ok: false,
       errors: [],
       warnings: [],
+      sources: [],
       watched: [],
       stamps: {},
       texts: new Map(),
