@@ -31,7 +31,7 @@ function run(args) {
   }
 
   // Would end a daemon that is just coming up. It is about to read its job file: what comes before that asks for nothing.
-  if (args[0] === 'start') process.on('SIGHUP', function () {});
+  if (args[0] === 'start' || args[0] === 'worker') process.on('SIGHUP', function () {});
 
   // The environment as the user set it: for the jobs and the zone of this host.
   var environment = Object.assign({}, process.env);

@@ -133,6 +133,8 @@ async function bundle(version: string): Promise<Bundled> {
       entryPoints: modules,
       format: 'esm',
       splitting: true,
+      // Installed for clusters alone.
+      external: ['pg', 'pg-boss'],
       plugins: [builtins],
       define,
     }),

@@ -3,7 +3,7 @@
  * started, reloaded when a file changes, stopped.
  */
 import { existsSync, mkdirSync } from 'node:fs';
-import type { AppOptions, OperatingSettings } from './app-options.ts';
+import type { AppOptions, DaemonApp, OperatingSettings } from './app-options.ts';
 import { bootedAt } from './boot-time.ts';
 import type { LoadedFile, LoadResult } from './config/load.ts';
 import { watchFiles, type FileWatch } from './config/watch.ts';
@@ -143,7 +143,7 @@ interface Parts {
 }
 
 /** A daemon. `start` once, `reload` at any time, `stop` at any time and twice to hurry. */
-export class App {
+export class App implements DaemonApp {
   /** Resolves to the exit code when the daemon has stopped. */
   readonly done: Promise<number>;
   readonly #options: AppOptions;

@@ -13,7 +13,7 @@ export function main(args: readonly string[], environment: Environment): Promise
   const session = new Session(environment, Date.now());
   return perform(session, async () => {
     // A daemon keeps Intl: there 16 ms once are nothing, and TZ is not to be moved under its threads.
-    if (args[0] !== 'start') setOffsetSource(dateSource);
+    if (args[0] !== 'start' && args[0] !== 'worker') setOffsetSource(dateSource);
     const { run } = await import('./program.ts');
     return run(args, session);
   });

@@ -85,34 +85,52 @@ function statuses(text: string): readonly Status[] {
   });
 }
 
+/** As `runs_on` takes them. */
+const LABEL = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+
 /** Ten long jobs must not starve the eleventh; the bound is there to stop a fork storm. */
 const MOST_RUNS = 100;
 
 export const maxRunsOption = (): Option =>
-  new Option('--max-concurrent-runs <number>', 'runs at once, of all jobs; 0: no limit')
+  new Option(
+    '--max-concurrent-runs <number>',
+    'runs at once, of all jobs (in a cluster: on all nodes); 0: no limit',
+  )
     .env('TSCHED_MAX_CONCURRENT_RUNS')
     .argParser(wholeNumber(0, 1_000_000))
     .default(MOST_RUNS);
 
+/** What makes a daemon a node of a cluster. The URL is checked where no message repeats it. */
+export function clusterOptions(): readonly Option[] {
+  return [
+    new Option(
+      '--store <url>',
+      'the PostgreSQL database of a cluster, e.g. postgres://tsched@db.example/tsched (with a password: better as a variable, or --store-file)',
+    ).env('TSCHED_STORE'),
+    new Option('--store-file <path>', 'a file that holds that URL').env('TSCHED_STORE_FILE'),
+    new Option('--node-name <name>', "how this node is called (default: the host's name)").env(
+      'TSCHED_NODE_NAME',
+    ),
+    new Option(
+      '--label <name>',
+      'what this node is good for, for runs_on of jobs; again, or with commas, for more',
+    )
+      .env('TSCHED_LABEL')
+      .argParser(labels),
+    new Option('--slots <number>', 'attempts this node runs at once')
+      .env('TSCHED_SLOTS')
+      .argParser(wholeNumber(1, 100_000))
+      .default(MOST_RUNS),
+  ];
+}
+
 /** Settings of the process: flags and TSCHED_ variables, never the job file, so that a reload moves none of them. */
 export function daemonOptions(): readonly Option[] {
-  const drain = 'how long a graceful stop waits for active runs';
   return [
     stateOption(),
     new Option('--ephemeral', 'keep history in memory, and forget it at the end').env('TSCHED_EPHEMERAL'),
-    maxRunsOption(),
-    new Option(
-      '--max-process-runs <number>',
-      'those among them that have a process of their own; 0: no limit',
-    )
-      .env('TSCHED_MAX_PROCESS_RUNS')
-      .argParser(wholeNumber(0, 1_000_000))
-      .default(0),
-    new Option('--max-thread-runs <number>', 'those that are modules in threads; 0: no limit')
-      .env('TSCHED_MAX_THREAD_RUNS')
-      .argParser(wholeNumber(0, 1_000_000))
-      .default(0),
-    new Option('--drain <duration>', drain).env('TSCHED_DRAIN').argParser(duration).default(30_000, '30s'),
+    ...boundOptions(),
+    drainOption(),
     new Option('--public-url <url>', 'where people can look at this daemon; messages link there')
       .env('TSCHED_PUBLIC_URL')
       .argParser((text) => webAddress(text).replace(/\/+$/, '')),
@@ -128,6 +146,30 @@ export function daemonOptions(): readonly Option[] {
     new Option('--poll', 'watch by looking instead of by inotify: for network file systems').env(
       'TSCHED_POLL',
     ),
+  ];
+}
+
+export const drainOption = (): Option =>
+  new Option('--drain <duration>', 'how long a graceful stop waits for active runs')
+    .env('TSCHED_DRAIN')
+    .argParser(duration)
+    .default(30_000, '30s');
+
+/** How much runs at once, of all jobs together. */
+function boundOptions(): readonly Option[] {
+  return [
+    maxRunsOption(),
+    new Option(
+      '--max-process-runs <number>',
+      'those among them that have a process of their own; 0: no limit',
+    )
+      .env('TSCHED_MAX_PROCESS_RUNS')
+      .argParser(wholeNumber(0, 1_000_000))
+      .default(0),
+    new Option('--max-thread-runs <number>', 'those that are modules in threads; 0: no limit')
+      .env('TSCHED_MAX_THREAD_RUNS')
+      .argParser(wholeNumber(0, 1_000_000))
+      .default(0),
   ];
 }
 
@@ -182,6 +224,15 @@ function wholeNumber(least: number, most: number): (text: string) => number {
     if (/^\d+$/.test(text) && number >= least && number <= most) return number;
     throw new InvalidArgumentError(`Write a whole number from ${least} to ${most}.`);
   };
+}
+
+function labels(text: string, before: readonly string[] | undefined): readonly string[] {
+  const names = text.split(',').map((name) => name.trim());
+  for (const name of names) {
+    if (name !== '' && !LABEL.test(name))
+      throw new InvalidArgumentError('Labels are letters, digits, ".", "_" and "-", with commas in between.');
+  }
+  return [...(before ?? []), ...names.filter((name) => name !== '')];
 }
 
 function webAddress(text: string): string {

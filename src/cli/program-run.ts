@@ -1,5 +1,15 @@
 /** The commands that run jobs here. */
-import { type Command, apiOptions, daemonOptions, fileOption, givenOption, logOptions } from './options.ts';
+import {
+  apiOptions,
+  clusterOptions,
+  daemonOptions,
+  drainOption,
+  fileOption,
+  givenOption,
+  logOptions,
+  stateOption,
+  type Command,
+} from './options.ts';
 import type { Seen } from './seen.ts';
 
 export function addStart(program: Command, { session, end }: Seen): void {
@@ -9,11 +19,7 @@ export function addStart(program: Command, { session, end }: Seen): void {
     .description('run the daemon, in the foreground')
     .addOption(fileOption());
   for (const option of daemonOptions()) start.addOption(option);
-  start.optionsGroup('API:');
-  for (const option of apiOptions()) start.addOption(option);
-  start.optionsGroup('Log:');
-  for (const option of logOptions()) start.addOption(option);
-  start
+  addCommon(start)
     .addHelpText(
       'after',
       `
@@ -24,12 +30,49 @@ Signals:
 
 Examples:
   tsched start jobs.yaml
-  tsched start /etc/tsched/jobs.yaml --state-dir /var/lib/tsched --log-format json`,
+  tsched start /etc/tsched/jobs.yaml --state-dir /var/lib/tsched --log-format json
+  TSCHED_STORE=postgres://tsched:secret@db/tsched tsched start jobs.yaml     as a node of a cluster`,
     )
     .action(async (file, options) => {
       const { start } = await import('./start.ts');
       end(await start(file, options, session));
     });
+}
+
+export function addWorker(program: Command, { session, end }: Seen): void {
+  const worker = program
+    .command('worker')
+    .description('run jobs for a cluster, in the foreground, and decide nothing: no job file, no schedule')
+    .addOption(stateOption())
+    .addOption(drainOption());
+  addCommon(worker)
+    .addHelpText(
+      'after',
+      `
+It takes runs whose runs_on it has as --label and whose module file is there, as many at once as it has slots. It
+stops as tsched start does; tsched nodes shows it.
+
+Examples:
+  tsched worker --store-file /etc/tsched/store --label gpu --slots 4
+  TSCHED_STORE=postgres://tsched:secret@db/tsched tsched worker`,
+    )
+    .action(async (options) => {
+      const { work } = await import('./start.ts');
+      end(await work(options, session));
+    });
+}
+
+/** The options of everything that runs as a daemon. */
+function addCommon(command: Command): Command {
+  for (const [group, options] of [
+    ['Cluster:', clusterOptions()],
+    ['API:', apiOptions()],
+    ['Log:', logOptions()],
+  ] as const) {
+    command.optionsGroup(group);
+    for (const option of options) command.addOption(option);
+  }
+  return command;
 }
 
 export function addRunOnce(program: Command, { session, end }: Seen): void {

@@ -17,7 +17,7 @@ import {
   addTrigger,
 } from './program-operate.ts';
 import { addDb, addHistory, addLogs, addStatus, addWhy } from './program-past.ts';
-import { addRunOnce, addStart } from './program-run.ts';
+import { addRunOnce, addStart, addWorker } from './program-run.ts';
 import { addCompletion, addInstall, addNotify, addToken } from './program-set-up.ts';
 import { addImport, addInit, addSchema, addValidate } from './program-write.ts';
 import type { Seen } from './seen.ts';
@@ -70,7 +70,7 @@ export function build(session: Session, end: Seen['end']): Command {
 
 /** In the order of the help. */
 const groups: Readonly<Record<string, readonly ((program: Command, seen: Seen) => void)[]>> = {
-  Run: [addStart, addRunOnce],
+  Run: [addStart, addWorker, addRunOnce],
   Look: [addList, addNext, addSimulate, addGraph, addExplain],
   'Look back': [addStatus, addHistory, addLogs, addWhy, addDb],
   Operate: [

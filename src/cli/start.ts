@@ -1,19 +1,31 @@
-import { createApp, JobFileRefused, type App } from '../app.ts';
+import type { AppOptions, DaemonApp } from '../app-options.ts';
+import { createApp, JobFileRefused } from '../app.ts';
 import type { LogFormat, Level } from '../observe/log.ts';
 import { printable } from '../observe/text.ts';
 import { StoreTrouble } from '../store/sqlite/connection.ts';
 import { StateDirectoryRefused } from '../store/state-directory.ts';
 import { apiSettings, type ApiOptions } from './api-settings.ts';
 import { exit, Failure } from './exit.ts';
-import { findJobFile } from './find-file.ts';
+import { fileIfAny, findJobFile } from './find-file.ts';
 import { refused } from './job-file.ts';
 import type { Session } from './session.ts';
 import { stateDirectory } from './state-directory.ts';
+import { storeSettings, type StoreOptions } from './store-settings.ts';
+import { databaseRefused, whenReached } from './store-trouble.ts';
 import { version } from './version.ts';
 
-export interface StartOptions extends ApiOptions {
-  readonly file?: string;
+/** What a daemon and a worker have in common. */
+interface CommonOptions extends ApiOptions, StoreOptions {
   readonly stateDir?: string;
+  /** Milliseconds. */
+  readonly drain: number;
+  readonly logLevel: Level;
+  readonly logFormat: LogFormat | 'auto';
+  readonly logFile?: string;
+}
+
+export interface StartOptions extends CommonOptions {
+  readonly file?: string;
   readonly ephemeral?: boolean;
   /** 0: no limit. */
   readonly maxConcurrentRuns: number;
@@ -21,19 +33,17 @@ export interface StartOptions extends ApiOptions {
   readonly maxProcessRuns: number;
   /** 0: no limit. */
   readonly maxThreadRuns: number;
-  /** Milliseconds. */
-  readonly drain: number;
   readonly watch: boolean;
   readonly poll?: boolean;
   readonly publicUrl?: string;
   readonly heartbeatUrl?: string;
-  readonly logLevel: Level;
-  readonly logFormat: LogFormat | 'auto';
-  readonly logFile?: string;
 }
 
 /** Ask to read the job file again. Their default is the end of the process, so they are heard from the first moment on. */
 const RELOADS = ['SIGHUP', 'SIGUSR2'] as const;
+
+/** Where a node of a cluster looks for its copy of the job file when it has none yet. */
+const USUAL_PLACE = '/etc/tsched/jobs.yaml';
 
 /** Runs the daemon until it is told to stop. Gives its exit code. */
 export async function start(
@@ -43,11 +53,75 @@ export async function start(
 ): Promise<number> {
   // chokidar looks for it itself.
   if (options.poll === true) process.env.CHOKIDAR_USEPOLLING = '1';
-  const file = findJobFile(path ?? options.file);
+  const store = storeSettings(options, true, session);
+  if (store !== undefined && options.ephemeral === true)
+    throw new Failure(exit.usage, 'with --store the database keeps the history', 'leave out --ephemeral');
+  const named = path ?? options.file;
+  const file = store === undefined ? findJobFile(named) : (fileIfAny(named) ?? USUAL_PLACE);
+  return run(
+    {
+      ...common(options, session),
+      file,
+      ephemeral: options.ephemeral === true,
+      maxConcurrentRuns: bound(options.maxConcurrentRuns),
+      maxProcessRuns: bound(options.maxProcessRuns),
+      maxThreadRuns: bound(options.maxThreadRuns),
+      watch: options.watch,
+      ...(options.publicUrl === undefined ? {} : { publicUrl: options.publicUrl }),
+      ...(options.heartbeatUrl === undefined ? {} : { heartbeatUrl: options.heartbeatUrl }),
+      ...(store === undefined ? {} : { store }),
+    },
+    session,
+  );
+}
+
+/** Runs a node that only works, until it is told to stop. Gives its exit code. */
+export function work(options: CommonOptions, session: Session): Promise<number> {
+  const store = storeSettings(options, false, session);
+  if (store === undefined) {
+    const hint = 'name it with --store, --store-file or $TSCHED_STORE; a daemon on its own is tsched start';
+    throw new Failure(exit.usage, 'a worker needs the database of its cluster', hint);
+  }
+  return run({ ...common(options, session), ...WORKERS, store }, session);
+}
+
+/** What of a daemon's settings is the conductor's affair. */
+const WORKERS = {
+  file: '',
+  ephemeral: false,
+  maxConcurrentRuns: Number.POSITIVE_INFINITY,
+  watch: false,
+} as const;
+
+function common(
+  options: CommonOptions,
+  session: Session,
+): Pick<
+  AppOptions,
+  'stateDirectory' | 'version' | 'drain' | 'serve' | 'log' | 'environment' | 'hostTimezone'
+> {
+  const state = stateDirectory(options.stateDir, session.environment);
+  return {
+    stateDirectory: state,
+    version,
+    drain: options.drain,
+    ...apiSettings(options, state, session),
+    log: {
+      level: options.logLevel,
+      format: options.logFormat,
+      color: session.colorOn('out'),
+      ...(options.logFile === undefined ? {} : { file: options.logFile }),
+    },
+    environment: session.environment,
+    hostTimezone: session.hostTimezone,
+  };
+}
+
+async function run(options: AppOptions, session: Session): Promise<number> {
   const asked: string[] = [];
   const early = (signal: string): void => void asked.push(signal);
   for (const signal of RELOADS) process.on(signal, early);
-  const app = await make(file, options, session);
+  const app = await made(options, session);
   listen(app);
   for (const signal of RELOADS) process.off(signal, early);
   await app.start();
@@ -55,35 +129,20 @@ export async function start(
   return app.done;
 }
 
-async function make(file: string, options: StartOptions, session: Session): Promise<App> {
-  const state = stateDirectory(options.stateDir, session.environment);
+async function made(options: AppOptions, session: Session): Promise<DaemonApp> {
   try {
-    return await createApp({
-      file,
-      stateDirectory: state,
-      ephemeral: options.ephemeral === true,
-      version,
-      maxConcurrentRuns: bound(options.maxConcurrentRuns),
-      maxProcessRuns: bound(options.maxProcessRuns),
-      maxThreadRuns: bound(options.maxThreadRuns),
-      drain: options.drain,
-      watch: options.watch,
-      ...(options.publicUrl === undefined ? {} : { publicUrl: options.publicUrl }),
-      ...(options.heartbeatUrl === undefined ? {} : { heartbeatUrl: options.heartbeatUrl }),
-      ...apiSettings(options, state, session),
-      log: {
-        level: options.logLevel,
-        format: options.logFormat,
-        color: session.colorOn('out'),
-        ...(options.logFile === undefined ? {} : { file: options.logFile }),
-      },
-      environment: session.environment,
-      hostTimezone: session.hostTimezone,
-    });
+    return await makeApp(options, session);
   } catch (error) {
-    if (error instanceof JobFileRefused) throw refused(file, error.result, session);
-    throw stateRefused(error) ?? notMade(error, options, state);
+    if (error instanceof JobFileRefused) throw refused(options.file, error.result, session);
+    throw databaseRefused(error) ?? stateRefused(error) ?? notMade(error, options);
   }
+}
+
+/** What belongs to clusters is loaded for their nodes alone. */
+async function makeApp({ store, ...options }: AppOptions, session: Session): Promise<DaemonApp> {
+  if (store === undefined) return createApp(options);
+  const { createClusterApp } = await import('../cluster-app.ts');
+  return whenReached(() => createClusterApp({ ...options, store }), session);
 }
 
 function bound(number: number): number {
@@ -108,18 +167,18 @@ function stateRefused(error: unknown): Failure | undefined {
 }
 
 /** What the system refused: a directory or a log file that cannot be made. Anything else is a mistake of ours. */
-function notMade(error: unknown, { logFile }: StartOptions, state: string): unknown {
+function notMade(error: unknown, { log, stateDirectory: state }: AppOptions): unknown {
   const { code, path, message } = error as NodeJS.ErrnoException;
   if (code === undefined || path === undefined) return error;
   const forbidden = code === 'EACCES' || code === 'EPERM' || code === 'EROFS';
-  const what = path === logFile ? 'the log file' : 'the state directory';
+  const what = path === log.file ? 'the log file' : 'the state directory';
   const hint =
-    path === logFile ? 'name another with --log-file' : `name another than ${state} with --state-dir`;
+    path === log.file ? 'name another with --log-file' : `name another than ${state} with --state-dir`;
   const text = `cannot make ${what}: ${printable(message)}`;
   return new Failure(forbidden ? exit.notAllowed : exit.cannotCreate, text, hint);
 }
 
-function listen(app: App): void {
+function listen(app: DaemonApp): void {
   let asked = false;
   const stop = (): void => {
     void app.stop({ now: asked });
