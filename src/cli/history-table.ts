@@ -12,7 +12,7 @@ import type {
 } from '../model.ts';
 import { elapsed, printable } from '../observe/text.ts';
 import type { HistoryReader } from '../store/history.ts';
-import { firstIdAt } from '../store/sqlite/rows.ts';
+import { firstIdAt } from '../store/rows.ts';
 import { outputSize, outputSizeOf } from './past.ts';
 import { outcomeCell, resultCell } from './results.ts';
 import { shardRun } from '../schedule/joint.ts';

@@ -11,7 +11,7 @@ import type { HistorySource } from '../../src/store/history.ts';
 import { MemoryHistory } from '../../src/store/memory-history.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { HistoryThread } from '../../src/store/sqlite/history-thread.ts';
-import { firstIdAt } from '../../src/store/sqlite/rows.ts';
+import { firstIdAt } from '../../src/store/rows.ts';
 import { openSqliteStore } from '../../src/store/sqlite/store.ts';
 import { runOf, skipOf } from './conformance.ts';
 

@@ -28,13 +28,14 @@ import {
   type RunFigures,
   type Span,
 } from '../history.ts';
+import { firstIdAt, pauseOf, runOf, skipOf } from '../rows.ts';
+import { statusCondition } from '../statuses.ts';
 import { openToRead } from './open.ts';
 import { page } from './page.ts';
 import { countSpans } from './spans.ts';
-import { STARTED } from './timeline.ts';
+import { OUTCOME, STARTED } from './timeline.ts';
 import { prepared } from './statements.ts';
-import { statusCondition } from './statuses.ts';
-import { firstIdAt, pauseOf, RUN_COLUMNS, runOf, SKIP_COLUMNS, skipOf } from './rows.ts';
+import { RUN_COLUMNS, SKIP_COLUMNS } from './rows.ts';
 
 /**
  * Opens the history to read it.
@@ -314,7 +315,7 @@ export class Reader implements HistoryReader {
     if (since !== undefined && job === undefined) where.and('r.id >= ?', firstIdAt(since));
     if (until !== undefined) where.and('r.scheduled_at <= ?', until);
     if (statuses !== undefined) {
-      const condition = statusCondition(statuses);
+      const condition = statusCondition(statuses, OUTCOME);
       if (condition === undefined) return [];
       where.and(condition);
     }

@@ -3,6 +3,7 @@ import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite';
 import type { Hours, LanesQuery, Window } from '../../engine/ports-timeline.ts';
 import type { Instant, JobId } from '../../model.ts';
 import type { PastLane, PastLoad } from '../history.ts';
+import { firstIdAt } from '../rows.ts';
 import {
   barsOf,
   HourCounts,
@@ -13,13 +14,14 @@ import {
   MOST_READ,
   type Placed,
 } from '../timeline.ts';
-import { firstIdAt } from './rows.ts';
 import { prepared } from './statements.ts';
 
 /** Of a run in parts about: its parts begin with it, or wait. */
 export const STARTED =
   "coalesce(r.attempts ->> '$[0].startedAt', CASE WHEN r.shards IS NOT NULL THEN r.claimed_at END)";
-const KIND = "coalesce(r.outcome ->> 'kind', 'active')";
+/** How a run ended; NULL of one that has not. */
+export const OUTCOME = "r.outcome ->> 'kind'";
+const KIND = `coalesce(${OUTCOME}, 'active')`;
 
 /** How many runs of each hour ended how, and how late they started. */
 export function hours(db: DatabaseSync, window: Window): Hours {
