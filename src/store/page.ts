@@ -1,7 +1,8 @@
 /** The history a page at a time, of whichever driver. Rows that come meanwhile move no page. */
 import type { HistoryRow } from '../engine/ports.ts';
 import type { RunPage, RunQuery } from '../engine/ports-operator.ts';
-import { runOf, skipOf, type Row } from './rows.ts';
+import { RUN_COLUMNS, runOf, SKIP_COLUMNS, skipOf, type Row } from './rows.ts';
+import { statusCondition } from './statuses.ts';
 
 /** Of the last row shown of each kind: what it is sorted by, and what tells it from others sorted alike. */
 export type Key = readonly [sortedBy: number, tie: string | number];
@@ -11,7 +12,86 @@ export interface Cursor {
   readonly skip?: Key;
 }
 
-/** The rows of one kind after a cursor, newest first: of one job by scheduled time, of all by the moment of decision. */
+/** SQL with a `?` for each value. */
+export interface Statement {
+  readonly sql: string;
+  readonly values: readonly (string | number)[];
+}
+
+interface Table {
+  readonly columns: string;
+  readonly from: string;
+  readonly job: string;
+  readonly sortedBy: string;
+  readonly tie: string;
+  readonly since: string;
+  readonly until: string;
+}
+
+const RUNS: Table = {
+  columns: RUN_COLUMNS,
+  from: 'runs r JOIN jobs j ON j.number = r.job',
+  job: 'r.job',
+  sortedBy: 'r.scheduled_at',
+  tie: 'r.id',
+  since: 'r.scheduled_at',
+  until: 'r.scheduled_at',
+};
+const SKIPS: Table = {
+  columns: `${SKIP_COLUMNS}, s.number`,
+  from: 'skips s JOIN jobs j ON j.number = s.job',
+  job: 's.job',
+  sortedBy: 's.scheduled_at',
+  tie: 's.number',
+  since: 's.through',
+  until: 's.scheduled_at',
+};
+
+/**
+ * What asks for the rows of a page, and for one more of each kind. Undefined: there are none of that kind.
+ * @param outcome as for `statusCondition`
+ */
+export function statementsOf(
+  query: RunQuery,
+  cursor: Cursor,
+  outcome: string,
+): { readonly runs: Statement | undefined; readonly skips: Statement | undefined } {
+  const { statuses } = query;
+  const condition = statuses === undefined ? 'true' : statusCondition(statuses, outcome);
+  const hasSkips = statuses === undefined || statuses.includes('skipped');
+  return {
+    runs: condition === undefined ? undefined : statementOf(RUNS, { query, after: cursor.run, condition }),
+    skips: hasSkips ? statementOf(SKIPS, { query, after: cursor.skip, condition: 'true' }) : undefined,
+  };
+}
+
+interface Wanted {
+  readonly query: RunQuery;
+  readonly after: Key | undefined;
+  readonly condition: string;
+}
+
+function statementOf(table: Table, { query, after, condition }: Wanted): Statement {
+  const { jobId, since, until, limit } = query;
+  const { sortedBy, tie } = table;
+  const ofOne = jobId !== undefined;
+  const values: (string | number)[] = [];
+  const conditions = [condition];
+  const and = (text: string, ...more: readonly (string | number)[]): void => {
+    conditions.push(text);
+    values.push(...more);
+  };
+  if (ofOne) and(`${table.job} = (SELECT number FROM jobs WHERE id = ?)`, jobId);
+  if (since !== undefined) and(`${table.since} >= ?`, since);
+  if (until !== undefined) and(`${table.until} <= ?`, until);
+  if (after !== undefined && ofOne) and(`(${sortedBy}, ${tie}) < (?, ?)`, ...after);
+  else if (after !== undefined) and(`${tie} < ?`, after[1]);
+  const order = ofOne ? `${sortedBy} DESC, ${tie} DESC` : `${tie} DESC`;
+  const sql = `SELECT ${table.columns} FROM ${table.from} WHERE ${conditions.join(' AND ')} ORDER BY ${order} LIMIT ?`;
+  return { sql, values: [...values, limit + 1] };
+}
+
+/** Newest first: of one job by scheduled time, of all by the moment of decision. */
 export interface RowsFound {
   readonly runs: readonly Row[];
   /** With their `number`. */
@@ -23,7 +103,7 @@ interface Found {
   readonly key: Key;
 }
 
-/** The page, of one row more of each kind than it shows, where there are so many. */
+/** The page, out of what its statements gave. */
 export function pageOf(found: RowsFound, { jobId, limit }: RunQuery, cursor: Cursor): RunPage {
   const ofOne = jobId !== undefined;
   const runs = found.runs.map((row): Found => {
@@ -77,5 +157,6 @@ export function cursorIn(text: string | undefined): Cursor | undefined {
 
 function isKey(key: unknown, tie: 'string' | 'number'): key is Key | undefined {
   if (key === undefined) return true;
-  return Array.isArray(key) && key.length === 2 && Number.isSafeInteger(key[0]) && typeof key[1] === tie;
+  if (!Array.isArray(key) || key.length !== 2 || !Number.isSafeInteger(key[0])) return false;
+  return tie === 'string' ? typeof key[1] === tie : Number.isSafeInteger(key[1]);
 }

@@ -1,4 +1,4 @@
-/** Rows of the tables, of whichever driver, to the records of model.ts. Documents come as JSON text. */
+/** Rows of the tables, of whichever driver, to the records of model.ts. */
 import type {
   Arguments,
   AttemptRecord,
@@ -15,7 +15,14 @@ import type {
   Waited,
 } from '../model.ts';
 
+/** Documents in it are JSON text, or what that holds. */
 export type Row = Readonly<Record<string, unknown>>;
+
+/** What `runOf` needs of a run, where `j` is its job. */
+export const RUN_COLUMNS =
+  'r.id, j.id AS job_id, r.scheduled_at, r.cause, r.arguments, r.upstream, r.replay, r.pool, r.waited, r.claimed_at, r.state, r.attempts, r.retry_at, r.finished_at, r.outcome, r.shards';
+
+export const SKIP_COLUMNS = 'j.id AS job_id, s.scheduled_at, s.through, s.count, s.reason, s.detail, s.at';
 
 export function runOf(row: Row): RunRecord {
   const { arguments: given, upstream, replay, pool, waited, retry_at, finished_at, outcome, shards } = row;
@@ -24,19 +31,24 @@ export function runOf(row: Row): RunRecord {
     jobId: row['job_id'] as string,
     scheduledAt: row['scheduled_at'] as number,
     cause: row['cause'] as Cause,
-    ...(given === null ? {} : { with: JSON.parse(given as string) as Arguments }),
-    ...(upstream === null ? {} : { upstream: JSON.parse(upstream as string) as readonly Upstream[] }),
-    ...(pool === null ? {} : { pool: JSON.parse(pool as string) as NonNullable<RunRecord['pool']> }),
-    ...(waited === null ? {} : { waited: JSON.parse(waited as string) as Waited }),
+    ...(given === null ? {} : { with: document(given) as Arguments }),
+    ...(upstream === null ? {} : { upstream: document(upstream) as readonly Upstream[] }),
+    ...(pool === null ? {} : { pool: document(pool) as NonNullable<RunRecord['pool']> }),
+    ...(waited === null ? {} : { waited: document(waited) as Waited }),
     ...(replay === null ? {} : { replay: replay as string }),
     claimedAt: row['claimed_at'] as number,
     state: row['state'] as RunState,
-    attempts: JSON.parse(row['attempts'] as string) as readonly AttemptRecord[],
+    attempts: document(row['attempts']) as readonly AttemptRecord[],
     ...(retry_at === null ? {} : { retryAt: retry_at as number }),
     ...(finished_at === null ? {} : { finishedAt: finished_at as number }),
-    ...(outcome === null ? {} : { outcome: JSON.parse(outcome as string) as Outcome }),
-    ...(shards === null ? {} : { shards: JSON.parse(shards as string) as readonly ShardRecord[] }),
+    ...(outcome === null ? {} : { outcome: document(outcome) as Outcome }),
+    ...(shards === null ? {} : { shards: document(shards) as readonly ShardRecord[] }),
   };
+}
+
+/** None of ours is a string. */
+function document(value: unknown): unknown {
+  return typeof value === 'string' ? JSON.parse(value) : value;
 }
 
 export function skipOf(row: Row): SkipRecord {

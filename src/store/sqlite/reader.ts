@@ -28,14 +28,13 @@ import {
   type RunFigures,
   type Span,
 } from '../history.ts';
-import { firstIdAt, pauseOf, runOf, skipOf } from '../rows.ts';
+import { firstIdAt, pauseOf, RUN_COLUMNS, runOf, SKIP_COLUMNS, skipOf } from '../rows.ts';
 import { statusCondition } from '../statuses.ts';
 import { openToRead } from './open.ts';
 import { page } from './page.ts';
 import { countSpans } from './spans.ts';
 import { OUTCOME, STARTED } from './timeline.ts';
 import { prepared } from './statements.ts';
-import { RUN_COLUMNS, SKIP_COLUMNS } from './rows.ts';
 
 /**
  * Opens the history to read it.

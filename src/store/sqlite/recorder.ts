@@ -5,7 +5,6 @@ import type { JobId, Place, RunRecord, SkipRecord } from '../../model.ts';
 import { REPLAYS_KEPT } from '../../replay.ts';
 import { isForSlot, type BatchData, type ReplayChange } from '../batch.ts';
 import { MOST_REQUESTS, REQUEST_MEMORY } from '../requests.ts';
-import { changing } from './rows.ts';
 
 export class Recorder {
   readonly #db: DatabaseSync;
@@ -218,4 +217,16 @@ const ADDED = 'INSERT OR REPLACE INTO added_jobs (id, document, directory, added
 
 function advance(decided: Map<JobId, number>, id: JobId, to: number): void {
   if (to > (decided.get(id) ?? Number.NEGATIVE_INFINITY)) decided.set(id, to);
+}
+
+/** The columns that change in a run's life, in the order of `state, attempts, retry_at, finished_at, outcome, shards`. */
+function changing({ state, attempts, retryAt, finishedAt, outcome, shards }: RunRecord): SQLInputValue[] {
+  return [
+    state,
+    JSON.stringify(attempts),
+    retryAt ?? null,
+    finishedAt ?? null,
+    outcome === undefined ? null : JSON.stringify(outcome),
+    shards === undefined ? null : JSON.stringify(shards),
+  ];
 }

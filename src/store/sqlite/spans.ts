@@ -2,9 +2,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Outcome } from '../../model.ts';
 import type { CountedSpans, Span } from '../history.ts';
-import { runOf, skipOf } from '../rows.ts';
+import { RUN_COLUMNS, runOf, SKIP_COLUMNS, skipOf } from '../rows.ts';
 import { SpanCounts } from '../span-counts.ts';
-import { RUN_COLUMNS, SKIP_COLUMNS } from './rows.ts';
 import { prepared } from './statements.ts';
 
 /** Of the job of that number. */
