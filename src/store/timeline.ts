@@ -43,51 +43,74 @@ export function placedOf({ attempts: [first], outcome, cause, ...run }: RunRecor
 
 type Counted = Exclude<keyof Hour, 'at' | 'delay'>;
 
+/** Of an hour's delays, in their order, the one that stands for all: at that part of them. */
+export const DELAYS = { p50: 0.5, p99: 0.99 } as const;
+
+type Counts = Record<Counted, number> & { delay: Hour['delay']; readonly delays: Duration[] };
+
 /** Runs and skips in any order, counted into the hours of a window. */
 export class HourCounts {
-  readonly #first: Instant;
-  readonly #hours: (Record<Counted, number> & { readonly delays: Duration[] })[];
+  /** Beginning of the first hour. */
+  readonly first: Instant;
+  readonly #hours: Counts[];
 
   constructor({ since, until }: Window) {
-    this.#first = Math.floor(since / HOUR) * HOUR;
-    this.#hours = Array.from({ length: Math.ceil((until - this.#first) / HOUR) }, () => ({
+    this.first = Math.floor(since / HOUR) * HOUR;
+    this.#hours = Array.from({ length: Math.ceil((until - this.first) / HOUR) }, () => ({
       succeeded: 0,
       failed: 0,
       cancelled: 0,
       active: 0,
       skipped: 0,
+      delay: undefined,
       delays: [],
     }));
   }
 
   run({ scheduledAt, startedAt, kind, onSchedule }: Omit<Placed, 'id' | 'claimedAt' | 'finishedAt'>): void {
-    const hour = this.#hourOf(scheduledAt);
+    const hour = this.#hours[this.#hourOf(scheduledAt)];
     if (hour === undefined) return;
-    hour[FAILED.has(kind) ? 'failed' : (kind as Counted)] += 1;
+    hour[counted(kind)] += 1;
     if (onSchedule && startedAt !== undefined) hour.delays.push(Math.max(startedAt - scheduledAt, 0));
   }
 
   /** A stretch of slots, all at its beginning; one that was not counted is one. */
   skip(scheduledAt: Instant, count = 1): void {
-    const hour = this.#hourOf(scheduledAt);
+    const hour = this.#hours[this.#hourOf(scheduledAt)];
     if (hour !== undefined) hour.skipped += count;
   }
 
+  /** What was counted elsewhere, of the hour of that index. */
+  add(index: number, kind: Placed['kind'] | 'skipped', count: number): void {
+    const hour = this.#hours[index];
+    if (hour !== undefined) hour[counted(kind)] += count;
+  }
+
+  /** Found elsewhere, of the hour of that index. */
+  late(index: number, delay: Partial<Hour['delay']>): void {
+    const hour = this.#hours[index];
+    if (hour !== undefined) hour.delay = { p50: 0, p99: 0, ...hour.delay, ...delay };
+  }
+
   get hours(): readonly Hour[] {
-    return this.#hours.map(({ delays, ...counts }, index) => {
+    return this.#hours.map(({ delays, delay, ...counts }, index) => {
       delays.sort((one, other) => one - other);
       const at = (part: number): Duration => delays[Math.floor(delays.length * part)] ?? 0;
       return {
-        at: this.#first + index * HOUR,
+        at: this.first + index * HOUR,
         ...counts,
-        delay: delays.length === 0 ? undefined : { p50: at(0.5), p99: at(0.99) },
+        delay: delays.length === 0 ? delay : { p50: at(DELAYS.p50), p99: at(DELAYS.p99) },
       };
     });
   }
 
-  #hourOf(at: Instant) {
-    return this.#hours[Math.floor((at - this.#first) / HOUR)];
+  #hourOf(at: Instant): number {
+    return Math.floor((at - this.first) / HOUR);
   }
+}
+
+function counted(kind: Placed['kind'] | 'skipped'): Counted {
+  return FAILED.has(kind) ? 'failed' : (kind as Counted);
 }
 
 /**
@@ -144,22 +167,33 @@ function joined(bar: Bar, run: Placed): Bar {
 
 /** How many runs were active in each minute of a window. */
 export class MinuteCounts {
-  readonly #since: Instant;
+  /** Beginning of the first minute. */
+  readonly first: Instant;
   readonly #changes: Int32Array;
 
   constructor({ since, until }: Window) {
-    this.#since = Math.floor(since / MINUTE) * MINUTE;
-    this.#changes = new Int32Array(Math.ceil((until - this.#since) / MINUTE) + 1);
+    this.first = Math.floor(since / MINUTE) * MINUTE;
+    this.#changes = new Int32Array(Math.ceil((until - this.first) / MINUTE) + 1);
+  }
+
+  /** Index of the last minute. */
+  get last(): number {
+    return this.#changes.length - 2;
   }
 
   /** A run that was active from one moment to the other; `until` undefined: it still is. */
   run(from: Instant, until: Instant | undefined): void {
-    const last = this.#changes.length - 2;
-    const begin = Math.max(Math.floor((from - this.#since) / MINUTE), 0);
-    const end = until === undefined ? last : Math.min(Math.floor((until - this.#since) / MINUTE), last);
+    const { first, last } = this;
+    const begin = Math.max(Math.floor((from - first) / MINUTE), 0);
+    const end = until === undefined ? last : Math.min(Math.floor((until - first) / MINUTE), last);
     if (begin > end) return;
-    this.#changes[begin] = (this.#changes[begin] ?? 0) + 1;
-    this.#changes[end + 1] = (this.#changes[end + 1] ?? 0) - 1;
+    this.change(begin, 1);
+    this.change(end + 1, -1);
+  }
+
+  /** From the minute of that index on so many more were active. */
+  change(minute: number, by: number): void {
+    this.#changes[minute] = (this.#changes[minute] ?? 0) + by;
   }
 
   /** By minute, from the one that `since` is in. */

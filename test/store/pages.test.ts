@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/engine/clock.ts';
 import type { RunQuery } from '../../src/engine/ports-operator.ts';
 import type { HistoryRow, Store } from '../../src/engine/ports.ts';
@@ -13,7 +13,11 @@ import { MemoryStore } from '../../src/store/memory.ts';
 import { HistoryThread } from '../../src/store/sqlite/history-thread.ts';
 import { firstIdAt } from '../../src/store/rows.ts';
 import { openSqliteStore } from '../../src/store/sqlite/store.ts';
+import { openDatabase } from '../../src/postgres/database.ts';
+import { openPostgresHistory } from '../../src/store/postgres/history.ts';
+import { startPostgres, VERSIONS, type Postgres } from '../support/postgres.ts';
 import { runOf, skipOf } from './conformance.ts';
+import { copyRows } from './copied.ts';
 
 interface Kept {
   readonly store: Store;
@@ -25,26 +29,52 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
+const servers = new Map<string, Postgres>();
+beforeAll(async () => {
+  for (const version of VERSIONS) servers.set(version.name, await startPostgres({ version }));
+}, 60_000);
+afterAll(async () => {
+  for (const server of servers.values()) await server.stop();
+});
+
+async function sqlite(): Promise<Kept & { readonly path: string }> {
+  const directory = mkdtempSync(join(tmpdir(), 'tsched-pages-'));
+  const path = join(directory, 'tsched.db');
+  const store = await openSqliteStore({
+    path,
+    clock: systemClock,
+    retention: { keep: 1000 },
+    onHealth: () => undefined,
+    onPruned: () => undefined,
+    reclaim: () => undefined,
+  });
+  const history = new HistoryThread(path);
+  cleanups.push(
+    () => rmSync(directory, { recursive: true }),
+    () => store.close(),
+    () => history.close(),
+  );
+  return { store, history, path };
+}
+
+/** What is recorded in SQLite is asked for in PostgreSQL. */
+async function postgres(version: string): Promise<Kept> {
+  const { store, path } = await sqlite();
+  const url = (await servers.get(version)?.createDatabase()) ?? '';
+  const database = await openDatabase({ url, clock: systemClock });
+  cleanups.push(() => database.close());
+  const history = openPostgresHistory({
+    async query(sql, values) {
+      await copyRows(path, database);
+      return database.query(sql, values);
+    },
+  });
+  return { store, history };
+}
+
 const drivers: Record<string, () => Promise<Kept>> = {
-  async sqlite() {
-    const directory = mkdtempSync(join(tmpdir(), 'tsched-pages-'));
-    const path = join(directory, 'tsched.db');
-    const store = await openSqliteStore({
-      path,
-      clock: systemClock,
-      retention: { keep: 1000 },
-      onHealth: () => undefined,
-      onPruned: () => undefined,
-      reclaim: () => undefined,
-    });
-    const history = new HistoryThread(path);
-    cleanups.push(
-      () => rmSync(directory, { recursive: true }),
-      () => store.close(),
-      () => history.close(),
-    );
-    return { store, history };
-  },
+  sqlite,
+  ...Object.fromEntries(VERSIONS.map(({ name }) => [name, () => postgres(name)])),
   async memory() {
     const store = new MemoryStore();
     return { store, history: new MemoryHistory(store) };
@@ -176,7 +206,13 @@ describe.each(Object.entries(drivers))('history of %s', (_, open) => {
 
   it('refuses a cursor that is none of ours', async () => {
     const { history } = await open();
-    const odd = ['x', '', 'bm9uZQ', Buffer.from('{"run":["1; DROP TABLE runs",1]}').toString('base64url')];
+    const odd = [
+      'x',
+      '',
+      'bm9uZQ',
+      Buffer.from('{"run":["1; DROP TABLE runs",1]}').toString('base64url'),
+      Buffer.from('{"skip":[1,1.5]}').toString('base64url'),
+    ];
     for (const cursor of odd) expect(await history.page({ limit: 1, cursor }), cursor).toBeUndefined();
   });
 
