@@ -7,6 +7,7 @@
  * run      one execution for one slot, or for one manual request; a row of the history
  * attempt  one try inside a run
  * outcome  how an attempt or a run ended, one closed union
+ * label    what a node of a cluster is good for, by name: a job runs on nodes that have all of its `runs_on`
  * skip     a slot that did not become a run, with its reason
  * task     what a run executes: a shell line, an argv, a module, an HTTP request
  * pool     a named number of slots that runs of several jobs share; a run holds its slots from its claim to its end
@@ -199,6 +200,8 @@ export interface JobDefinition {
   readonly needs?: NeedsPolicy;
   /** The parts of each run; absent: it is one. */
   readonly shards?: readonly Shard[];
+  /** Labels that a node must have to run it, sorted and each once, never empty; absent: any node may. */
+  readonly runsOn?: readonly string[];
 }
 
 export type Cause = 'schedule' | 'catch_up' | 'manual' | 'retry' | 'dependency' | 'replay';
@@ -236,6 +239,8 @@ export interface AttemptRecord {
   readonly pid?: number;
   /** Of process `pid`, in clock ticks since the host's boot: tells it from a later one of the same number. */
   readonly startTime?: number;
+  /** Name of the node of a cluster that had it: `pid` is one of its host. Absent: this daemon's, or no node has begun it yet. */
+  readonly node?: string;
   /** The time-out it began with, so that it holds whatever becomes of the job file and the daemon. */
   readonly timeout?: Duration;
   readonly outcome?: Outcome;

@@ -65,6 +65,12 @@ export interface AttemptSpec {
   readonly successExitCodes: readonly number[];
   readonly killSignal: string;
   readonly killAfter: Duration;
+  /** Its run is the one of the slot (jobId, scheduledAt), which `cause` does not say of a retry. Never of a part of a run. */
+  readonly forSlot?: boolean | undefined;
+  /** Labels that a node must have to run it, sorted; absent: any may. */
+  readonly runsOn?: readonly string[] | undefined;
+  /** As the job's policy has it; absent: 0. */
+  readonly priority?: number | undefined;
 }
 
 /** Why the engine ends an attempt; the first reason given is the one recorded. */
@@ -73,8 +79,16 @@ export type StopReason =
   | { readonly kind: 'cancelled'; readonly by: CancelledBy };
 
 export type AttemptReport =
-  /** `startTime` in clock ticks since boot, field 22 of /proc/PID/stat: tells a process from a later one of the same id. */
-  | { readonly kind: 'started'; readonly pid?: number; readonly startTime?: number }
+  /**
+   * `startTime` in clock ticks since boot, field 22 of /proc/PID/stat: tells a process from a later one of the same id. Both are of the
+   * host of `node`, the node that began it by name; absent: of this daemon's.
+   */
+  | {
+      readonly kind: 'started';
+      readonly pid?: number;
+      readonly startTime?: number;
+      readonly node?: string;
+    }
   /** Exactly one, always the last. Not before the whole process group is gone, or has been told to go by KILL. */
   | { readonly kind: 'ended'; readonly outcome: Outcome };
 
@@ -85,19 +99,35 @@ export interface AttemptHandle {
   kill(reason: StopReason): void;
 }
 
+/** Takes up an attempt that an earlier daemon began. */
+export type Follow = (report: (report: AttemptReport) => void) => AttemptHandle;
+
 /** What an executor finds of an attempt that an earlier daemon began, or was about to begin. */
 export type Recovery =
-  /** It runs. `follow` takes it up: its reports are those of `start`, without `started`. Call it once. */
+  /** It runs. `follow` takes it up: its reports are those of `start`, mostly without `started`. Call it once. */
   | {
       readonly kind: 'running';
-      readonly pid: number;
-      readonly startTime: number;
+      /** Absent where its node has not said it yet, or it has no process. */
+      readonly pid?: number | undefined;
+      readonly startTime?: number | undefined;
+      /** As `started` has it. */
+      readonly node?: string | undefined;
       /** How long it has been running, by the clock of the host's boot. */
       readonly ranFor: Duration;
-      readonly follow: (report: (report: AttemptReport) => void) => AttemptHandle;
+      readonly follow: Follow;
     }
-  /** It has ended; `at` is when, if that is known. `lost` where nobody wrote down how. */
-  | { readonly kind: 'ended'; readonly outcome: Outcome; readonly at?: Instant }
+  /** Nobody has begun it, and it goes on waiting for a node: from the same `follow`, `started` is still to come. */
+  | { readonly kind: 'queued'; readonly follow: Follow }
+  /**
+   * It has ended; `at` is when, if that is known, `ranFor` how long it ran, `node` which had it. `lost` where nobody wrote down how.
+   */
+  | {
+      readonly kind: 'ended';
+      readonly outcome: Outcome;
+      readonly at?: Instant | undefined;
+      readonly ranFor?: Duration | undefined;
+      readonly node?: string | undefined;
+    }
   /** It was never begun, and never will be: what an earlier daemon may still have on its way comes to nothing. */
   | { readonly kind: 'never_begun' };
 
@@ -109,6 +139,10 @@ export interface KnownProcess {
 }
 
 export interface Executor {
+  /**
+   * Attempts may wait for a node: each begins with its `started`, from which its time-out counts, and not when `start` is called.
+   */
+  readonly reportsStart?: boolean;
   /**
    * Starts one attempt. Never throws: what cannot be started ends as `not_started`. Reports may come before `start`
    * returns.
@@ -250,7 +284,7 @@ export type EngineEvent =
   | {
       readonly kind: 'run_recovered';
       readonly run: RunRecord;
-      readonly found: 'running' | 'ended' | 'never_begun' | 'waiting';
+      readonly found: 'running' | 'queued' | 'ended' | 'never_begun' | 'waiting';
     }
   | { readonly kind: 'retry_begun'; readonly run: RunRecord; readonly attempt: number }
   | {

@@ -10,9 +10,9 @@ import type {
   Waited,
 } from '../model.ts';
 import { formatDuration } from '../schedule/duration.ts';
-import { argumentsOf, declaredOf } from '../schedule/params.ts';
 import { nextAttempt } from '../schedule/retry.ts';
 import type { Ticket } from './alarm.ts';
+import { attemptOf, neverBegan, processOf, specOf } from './attempt.ts';
 import { isOrphan, isWanted } from './orphan.ts';
 import type { Demand } from './pools.ts';
 import type { AttemptHandle, AttemptReport, AttemptSpec, Recovery } from './ports.ts';
@@ -52,6 +52,8 @@ export class ActiveRun<Turn = unknown> {
   #deadline: Ticket | undefined;
   #retryTicket: Ticket | undefined;
   #attemptBegan: Duration = 0;
+  /** The current attempt is known to have begun: it was started here, or a node has said so. */
+  #isBegun = false;
   #cancelled: CancelledBy | undefined;
   /** The end that it was claimed with, or that it came to before its claim was settled: it never begins. */
   #refusal: Outcome | undefined;
@@ -179,28 +181,38 @@ export class ActiveRun<Turn = unknown> {
   }
 
   #takeUpAttempt(number: number, recovery: Exclude<Recovery, { kind: 'never_begun' }>): void {
-    const { clock } = this.#around;
-    const { timeout } = this.definition.policy;
+    const { policy } = this.definition;
     this.#state = 'running';
     // The store was told that it begins, but not yet that it began.
-    if (this.#attempts.length === 0) {
-      this.#attempts = [
-        { number, startedAt: this.claim.claimedAt, ...(timeout !== undefined && { timeout }) },
-      ];
-    }
-    if (recovery.kind === 'ended') {
-      const startedAt = this.#attempts.at(-1)?.startedAt ?? this.claim.claimedAt;
-      const at = recovery.at ?? clock.now();
-      this.#over(number, recovery.outcome, { at, duration: Math.max(at - startedAt, 0) });
-      return;
-    }
-    const { pid, startTime, ranFor } = recovery;
-    this.#amend({ pid, startTime });
-    this.#attemptBegan = clock.monotonic() - ranFor;
+    if (this.#attempts.length === 0)
+      this.#attempts = [attemptOf(number, this.claim.claimedAt, policy.timeout)];
+    if (recovery.kind === 'ended') return this.#takeUpEnd(number, recovery);
+    this.#isBegun = recovery.kind === 'running';
+    const ranFor = recovery.kind === 'running' ? recovery.ranFor : 0;
+    this.#attemptBegan = this.#around.clock.monotonic() - ranFor;
+    if (recovery.kind === 'running') this.#amend({ ...processOf(recovery), ...this.#beganBefore(ranFor) });
     this.#handle = recovery.follow((report) => this.#around.reported(this, number, report));
     if (this.#cancelled !== undefined) this.#handle.stop({ kind: 'cancelled', by: this.#cancelled });
-    this.#armDeadline(this.#attempts.at(-1)?.timeout, ranFor);
+    if (this.#isBegun) this.#armDeadline(this.#attempts.at(-1)?.timeout, ranFor);
     void this.#save();
+  }
+
+  #takeUpEnd(
+    number: number,
+    { outcome, at: known, ranFor, node }: Extract<Recovery, { kind: 'ended' }>,
+  ): void {
+    const at = known ?? this.#around.clock.now();
+    if (ranFor !== undefined) this.#amend(this.#beganBefore(ranFor, at));
+    if (node !== undefined) this.#amend({ node });
+    const startedAt = this.#attempts.at(-1)?.startedAt ?? this.claim.claimedAt;
+    this.#over(number, outcome, { at, duration: ranFor ?? Math.max(at - startedAt, 0) });
+  }
+
+  /** Of an attempt that may have waited for a node: when it really began, unless that is on record. */
+  #beganBefore(ranFor: Duration, at = this.#around.clock.now()): Partial<AttemptRecord> {
+    const { reportsStart = false } = this.#around.executor;
+    const isKnown = this.#attempts.at(-1)?.node !== undefined;
+    return reportsStart && !isKnown ? { startedAt: Math.round(at - ranFor) } : {};
   }
 
   /** The attempt that was about to begin is made now, as another one, if it is not too late. */
@@ -249,13 +261,12 @@ export class ActiveRun<Turn = unknown> {
 
   /** The next attempt, from now on the current one. Gives its number. */
   #enter(): number {
-    const { timeout } = this.definition.policy;
     const number = this.#attempts.length + 1;
     this.#state = 'running';
     this.#retryAt = undefined;
     this.#handle = undefined;
-    const startedAt = this.#around.clock.now();
-    const attempt = timeout === undefined ? { number, startedAt } : { number, startedAt, timeout };
+    this.#isBegun = false;
+    const attempt = attemptOf(number, this.#around.clock.now(), this.definition.policy.timeout);
     this.#attempts = number === 1 ? [attempt] : [...this.#attempts, attempt];
     return number;
   }
@@ -263,10 +274,11 @@ export class ActiveRun<Turn = unknown> {
   #launch(number: number): void {
     const { clock, executor } = this.#around;
     this.#attemptBegan = clock.monotonic();
+    this.#isBegun = executor.reportsStart !== true;
     this.#handle = executor.start(this.#spec(number), (report) =>
       this.#around.reported(this, number, report),
     );
-    this.#armDeadline(this.definition.policy.timeout, 0);
+    if (this.#isBegun) this.#armDeadline(this.definition.policy.timeout, 0);
   }
 
   #armDeadline(timeout: Duration | undefined, ranFor: Duration): void {
@@ -280,30 +292,9 @@ export class ActiveRun<Turn = unknown> {
     return attempt - this.#attempts.filter(neverBegan).length;
   }
 
-  #spec(attempt: number): AttemptSpec {
-    const { definition } = this;
-    const { id, jobId, scheduledAt, cause, with: given, upstream, shard } = this.claim;
-    const { successExitCodes, killSignal, killAfter } = definition.policy;
-    const { params } = definition;
-    const args = argumentsOf(params, given);
-    return {
-      runId: id,
-      jobId,
-      attempt,
-      scheduledAt,
-      cause: this.#tries(attempt) > 1 ? 'retry' : cause,
-      previousSuccessAt: this.#around.store.previousSuccess(jobId),
-      with: args,
-      params: params === undefined ? undefined : declaredOf(params, args ?? {}),
-      upstream,
-      shard,
-      task: definition.task,
-      surroundings: definition.surroundings,
-      output: definition.output,
-      successExitCodes,
-      killSignal,
-      killAfter,
-    };
+  #spec(number: number): AttemptSpec {
+    const previousSuccessAt = this.#around.store.previousSuccess(this.claim.jobId);
+    return specOf(this, { number, isRetry: this.#tries(number) > 1, previousSuccessAt });
   }
 
   /** Takes a report of attempt `number`. */
@@ -314,11 +305,21 @@ export class ActiveRun<Turn = unknown> {
     else this.#over(number, report.outcome);
   }
 
-  #underWay(attempt: number, { pid, startTime }: Extract<AttemptReport, { kind: 'started' }>): void {
-    const known = pid === undefined ? {} : { pid };
-    this.#amend(startTime === undefined ? known : { ...known, startTime });
+  #underWay(attempt: number, report: Extract<AttemptReport, { kind: 'started' }>): void {
+    this.#amend(processOf(report));
+    if (!this.#isBegun) this.#beginsNow();
     void this.#save();
+    const known = report.pid === undefined ? {} : { pid: report.pid };
     this.#around.emit({ kind: 'attempt_started', run: this.record, attempt, ...known });
+  }
+
+  /** A node has begun what was handed to it a while ago: its time counts from here. */
+  #beginsNow(): void {
+    const { clock } = this.#around;
+    this.#isBegun = true;
+    this.#attemptBegan = clock.monotonic();
+    this.#amend({ startedAt: clock.now() });
+    this.#armDeadline(this.#attempts.at(-1)?.timeout, 0);
   }
 
   #over(
@@ -330,7 +331,8 @@ export class ActiveRun<Turn = unknown> {
     alarm.cancel(this.#deadline);
     const { at, duration } = known ?? {
       at: clock.now(),
-      duration: Math.max(clock.monotonic() - this.#attemptBegan, 0),
+      // What no node has begun took no time, however long it waited.
+      duration: this.#isBegun ? Math.max(clock.monotonic() - this.#attemptBegan, 0) : 0,
     };
     this.#amend({ finishedAt: at, duration, outcome });
     this.#around.emit({ kind: 'attempt_ended', run: this.record, attempt, outcome, duration });
@@ -390,8 +392,4 @@ export class ActiveRun<Turn = unknown> {
   #save(): Promise<void> {
     return this.#around.store.save(this.record).catch((error: unknown) => this.#around.storeFailed(error));
   }
-}
-
-function neverBegan({ outcome, duration }: AttemptRecord): boolean {
-  return outcome !== undefined && duration === undefined;
 }

@@ -9,6 +9,11 @@ export interface EngineSettings {
   readonly maxThreadRuns?: number;
   /** When the host booted: the slot of `startup: boot`. */
   readonly bootedAt: Instant;
+  /**
+   * Since when somebody has been deciding without a gap: the slot of `startup`, be it of the daemon or of a boot, where an engine takes over
+   * from that of another node; absent: its own start.
+   */
+  readonly upSince?: Instant;
 }
 
 /** What a new set of jobs changed. */

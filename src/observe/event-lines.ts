@@ -55,6 +55,7 @@ const skipWords: Record<SkipReason, string> = {
 
 const recoveredWords = {
   running: 'still running, taken over',
+  queued: 'it waits for a node',
   ended: 'it has ended meanwhile',
   never_begun: 'it had not begun yet',
   waiting: 'it waits for its turn, or its next attempt',
