@@ -76,9 +76,8 @@ export interface Published {
 
 /** What may be asked of a cluster. */
 export interface ClusterOperator {
-  view(): Promise<ClusterView>;
-  /** The same at once, as of this node's last beat; for metrics. Undefined before the first. */
-  seen(): ClusterView | undefined;
+  /** As of this node's last beat, and what is queued as of at most a moment before: cheap to ask. Refused while the database is away. */
+  view(): Promise<Answer<ClusterView>>;
   /** Takes nothing new, or takes again. By its name. */
   drain(node: string, on: boolean, by: string): Promise<Answer<NodeView>>;
   publish(request: PublishRequest): Promise<Answer<Published>>;

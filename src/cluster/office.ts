@@ -1,0 +1,139 @@
+/** Answers what may be asked of a cluster (engine/ports-cluster.ts), on any node: over what its beats hear, and the database. */
+import type {
+  ClusterOperator,
+  ClusterView,
+  NodeView,
+  Published,
+  PublishRequest,
+  QueuedView,
+} from '../engine/ports-cluster.ts';
+import type { Answer, Refusal } from '../engine/ports-operator.ts';
+import type { Clock } from '../engine/ports.ts';
+import type { Duration } from '../model.ts';
+import { DatabaseAway, type Database } from '../postgres/database.ts';
+import { wishOf } from './beat.ts';
+import type { Membership } from './membership.ts';
+
+export interface OfficeParts {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly membership: Pick<
+    Membership,
+    'nodes' | 'conductor' | 'lastTerm' | 'fileVersion' | 'contactFor' | 'beatNow'
+  >;
+  readonly publish: (request: PublishRequest) => Promise<Answer<Published>>;
+  /** Tells the log who asked for what. */
+  readonly say: (message: string) => void;
+}
+
+/** What is queued is counted at most so often, whoever asks. */
+const SELDOM: Duration = 2000;
+/** Requirements that are told of at most, those with most waiting first. */
+const MOST_QUEUES = 100;
+
+interface Counted {
+  readonly at: Duration;
+  readonly queued: Promise<readonly QueuedView[]>;
+}
+
+export class ClusterOffice implements ClusterOperator {
+  readonly #parts: OfficeParts;
+  #counted: Counted | undefined;
+
+  constructor(parts: OfficeParts) {
+    this.#parts = parts;
+  }
+
+  async view(): Promise<Answer<ClusterView>> {
+    const { membership } = this.#parts;
+    if (membership.contactFor === 0) return refuse(AWAY);
+    try {
+      const queued = await this.#queued();
+      const { conductor, lastTerm: term, fileVersion } = membership;
+      return { ok: true, value: { nodes: membership.nodes(), conductor, term, fileVersion, queued } };
+    } catch (error) {
+      if (error instanceof DatabaseAway) return refuse(AWAY);
+      throw error;
+    }
+  }
+
+  async drain(name: string, on: boolean, by: string): Promise<Answer<NodeView>> {
+    const { database, membership, say } = this.#parts;
+    try {
+      const id = await wishOf(database, name, on ? 'drain' : null);
+      const node = membership.nodes().find((each) => each.id === id);
+      if (id === undefined) return refuse(unknownNode(name, membership.nodes()));
+      say(on ? `${by} drains the node ${name}` : `${by} lets the node ${name} take again`);
+      if (node === undefined) return refuse(justCome(name));
+      const isThere = node.state === 'up' || node.state === 'draining';
+      return { ok: true, value: isThere ? { ...node, state: on ? 'draining' : 'up' } : node };
+    } catch (error) {
+      if (error instanceof DatabaseAway) return refuse(AWAY);
+      throw error;
+    }
+  }
+
+  publish(request: PublishRequest): Promise<Answer<Published>> {
+    return this.#parts.publish(request);
+  }
+
+  #queued(): Promise<readonly QueuedView[]> {
+    const now = this.#parts.clock.monotonic();
+    if (this.#counted === undefined || now - this.#counted.at > SELDOM) {
+      const queued = this.#count();
+      this.#counted = { at: now, queued };
+      // Who asks next tries anew.
+      queued.catch(() => (this.#counted = undefined));
+    }
+    return this.#counted.queued;
+  }
+
+  async #count(): Promise<readonly QueuedView[]> {
+    const { database } = this.#parts;
+    const queue = `"${database.schema}_queue".job`;
+    const [table] = await database.query<{ readonly there: boolean }>(
+      'select to_regclass($1) is not null as there',
+      [queue],
+    );
+    if (table?.there !== true) return [];
+    const rows = await database.query<QueuedRow>(
+      `select q.labels, q.module, count(*)::int as count,
+         (extract(epoch from clock_timestamp() - min(j.created_on)) * 1000)::float8 as oldest
+       from queues q join ${queue} j on j.name = q.name and j.state < 'active'
+       group by q.name order by count desc, q.name limit ${MOST_QUEUES}`,
+    );
+    return rows.map(queuedView);
+  }
+}
+
+type QueuedRow = Omit<QueuedView, 'module'> & { readonly module: string | null };
+
+function queuedView({ module, oldest, ...row }: QueuedRow): QueuedView {
+  const told = { ...row, oldest: Math.max(Math.round(oldest), 0) };
+  return module === null ? told : { ...told, module };
+}
+
+const AWAY: Refusal = {
+  refused: 'cluster_away',
+  message: 'the database of the cluster cannot be reached',
+  hint: 'try again when it is back; runs that have begun go on',
+};
+
+/** This node has not heard of it yet; that one hears of its wish nonetheless. */
+function justCome(name: string): Refusal {
+  return {
+    refused: 'cluster_away',
+    message: `the node ${name} has only just come`,
+    hint: 'ask again in a moment',
+  };
+}
+
+function unknownNode(name: string, nodes: readonly NodeView[]): Refusal {
+  const names = nodes.map((node) => node.name);
+  const known = names.length === 0 ? '' : `there are ${names.slice(0, 10).join(', ')}`;
+  return { refused: 'unknown_node', message: `there is no node ${name}`, ...(known && { hint: known }) };
+}
+
+function refuse(refusal: Refusal): Answer<never> {
+  return { ok: false, refusal };
+}

@@ -1,0 +1,206 @@
+/** Nodes as processes at a real database: who conducts when nodes die, freeze, leave, come all at once, or have a wrong clock. */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { directory, until, type Later } from '../support/daemon.ts';
+import { library } from '../support/faketime.ts';
+import { startPostgres, type Postgres } from '../support/postgres.ts';
+import { Member, type MemberSettings } from './member.ts';
+
+let postgres: Postgres;
+beforeAll(async () => {
+  postgres = await startPostgres();
+}, 60_000);
+afterAll(() => postgres.stop());
+
+const TIME = 60_000;
+
+/** A cluster of its own. */
+async function cluster(later: Later) {
+  const url = await postgres.createDatabase();
+  const where = directory(later);
+  const members: Member[] = [];
+  const start = (
+    name: string,
+    more: Partial<MemberSettings> & { env?: Record<string, string> } = {},
+  ): Member => {
+    const { env, ...settings } = more;
+    const member = new Member(
+      { url, directory: join(where, name), name, ...settings },
+      { later, ...(env === undefined ? {} : { env }) },
+    );
+    members.push(member);
+    return member;
+  };
+  const conductor = (): Promise<Member> =>
+    until('a node to conduct', () => members.find((member) => member.conducts));
+  /** No number was ever two nodes'. */
+  const expectNoTermTwice = (): void => {
+    const terms = members.flatMap((member) => member.terms);
+    expect(terms.toSorted((a, b) => a - b)).toEqual([...new Set(terms)].toSorted((a, b) => a - b));
+  };
+  const ask = <Row extends object>(sql: string) => postgres.ask<Row>(sql, url);
+  return { url, where, members, start, conductor, expectNoTermTwice, ask };
+}
+
+describe.concurrent('a cluster', { timeout: TIME }, () => {
+  it('is conducted by one node, of twenty that come at once to an empty database', async ({ onTestFinished }) => {
+    const { start, members, conductor, expectNoTermTwice, ask } = await cluster(onTestFinished);
+    for (let i = 1; i <= 20; i += 1) start(`n${i}`);
+    await Promise.all(members.map((member) => member.ready()));
+    const one = await conductor();
+    expect(one.terms).toEqual([1]);
+    // Each has beaten, and so seen the term, once more.
+    await until('all to beat again', () => members.every(({ said }) => said.length > 0));
+    expect(members.filter((member) => member.conducts)).toEqual([one]);
+    expect(
+      await ask('select term, (select count(*)::int from tsched.nodes) as nodes from tsched.conductor'),
+    ).toEqual([{ term: '1', nodes: 20 }]);
+    expectNoTermTwice();
+  });
+
+  it('has another conductor soon when one is killed, and its name is free again', async ({ onTestFinished }) => {
+    const { start, expectNoTermTwice, where } = await cluster(onTestFinished);
+    const a = start('a');
+    await a.hears('term 1', ({ term }) => term === 1);
+    const b = start('b');
+    await b.ready();
+    await a.kill();
+    const taken = await b.hears('that it conducts', ({ term }) => term === 2);
+    // Its database session tells that it is dead, before the lease ends.
+    expect(b.said.some(({ log }) => log?.includes('has died') === true)).toBe(true);
+    expect(taken.upSince).toBe(a.said.find(({ term }) => term === 1)?.upSince);
+    // The same node, and one of another state that has its name.
+    const again = start('a');
+    expect((await again.ready()).id).toBe(a.said.find(({ id }) => id !== undefined)?.id);
+    await again.kill();
+    rmSync(join(where, 'a'), { recursive: true });
+    const other = start('a');
+    expect((await other.ready()).id).not.toBe(a.said.find(({ id }) => id !== undefined)?.id);
+    expectNoTermTwice();
+  });
+
+  it('has another conductor when one hangs, which finds itself deposed when it goes on', async ({ onTestFinished }) => {
+    const { start, expectNoTermTwice } = await cluster(onTestFinished);
+    const a = start('a');
+    await a.hears('term 1', ({ term }) => term === 1);
+    const b = start('b');
+    await b.ready();
+    a.signal('SIGSTOP');
+    await b.hears('that it conducts', ({ term }) => term === 2);
+    expect(b.said.some(({ log }) => log?.includes('has not been heard of') === true)).toBe(true);
+    const before = a.said.length;
+    a.signal('SIGCONT');
+    await a.hears('that it does not conduct', ({ term }) => term === null, before);
+    expect(b.conducts).toBe(true);
+    expectNoTermTwice();
+  });
+
+  it('has another conductor at once when one leaves', async ({ onTestFinished }) => {
+    const { start, expectNoTermTwice, ask } = await cluster(onTestFinished);
+    const a = start('a');
+    await a.hears('term 1', ({ term }) => term === 1);
+    const b = start('b');
+    await b.ready();
+    await a.leave();
+    await b.hears('that it conducts', ({ term }) => term === 2);
+    expect(b.said.some(({ log }) => log?.includes('nobody did') === true)).toBe(true);
+    expect(await ask("select state from tsched.nodes where name = 'a'")).toEqual([{ state: 'stopped' }]);
+    expectNoTermTwice();
+  });
+
+  it('is never conducted by a node that only works', async ({ onTestFinished }) => {
+    const { start } = await cluster(onTestFinished);
+    const a = start('a');
+    await a.hears('term 1', ({ term }) => term === 1);
+    const worker = start('w', { schedules: false });
+    await worker.ready();
+    const b = start('b');
+    await b.ready();
+    await a.leave();
+    await b.hears('that it conducts', ({ term }) => term === 2);
+    expect(worker.terms).toEqual([]);
+  });
+
+  it('refuses a node with the name of one that lives, and a process that is a node which lives', async ({ onTestFinished }) => {
+    const { start, where } = await cluster(onTestFinished);
+    const a = start('a');
+    await a.ready();
+    const namesake = start('a', { directory: join(where, 'elsewhere') });
+    const { refused, hint } = await namesake.hears(
+      'that it is refused',
+      (said) => said.refused !== undefined,
+    );
+    expect(refused).toMatch(/^there is a node called a already: on here, process \d+, heard of \d s ago$/);
+    expect(hint).toContain('--node-name');
+    const copy = start('copy', { directory: join(where, 'a') });
+    const said = await copy.hears('that it is refused', (said) => said.refused !== undefined);
+    expect(said.refused).toMatch(/^another process is this node/);
+    expect(said.hint).toContain('state directory copied');
+    expect(a.conducts).toBe(true);
+  });
+
+  it('tells a node what it is wished to do', async ({ onTestFinished }) => {
+    const { start, ask } = await cluster(onTestFinished);
+    const a = start('a');
+    await a.ready();
+    await ask("update tsched.nodes set wish = 'drain'");
+    await ask("select pg_notify('tsched_nodes', '')");
+    await a.hears('that it drains', ({ drain }) => drain === true);
+    await until('the others to hear of it', () => a.said.some(({ log }) => log?.includes('drained')));
+    // It is remembered over a restart.
+    await a.kill();
+    const again = start('a');
+    await again.hears('that it drains', ({ drain }) => drain === true);
+  });
+});
+
+describe.concurrent('a wrong clock', { timeout: TIME }, () => {
+  const ahead = (seconds: number) => ({
+    env: { LD_PRELOAD: library(), FAKETIME: `+${seconds}s`, FAKETIME_DONT_FAKE_MONOTONIC: '1' },
+  });
+
+  it('keeps a node from conducting when it is 10 s off, and is warned about from 1 s on', async ({ onTestFinished }) => {
+    const { start, ask } = await cluster(onTestFinished);
+    const wrong = start('wrong', ahead(10));
+    await wrong.ready();
+    const { log, level } = await wrong.hears(
+      'that its clock is off',
+      ({ log }) => log?.includes('clock') === true,
+    );
+    expect(level).toBe('warning');
+    expect(log).toMatch(/10\.0 s ahead of the database's; beyond 5 s a node does not conduct/);
+    const fair = start('fair', ahead(2));
+    await fair.hears('that it conducts', ({ term }) => term === 1);
+    expect(wrong.terms).toEqual([]);
+    const told = await fair.hears('that its clock is off', ({ log }) => log?.includes('clock') === true);
+    expect(told.log).toBe("this node's clock is 2.0 s ahead of the database's; set it, or let NTP do that");
+    const skews = async () =>
+      (await ask<{ name: string; skew: number }>('select name, skew from tsched.nodes')).every(
+        ({ name, skew }) => (name === 'wrong' ? Math.abs(skew - 10_000) < 500 : Math.abs(skew - 2000) < 500),
+      );
+    for (let tries = 0; !(await skews()); tries += 1) expect(tries).toBeLessThan(500);
+  });
+});
+
+describe('a database that goes away', { timeout: TIME }, () => {
+  it('leaves nobody conducting, and afterwards one: for the next term, since the same start', async ({ onTestFinished }) => {
+    const own = await startPostgres();
+    onTestFinished(() => own.stop());
+    const url = await own.createDatabase();
+    const where = directory(onTestFinished);
+    const members = ['a', 'b', 'c'].map(
+      (name) => new Member({ url, directory: join(where, name), name }, { later: onTestFinished }),
+    );
+    await Promise.all(members.map((member) => member.ready()));
+    const first = await until('a node to conduct', () => members.find((member) => member.conducts));
+    await own.kill();
+    await first.hears('that it does not conduct', ({ term }) => term === null);
+    expect(first.said.some(({ log }) => log?.includes('stops conducting') === true)).toBe(true);
+    await own.start();
+    const next = await until('a node to conduct', () => members.find((member) => member.conducts));
+    expect(members.flatMap(({ terms }) => terms).toSorted()).toEqual([1, 2]);
+    const begun = (member: Member) => member.said.find(({ term }) => term !== undefined)?.upSince;
+    expect(next.said.findLast(({ term }) => term === 2)?.upSince).toBe(begun(first));
+  });
+});
