@@ -182,6 +182,7 @@ function refusedFor(error: Diagnostic, { warnings, texts }: Addition & { readonl
     watched: [],
     stamps: {},
     texts,
+    incomplete: false,
     missing: false,
   } as const;
 }

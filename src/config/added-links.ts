@@ -53,7 +53,17 @@ export function besideAdded(result: LoadResult, { jobs, added }: WholeSet): Load
   const circle = circleError({ jobs, added }, list, (id) => !added.has(id));
   if (circle !== undefined) {
     const { warnings, sources, watched, stamps, texts } = file;
-    return { ok: false, errors: [circle.error], warnings, sources, watched, stamps, texts, missing: false };
+    return {
+      ok: false,
+      errors: [circle.error],
+      warnings,
+      sources,
+      watched,
+      stamps,
+      texts,
+      incomplete: false,
+      missing: false,
+    };
   }
   const links = list.flatMap(linksOf);
   if (links.length === 0) return result;

@@ -160,6 +160,7 @@ function failure(path: string, message: string): LoadResult {
     watched: [resolve(path)],
     stamps: {},
     texts: new Map(),
+    incomplete: true,
     missing: false,
   };
 }

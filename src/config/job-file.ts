@@ -75,6 +75,7 @@ class Loading {
   readonly #envFiles: EnvFiles;
   readonly #calendars: CalendarBook;
   #missing = false;
+  #incomplete = false;
 
   constructor(path: string, options: LoadOptions) {
     this.#path = resolve(path);
@@ -140,6 +141,7 @@ class Loading {
         watched,
         stamps: this.#stamps,
         texts,
+        incomplete: this.#incomplete,
         missing: this.#missing,
       };
     const hash = once(() => hashOf(this.#content.splice(0)));
@@ -201,6 +203,7 @@ class Loading {
   }
 
   #refuse(file: string, { message, hint }: { message: string; hint?: string }): undefined {
+    this.#incomplete = true;
     const words = hint === undefined ? { message } : { message, hint };
     this.#loose.push({ severity: 'error', file, line: 1, column: 1, length: 0, path: '', ...words });
   }

@@ -75,6 +75,8 @@ export type LoadResult =
       readonly watched: readonly string[];
       readonly stamps: Readonly<Record<string, string>>;
       readonly texts: ReadonlyMap<string, string>;
+      /** Some file could not be read at all: `sources` are not the whole set. */
+      readonly incomplete: boolean;
       /** There is no such job file at all. */
       readonly missing: boolean;
     };

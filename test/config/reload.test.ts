@@ -37,6 +37,7 @@ describe('decideReload', () => {
       watched: [],
       stamps: {},
       texts: new Map(),
+      incomplete: true,
       missing: true,
     } as const;
     expect(decideReload(current, gone)).toMatchObject({

@@ -1,0 +1,72 @@
+/** The conductor's part in publishing a job file. Part of the composition. */
+import { JobFiles } from './cluster/files.ts';
+import type { Published, PublishRequest } from './engine/ports-cluster.ts';
+import type { Answer, Operator, Refusal } from './engine/ports-operator.ts';
+import { FileUnread, type FileSource, type JobLoading } from './job-loading.ts';
+import { badFile, done, refuse } from './operator/answers.ts';
+import { NOTHING } from './operator/reload-plan.ts';
+import { DatabaseAway } from './postgres/database.ts';
+
+export interface PublishingParts {
+  readonly files: JobFiles;
+  /** Name of this node. */
+  readonly node: string;
+  /** Undefined: it does not conduct. */
+  readonly term: () => number | undefined;
+  readonly loading: Pick<JobLoading, 'check' | 'jobs'>;
+  readonly operator: Pick<Operator, 'reload'>;
+}
+
+const ELSEWHERE: Refusal = {
+  refused: 'cluster_away',
+  message: 'this node does not conduct any more',
+  hint: 'ask again in some seconds',
+};
+
+/** Checks a job file, makes it the version in force, and puts it in place of the loaded set. */
+export async function publishFile(
+  parts: PublishingParts,
+  request: PublishRequest,
+): Promise<Answer<Published>> {
+  const { files, node, loading, operator } = parts;
+  const term = parts.term();
+  if (term === undefined) return refuse(ELSEWHERE);
+  const check = async (): Promise<Refusal | undefined> => {
+    const result = await loading.check(request);
+    return result.ok ? undefined : badFile(result);
+  };
+  const result = await published(() => files.publish(request, { term, node, check }));
+  if (result.kind === 'refused') return refuse(result.why);
+  if (result.kind === 'deposed') return refuse(ELSEWHERE);
+  const { kind, version } = result;
+  if (kind === 'unchanged')
+    return done({ version, changed: false, plan: { ...NOTHING, unchanged: loading.jobs.length } });
+  const applied = await operator.reload({ dryRun: false, by: `${request.by} (version ${version})` });
+  return applied.ok ? done({ version, changed: true, plan: applied.value }) : applied;
+}
+
+async function published<R extends { readonly kind: string }>(
+  publish: () => Promise<R>,
+): Promise<R | { readonly kind: 'refused'; readonly why: Refusal }> {
+  try {
+    return await publish();
+  } catch (error) {
+    if (!(error instanceof DatabaseAway)) throw error;
+    const hint = 'ask again when it is back: what may have been published then is not published twice';
+    return { kind: 'refused', why: { refused: 'cluster_away', message: error.message, hint } };
+  }
+}
+
+/** What is in force, for a node that decides; its own disk where nothing was ever published. */
+export function publishedFile(files: Pick<JobFiles, 'current'>): FileSource {
+  return {
+    read: async () => {
+      try {
+        return await files.current();
+      } catch (error) {
+        if (!(error instanceof DatabaseAway)) throw error;
+        throw new FileUnread(`the published job file cannot be read: ${error.message}`);
+      }
+    },
+  };
+}
