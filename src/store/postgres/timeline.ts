@@ -32,12 +32,12 @@ const FIGURES = `
   WITH given AS (SELECT ?::bigint AS first),
   read AS MATERIALIZED (
     SELECT (r.scheduled_at - first) / ${HOUR} AS hour, coalesce(${OUTCOME}, 'active') AS kind, r.claimed_at, r.id,
-           CASE WHEN r.cause = 'schedule' THEN greatest(${STARTED} - r.scheduled_at, 0) END AS delay
+           CASE WHEN r.cause = 'schedule' THEN ${STARTED} - r.scheduled_at END AS delay
     FROM runs r, given
     WHERE r.id >= ? AND r.scheduled_at >= ? AND r.scheduled_at < ? ORDER BY r.id DESC LIMIT ${MOST_READ}
   ),
   ranked AS (
-    SELECT hour, delay, row_number() OVER (PARTITION BY hour ORDER BY delay) - 1 AS rank, count(*) OVER (PARTITION BY hour) AS of
+    SELECT hour, greatest(delay, 0) AS delay, row_number() OVER (PARTITION BY hour ORDER BY delay) - 1 AS rank, count(*) OVER (PARTITION BY hour) AS of
     FROM read WHERE delay IS NOT NULL
   )
   SELECT hour, kind AS name, count(*) AS value FROM read GROUP BY 1, 2
