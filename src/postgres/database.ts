@@ -120,6 +120,8 @@ class PostgresDatabase implements Database {
     });
     // One that nobody uses was lost: the pool has dropped it, and who asks next gets another.
     this.#pool.on('error', () => undefined);
+    // One in use that is lost between two questions of a transaction: the second says so.
+    this.#pool.on('connect', (client) => client.on('error', () => undefined));
     this.#session = new Session({
       clock,
       lockClass: this.#lockClass,
