@@ -1,0 +1,123 @@
+/** Nodes that die, freeze and come back, and a database that does: every slot runs once, wherever, and history agrees. */
+import { appendFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadJobFile } from '../../src/config/load.ts';
+import { Audit, executionsIn } from '../support/audit.ts';
+import { shellTask } from '../support/chaos.ts';
+import { TestCluster } from '../support/cluster.ts';
+import { SEED } from '../support/cron-judge.ts';
+import { Random } from '../support/cron-oracle.ts';
+import { directory, until, type Daemon } from '../support/daemon.ts';
+import { startPostgres, type Postgres } from '../support/postgres.ts';
+
+let server: Postgres;
+beforeAll(async () => {
+  server = await startPostgres();
+});
+afterAll(() => server.stop());
+
+const JOBS = 300;
+/** All jobs are due together, every so many seconds. */
+const PERIOD = 8;
+const SLOTS = 8;
+
+describe('three nodes', () => {
+  it(
+    `run ${JOBS} jobs due together, each slot once, while nodes are killed and frozen and the database is restarted`,
+    { timeout: 300_000 },
+    async () => {
+      console.log(`TSCHED_TEST_SEED=${SEED}`);
+      const random = new Random(SEED);
+      const where = directory();
+      const account = join(where, 'account');
+      appendFileSync(account, '');
+      const begin = Math.ceil(Date.now() / 1000) * 1000 + 10_000;
+      const end = begin + (SLOTS - 1) * PERIOD * 1000;
+      const jobs = jobFile(account, begin, end);
+      const cluster = await TestCluster.in(server);
+      const homes = ['a', 'b', 'c'].map((name) => ({ name, directory: directory() }));
+      const start = (home: (typeof homes)[number]): Daemon => cluster.node({ ...home, jobs, slots: 120 });
+      const nodes = homes.map(start);
+      await cluster.conductor(nodes);
+      const faults: string[] = [];
+      let restarted = false;
+      while (Date.now() < end) {
+        const number = random.int(0, 2);
+        const [home, node] = [homes[number], nodes[number]];
+        if (home === undefined || node === undefined) throw new Error('no such node');
+        if (!restarted && Date.now() > (begin + end) / 2) {
+          restarted = true;
+          faults.push('database');
+          await server.restart();
+        } else if (random.int(0, 1) === 0) {
+          faults.push(`kill ${home.name}`);
+          node.signal('SIGKILL');
+          await node.exited;
+          await pause(random.int(0, 3000));
+          nodes[number] = start(home);
+        } else {
+          faults.push(`freeze ${home.name}`);
+          node.signal('SIGSTOP');
+          await pause(random.int(2000, 20_000));
+          node.signal('SIGCONT');
+        }
+        await pause(random.int(500, 4000));
+      }
+      const told = (): string => `; after ${faults.join(', ')}, TSCHED_TEST_SEED=${SEED}`;
+      let rows = await cluster.rows();
+      await untilAsync(`every slot to be over${told()}`, async () => {
+        rows = await cluster.rows();
+        const decided = rows.runs.length + rows.skips.reduce((sum, { count = 1 }) => sum + count, 0);
+        return decided >= JOBS * SLOTS && rows.runs.every(({ state }) => state === 'finished');
+      });
+      const result = await loadJobFile(nodes[0]?.file ?? '', {
+        environment: {},
+        hostTimezone: 'UTC',
+        now: begin,
+      });
+      if (!result.ok) throw new Error(JSON.stringify(result.errors));
+      const audit = new Audit(rows.runs, rows.skips, executionsIn(account), { mayLose: true });
+      for (const definition of result.file.jobs) audit.slots(definition, { from: begin - 1, to: end });
+      audit.runs(new Map(result.file.jobs.map((each) => [each.id, each])));
+      expect(audit.findings, told()).toEqual([]);
+      expect(rows.skips, told()).toEqual([]);
+      // Nothing ran in vain: what ran twice was lost before, and is recorded so.
+      const lost = rows.runs
+        .flatMap(({ attempts }) => attempts)
+        .filter(({ outcome }) => outcome?.kind === 'lost');
+      console.log(`${rows.runs.length} runs, ${lost.length} attempts lost; ${faults.join(', ')}`);
+    },
+  );
+});
+
+function jobFile(account: string, begin: number, end: number): string {
+  const job = {
+    every: `${PERIOD}s`,
+    start: new Date(begin).toISOString(),
+    end: new Date(end).toISOString(),
+    misfire: { run: 'all', max: 100 },
+    overlap: 'allow',
+    max_instances: 100,
+    retry: { limit: 5, delay: '100ms', backoff: 'constant', on: ['lost'] },
+    run: shellTask(account, ':'),
+  };
+  return JSON.stringify({
+    jobs: Object.fromEntries(Array.from({ length: JOBS }, (_, number) => [`job-${number}`, job])),
+  });
+}
+
+/** Waits for something that has to be asked for. */
+async function untilAsync(what: string, look: () => Promise<boolean>): Promise<void> {
+  let isThere = false;
+  const asking = async (): Promise<void> => {
+    while (!isThere) {
+      isThere = await look();
+      if (!isThere) await pause(300);
+    }
+  };
+  const asked = asking();
+  await until(what, () => isThere, { patience: 90_000 });
+  await asked;
+}
