@@ -6,7 +6,7 @@ import type { Duration, RunId } from '../model.ts';
 import { printable, printableJson } from '../observe/text.ts';
 import { USUAL_KEEP, USUAL_MAX_AGE } from '../store/history.ts';
 import { DatabaseRefused } from '../store/sqlite/open.ts';
-import type { PruneRequest } from '../store/sqlite/retention.ts';
+import type { PruneRequest } from '../store/pruner.ts';
 import { backUpDatabase, BackupUnsound, checkDatabase, pruneDatabase } from '../store/sqlite/upkeep.ts';
 import { statePaths } from '../store/state-directory.ts';
 import { exit, Failure } from './exit.ts';

@@ -155,3 +155,9 @@ export const FAILED: ReadonlySet<string> = new Set([
 export function newestSlotOf(row: HistoryRow): Instant {
   return 'run' in row ? row.run.scheduledAt : row.skip.through;
 }
+
+/** Whose a run is. */
+export interface RunOwner {
+  readonly jobId: JobId;
+  readonly isFinished: boolean;
+}

@@ -6,7 +6,8 @@ import { Batch } from '../../src/store/batch.ts';
 import { openDatabase } from '../../src/store/sqlite/open.ts';
 import { readHistory } from '../../src/store/sqlite/reader.ts';
 import { Recorder } from '../../src/store/sqlite/recorder.ts';
-import { prune, type PruneRequest } from '../../src/store/sqlite/retention.ts';
+import type { PruneRequest } from '../../src/store/pruner.ts';
+import { prune } from '../../src/store/sqlite/retention.ts';
 import { skipOf } from './conformance.ts';
 import { claimed, finished, newPath, open } from './files.ts';
 

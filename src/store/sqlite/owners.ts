@@ -1,11 +1,7 @@
 /** Whose runs are these? Asked of many at once, by who finds their output on the disk. */
 import type { DatabaseSync } from 'node:sqlite';
-import type { JobId, RunId } from '../../model.ts';
-
-export interface RunOwner {
-  readonly jobId: JobId;
-  readonly isFinished: boolean;
-}
+import type { RunId } from '../../model.ts';
+import type { RunOwner } from '../history.ts';
 
 /** Of those that history knows. */
 export function ownersOf(db: DatabaseSync, runs: readonly RunId[]): Map<RunId, RunOwner> {

@@ -2,13 +2,11 @@
 import type { HistoryRow } from '../../engine/ports.ts';
 import type { RunPage, RunQuery } from '../../engine/ports-operator.ts';
 import type { Hours, LanesQuery, Window } from '../../engine/ports-timeline.ts';
-import type { Join } from '../../join.ts';
-import type { Message, Told } from '../../message.ts';
-import type { AddedJob, Instant, JobId, KeyedRequest, Pause, Place, RunId, RunRecord } from '../../model.ts';
-import type { ReplayWithSlots } from '../../replay.ts';
+import type { Instant, JobId, RunId, RunRecord } from '../../model.ts';
+import type { Contents } from '../contents.ts';
 import type { CountedSpans, JobHistory, PastLane, PastLoad, RowQuery, SlotPast, Span } from '../history.ts';
-import type { RunOwner } from './owners.ts';
-import type { PruneRequest, Pruned } from './retention.ts';
+import type { PruneRequest, Pruned } from '../pruner.ts';
+import type { RunOwner } from '../history.ts';
 
 /** What a thread holds: the daemon's one writer, or a reader beside it, whose slow questions delay no claim. */
 export interface Held {
@@ -35,20 +33,6 @@ export type Request =
   | { readonly kind: 'load'; readonly window: Window }
   | { readonly kind: 'owners'; readonly runs: readonly RunId[] }
   | { readonly kind: 'close' };
-
-/** What a daemon takes up. */
-export interface Contents {
-  readonly unfinished: readonly RunRecord[];
-  readonly places: ReadonlyMap<JobId, Place>;
-  readonly pauses: ReadonlyMap<JobId, Pause>;
-  readonly added: ReadonlyMap<JobId, AddedJob>;
-  readonly successes: ReadonlyMap<JobId, Instant>;
-  readonly requests: readonly KeyedRequest[];
-  readonly joins: readonly Join[];
-  readonly messages: readonly Message[];
-  readonly told: ReadonlyMap<JobId, Told>;
-  readonly replays: readonly ReplayWithSlots[];
-}
 
 export interface Answers {
   readonly contents: Contents;

@@ -1,22 +1,7 @@
 /** Removes history beyond what is to be kept, a slice at a time. */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { Instant, JobId, Retention, RunId } from '../../model.ts';
-
-export interface PruneRequest extends Retention {
-  readonly now: Instant;
-  /** Jobs that have rows since they were last looked at. Absent: all. */
-  readonly jobs?: readonly JobId[];
-  /** `next` of the slice before; absent in the first. */
-  readonly from?: number;
-}
-
-export interface Pruned {
-  /** Whose output may go too. */
-  readonly runs: readonly RunId[];
-  /** There may be more to prune: ask again, from `next`. */
-  readonly more: boolean;
-  readonly next: number;
-}
+import type { Instant, JobId, RunId } from '../../model.ts';
+import type { Pruned, PruneRequest } from '../pruner.ts';
 
 /** Rows in one transaction, at most. */
 const SLICE = 500;

@@ -11,7 +11,8 @@ import { ownersOf } from './owners.ts';
 import type { Answers, Held, Notice, Reply, Request, Trouble } from './protocol.ts';
 import { Reader } from './reader.ts';
 import { Recorder } from './recorder.ts';
-import { prune, type PruneRequest } from './retention.ts';
+import { prune } from './retention.ts';
+import type { PruneRequest } from '../pruner.ts';
 import { hours, lanes, load } from './timeline.ts';
 
 /** The file that was opened is no longer the one of its name: it was removed, or its directory was. */

@@ -2,7 +2,8 @@
 import { closeSync, openSync, rmSync, statSync } from 'node:fs';
 import { backup, DatabaseSync } from 'node:sqlite';
 import { openBeside, openToRead, problemsOf } from './open.ts';
-import { prune, type PruneRequest, type Pruned } from './retention.ts';
+import type { Pruned, PruneRequest } from '../pruner.ts';
+import { prune } from './retention.ts';
 
 /**
  * What is wrong with the database, read whole; nothing when it is sound.

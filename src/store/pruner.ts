@@ -1,6 +1,21 @@
-import type { Clock } from '../../engine/ports.ts';
-import type { Duration, JobId, Retention, RunId } from '../../model.ts';
-import type { Pruned, PruneRequest } from './retention.ts';
+import type { Clock } from '../engine/ports.ts';
+import type { Duration, Instant, JobId, Retention, RunId } from '../model.ts';
+
+export interface PruneRequest extends Retention {
+  readonly now: Instant;
+  /** Jobs that have rows since they were last looked at. Absent: all. */
+  readonly jobs?: readonly JobId[];
+  /** `next` of the slice before; absent in the first. */
+  readonly from?: number;
+}
+
+export interface Pruned {
+  /** Whose output may go too. */
+  readonly runs: readonly RunId[];
+  /** There may be more to prune: ask again, from `next`. */
+  readonly more: boolean;
+  readonly next: number;
+}
 
 export interface PrunerOptions {
   readonly clock: Clock;
