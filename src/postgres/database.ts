@@ -120,7 +120,7 @@ class PostgresDatabase implements Database {
     });
     // One that nobody uses was lost: the pool has dropped it, and who asks next gets another.
     this.#pool.on('error', () => undefined);
-    // One in use that is lost between two questions of a transaction: the second says so.
+    // One that is in use and lost says so to who asks, also when nothing is asked at that moment.
     this.#pool.on('connect', (client) => client.on('error', () => undefined));
     this.#session = new Session({
       clock,

@@ -44,7 +44,9 @@ async function cluster(later: Later) {
 }
 
 describe.concurrent('a cluster', { timeout: TIME }, () => {
-  it('is conducted by one node, of twenty that come at once to an empty database', async ({ onTestFinished }) => {
+  it('is conducted by one node, of twenty that come at once to an empty database', async ({
+    onTestFinished,
+  }) => {
     const { start, members, conductor, expectNoTermTwice, ask } = await cluster(onTestFinished);
     for (let i = 1; i <= 20; i += 1) start(`n${i}`);
     await Promise.all(members.map((member) => member.ready()));
@@ -59,7 +61,9 @@ describe.concurrent('a cluster', { timeout: TIME }, () => {
     expectNoTermTwice();
   });
 
-  it('has another conductor soon when one is killed, and its name is free again', async ({ onTestFinished }) => {
+  it('has another conductor soon when one is killed, and its name is free again', async ({
+    onTestFinished,
+  }) => {
     const { start, expectNoTermTwice, where } = await cluster(onTestFinished);
     const a = start('a');
     await a.hears('term 1', ({ term }) => term === 1);
@@ -80,7 +84,9 @@ describe.concurrent('a cluster', { timeout: TIME }, () => {
     expectNoTermTwice();
   });
 
-  it('has another conductor when one hangs, which finds itself deposed when it goes on', async ({ onTestFinished }) => {
+  it('has another conductor when one hangs, which finds itself deposed when it goes on', async ({
+    onTestFinished,
+  }) => {
     const { start, expectNoTermTwice } = await cluster(onTestFinished);
     const a = start('a');
     await a.hears('term 1', ({ term }) => term === 1);
@@ -122,7 +128,9 @@ describe.concurrent('a cluster', { timeout: TIME }, () => {
     expect(worker.terms).toEqual([]);
   });
 
-  it('refuses a node with the name of one that lives, and a process that is a node which lives', async ({ onTestFinished }) => {
+  it('refuses a node with the name of one that lives, and a process that is a node which lives', async ({
+    onTestFinished,
+  }) => {
     const { start, where } = await cluster(onTestFinished);
     const a = start('a');
     await a.ready();
@@ -160,7 +168,9 @@ describe.concurrent('a wrong clock', { timeout: TIME }, () => {
     env: { LD_PRELOAD: library(), FAKETIME: `+${seconds}s`, FAKETIME_DONT_FAKE_MONOTONIC: '1' },
   });
 
-  it('keeps a node from conducting when it is 10 s off, and is warned about from 1 s on', async ({ onTestFinished }) => {
+  it('keeps a node from conducting when it is 10 s off, and is warned about from 1 s on', async ({
+    onTestFinished,
+  }) => {
     const { start, ask } = await cluster(onTestFinished);
     const wrong = start('wrong', ahead(10));
     await wrong.ready();
@@ -184,7 +194,9 @@ describe.concurrent('a wrong clock', { timeout: TIME }, () => {
 });
 
 describe('a database that goes away', { timeout: TIME }, () => {
-  it('leaves nobody conducting, and afterwards one: for the next term, since the same start', async ({ onTestFinished }) => {
+  it('leaves nobody conducting, and afterwards one: for the next term, since the same start', async ({
+    onTestFinished,
+  }) => {
     const own = await startPostgres();
     onTestFinished(() => own.stop());
     const url = await own.createDatabase();
