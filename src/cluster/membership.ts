@@ -66,6 +66,8 @@ export interface Membership {
   readonly skew: Duration;
   /** Says that it takes nothing new, or takes again, for reasons of its own: it is about to stop. */
   drain(on: boolean): void;
+  /** Conducts no more, from now on; the term is given back at once. It goes on beating: what it runs goes on. */
+  resign(): Promise<void>;
   /** Beats at once: something changed that others should hear of. */
   beatNow(): void;
   /** Leaves: the term is given back at once. */
@@ -95,6 +97,7 @@ class Node implements Membership {
   #isRefused = false;
   #isRenamed = false;
   #drains = { own: false, wished: false };
+  #isResigned = false;
   #closing: Promise<void> | undefined;
   #beating: Promise<void> | undefined;
   #isAgain = false;
@@ -166,6 +169,15 @@ class Node implements Membership {
   drain(on: boolean): void {
     this.#drains.own = on;
     this.beatNow();
+  }
+
+  async resign(): Promise<void> {
+    const { database } = this.#options;
+    const { term } = this;
+    this.#isResigned = true;
+    this.#stopConducting();
+    if (term !== undefined)
+      await giveBack(database, this.node.id, term).catch((error: unknown) => this.#failed(error));
   }
 
   beatNow(): void {
@@ -246,7 +258,7 @@ class Node implements Membership {
     const decision = decide({
       schedules: this.#options.schedules,
       isSkewed: this.#watch.isTooFar,
-      isLeaving: this.#closing !== undefined,
+      isLeaving: this.#isResigned || this.#closing !== undefined,
       ownTerm: this.term,
       conductor: { term: heard.term, node, beatAgo: heard.conductorAgo },
     });
@@ -283,7 +295,7 @@ class Node implements Membership {
       joinedAt: this.#joinedAt,
     });
     await database.release(term);
-    if (taken === undefined || this.#closing !== undefined) return false;
+    if (taken === undefined || this.#isResigned || this.#closing !== undefined) return false;
     // As long as it lives, nobody takes it for dead. Should that fail, the lease alone is enough.
     await database.hold(taken.number);
     this.#log('notice', `this node conducts, for term ${taken.number}: ${WHY[decision.reason]}`);
