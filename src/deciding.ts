@@ -19,7 +19,7 @@ import { Telling } from './telling.ts';
 
 export interface DecidingParts extends Pick<
   JobLoadingParts,
-  'signal' | 'onApplied' | 'onReloading' | 'onReloaded'
+  'signal' | 'source' | 'onApplied' | 'onReloading' | 'onReloaded'
 > {
   readonly options: AppOptions;
   readonly settings: EngineSettings;
