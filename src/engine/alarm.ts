@@ -86,7 +86,7 @@ export class Alarm {
       this.#drain(this.#wall, this.#clock.now());
     } finally {
       this.#ringing = false;
-      this.#listener.rung();
+      if (!this.#stopped) this.#listener.rung();
       this.#arm();
     }
   }
@@ -96,13 +96,18 @@ export class Alarm {
     return this.#clock.monotonic() - this.#lastMonotonic;
   }
 
+  /** For good: nothing is woken any more, not even what was about to be. */
   stop(): void {
     this.#stopped = true;
     this.#cancelTimer?.();
   }
 
   #drain(queue: DueQueue<Wakeable>, until: number): void {
-    for (let due = queue.takeDue(until); due !== undefined; due = queue.takeDue(until)) due.wake();
+    while (!this.#stopped) {
+      const due = queue.takeDue(until);
+      if (due === undefined) return;
+      due.wake();
+    }
   }
 
   #noticeStep(): void {

@@ -1,5 +1,15 @@
-/** One attempt of a run, as data: what it is started with, and what is known of it. */
-import type { AttemptRecord, Cause, Duration, Instant, JobDefinition, RunRecord } from '../model.ts';
+/** Attempts as data: what one is started with, what is known of it, and the end of a run that came to none. */
+import type {
+  AttemptRecord,
+  Cause,
+  Duration,
+  Instant,
+  JobDefinition,
+  Outcome,
+  RunRecord,
+  Waited,
+} from '../model.ts';
+import { formatDuration } from '../schedule/duration.ts';
 import { argumentsOf, declaredOf } from '../schedule/params.ts';
 import type { AttemptSpec } from './ports.ts';
 
@@ -63,6 +73,13 @@ export function processOf({
     ...(startTime !== undefined && { startTime }),
     ...(node !== undefined && { node }),
   };
+}
+
+/** The end of a run that never had a place in its pool. */
+export function waitedInVain({ limit, since }: Waited, now: Instant): Outcome {
+  const waited = formatDuration(Math.max(now - since, 0));
+  const message = `it waited ${waited} for a place in the pool ${limit}, as long as max_wait allows`;
+  return { kind: 'not_started', message };
 }
 
 /** It was about to begin, and then did not: it uses up no retry. */

@@ -27,6 +27,7 @@ export class Decisions {
   #claims: Run[] = [];
   #skips: { readonly job: ArmedJob; readonly skip: SkipRecord }[] = [];
   #committing = false;
+  #isAbandoned = false;
   /** The moment of the decisions that wait to be committed. */
   #decidedAt: Instant | undefined;
   #reports: { readonly run: ActiveRun<TurnOf>; readonly attempt: number; readonly report: AttemptReport }[] =
@@ -58,10 +59,20 @@ export class Decisions {
 
   /** Keeps a report until the starts under way are done. */
   report(run: ActiveRun<TurnOf>, attempt: number, report: AttemptReport): void {
+    if (this.#isAbandoned) return;
     if (this.#reports.push({ run, attempt, report }) === 1) queueMicrotask(() => this.#tell());
   }
 
+  /** Forgets what is not recorded, and what comes of what is on its way. */
+  abandon(): void {
+    this.#isAbandoned = true;
+    this.#claims = [];
+    this.#skips = [];
+    this.#reports = [];
+  }
+
   commit(): void {
+    if (this.#isAbandoned) return;
     this.#around.beforeCommit();
     this.#committing = false;
     this.#decidedAt = undefined;
@@ -97,6 +108,7 @@ export class Decisions {
 
   /** Starts all that was won before anything else is told of it: what observers do must not delay a start. */
   #begun(runs: readonly Run[], won: (index: number) => boolean): void {
+    if (this.#isAbandoned) return;
     let index = 0;
     for (const run of runs) {
       if (won(index)) run.start();

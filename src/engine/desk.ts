@@ -14,9 +14,10 @@ import type { ReplayId } from '../replay.ts';
 import { admit } from '../schedule/admit.ts';
 import type { TriggerFault } from '../schedule/plan.ts';
 import type { Stretch } from '../schedule/trigger.ts';
+import { Abandonment } from './abandonment.ts';
 import { Alarm } from './alarm.ts';
 import type { AnyRun } from './any-run.ts';
-import { causeOf, claimAgain, claimOf, isBacklog, shardsOf } from './claim.ts';
+import { causeOf, claimOf, isBacklog, shardsOf } from './claim.ts';
 import { Cohorts } from './cohort.ts';
 import { Decisions, type DecisionsAround } from './decisions.ts';
 import { Followers, type FollowerDesk } from './followers.ts';
@@ -26,8 +27,9 @@ import { Needs, type NeedDesk } from './needs.ts';
 import type { Bounds } from './pools.ts';
 import { Replays, type ReplayDesk } from './replays.ts';
 import { RunList } from './run-list.ts';
+import { NO_EXECUTOR, NO_STORE } from './severed.ts';
 import type { RunSurroundings } from './run-surroundings.ts';
-import { RunGroup, runOfClaim } from './run-group.ts';
+import { RunGroup, runOfClaim, runOfEarlier } from './run-group.ts';
 import { ActiveRun } from './run.ts';
 import { Turnstile, type TurnstileDesk } from './turnstile.ts';
 
@@ -49,8 +51,8 @@ export class Desk
   readonly clock: Clock;
   readonly alarm: Alarm;
   readonly cohorts: Cohorts;
-  readonly executor: Executor;
-  readonly store: Store;
+  executor: Executor;
+  store: Store;
   readonly random: () => number;
   readonly turnstile: Turnstile;
   /** Every run that is claimed and not finished. */
@@ -62,6 +64,7 @@ export class Desk
   readonly replays = new Replays(this, (id) => this.jobs.get(id));
   /** Set once: from then on nothing new starts. */
   closing = false;
+  readonly abandonment = new Abandonment();
   /** The clock was set by this much more than time passed; the engine re-arms what needs it. */
   onStep: (by: number) => void = () => undefined;
   /** A run ended; the engine may be waiting for the last one. */
@@ -89,7 +92,19 @@ export class Desk
   }
 
   emit(event: EngineEvent): void {
-    this.#ports.observer.observe(event);
+    if (!this.abandonment.isOver) this.#ports.observer.observe(event);
+  }
+
+  /** Lets go of the world at once, in the middle of whatever it does. */
+  abandon(): void {
+    this.abandonment.begin();
+    this.closing = true;
+    this.alarm.stop();
+    this.store = NO_STORE;
+    this.executor = NO_EXECUTOR;
+    this.#decisions.abandon();
+    for (const run of this.runs.values()) run.abandon();
+    this.runs.clear();
   }
 
   now(): Instant {
@@ -127,17 +142,8 @@ export class Desk
   }
 
   passed(job: ArmedJob, stretches: readonly Stretch[], reason: 'misfire' | 'excluded'): void {
-    const at = this.clock.now();
-    for (const { from, through, count } of stretches) {
-      this.#record(job, {
-        jobId: job.definition.id,
-        scheduledAt: from,
-        through,
-        ...(count === undefined ? {} : { count }),
-        reason,
-        at,
-      });
-    }
+    for (const { from, through, count } of stretches)
+      this.skip(job, { scheduledAt: from, through, ...(count !== undefined && { count }), reason });
   }
 
   dropped(job: ArmedJob, slot: Instant): void {
@@ -182,11 +188,7 @@ export class Desk
 
   /** Takes up a run that an earlier daemon left. It passes by overlap and limits, but counts for them. */
   takeUp(job: ArmedJob, record: RunRecord): Promise<void> {
-    const { scheduledAt, cause, claimedAt } = record;
-    const claim = claimAgain(record);
-    const turn = { job, slot: scheduledAt, dueAt: claimedAt, caughtUp: cause === 'catch_up' };
-    const about = { turn, definition: job.definition, claim };
-    const run = record.shards === undefined ? new ActiveRun<TurnOf>(this, about) : new RunGroup(this, about);
+    const run = runOfEarlier(this, job, record);
     this.runs.add(run);
     job.active = [...job.active, run];
     if (run instanceof RunGroup) return run.takeUp(record);
@@ -334,12 +336,9 @@ export class Desk
   #claim(
     turn: TurnOf,
     cause: Cause,
-    {
-      refusal,
-      waited,
-      isWaiting = false,
-    }: { refusal?: Outcome; waited?: Waited | undefined; isWaiting?: boolean } = {},
+    how: { refusal?: Outcome; waited?: Waited | undefined; isWaiting?: boolean } = {},
   ): Run {
+    const { refusal, waited, isWaiting = false } = how;
     const { job } = turn;
     const { definition } = job;
     const now = this.now();

@@ -21,12 +21,14 @@ import { ArmedJob, soonest, type ByHand, type NextSlot } from './job.ts';
 import { statusOf, type JobStatus } from './job-status.ts';
 import type { ApplySummary, EngineSettings } from './settings.ts';
 import { sliced } from './slices.ts';
+import { startupSlots } from './startup.ts';
 import { orphan } from './orphan.ts';
 import type { PoolView } from '../pool.ts';
 import { believed, Placing, REANCHOR } from './placing.ts';
 import type { Replays } from './replays.ts';
-import type { ActiveRun } from './run.ts';
+import { Shutdown } from './shutdown.ts';
 
+export { EngineAbandoned } from './abandonment.ts';
 export type { EnginePorts } from './ports.ts';
 export type { JobStatus } from './job-status.ts';
 export type { ApplySummary, EngineSettings } from './settings.ts';
@@ -42,7 +44,7 @@ export class Engine {
   #last: Promise<unknown> = Promise.resolve();
   /** While it is being found out what became of the runs of an earlier daemon. */
   #takingUp: Promise<unknown> | undefined;
-  #stopped: Promise<void> | undefined;
+  #shutdown: Shutdown | undefined;
 
   constructor(ports: EnginePorts, settings: EngineSettings) {
     const { maxConcurrentRuns: runs, maxProcessRuns = Infinity, maxThreadRuns = Infinity } = settings;
@@ -57,7 +59,8 @@ export class Engine {
    * another schedule than before, starts at now.
    */
   start(definitions: readonly JobDefinition[]): Promise<void> {
-    return this.#inTurn(async () => {
+    const nothing = (): void => undefined;
+    return this.#inTurn(nothing, async () => {
       const { clock, store } = this.#desk;
       const startedAt = clock.now();
       const [places, pauses, unfinished, joins, replays] = await Promise.all([
@@ -101,8 +104,9 @@ export class Engine {
    * runs finish under the definition they began with.
    */
   apply(definitions: readonly JobDefinition[]): Promise<ApplySummary> {
-    return this.#inTurn(async () => {
-      const summary = { added: [] as JobId[], changed: [] as JobId[], removed: [] as JobId[], unchanged: 0 };
+    const summary = { added: [] as JobId[], changed: [] as JobId[], removed: [] as JobId[], unchanged: 0 };
+    const soFar = (): ApplySummary => summary;
+    return this.#inTurn(soFar, async () => {
       const stay = new Set<JobId>();
       const placement = new Placing();
       await this.#desk.loading(definitions);
@@ -123,12 +127,15 @@ export class Engine {
     });
   }
 
-  /** Lets a job rest: its slots are skipped, until `resume` or the pause's own end. Runs by hand stay possible. False: no such job. */
+  /**
+   * Lets a job rest: its slots are skipped, until `resume` or the pause's own end. Runs by hand stay possible. False: no such job. Rejects
+   * with EngineAbandoned where it cannot be told whether that holds.
+   */
   async pause(jobId: JobId, pause: Pause): Promise<boolean> {
     return this.#setPause(jobId, pause);
   }
 
-  /** Ends a pause. False: no such job. */
+  /** Ends a pause. False: no such job. Rejects as `pause` does. */
   async resume(jobId: JobId): Promise<boolean> {
     return this.#setPause(jobId, undefined);
   }
@@ -215,57 +222,30 @@ export class Engine {
    * `on_shutdown` says: by `wait` within `drain`. Called again, the shortest `drain` counts. Resolves when none is active but those to be left.
    */
   stop({ drain }: { readonly drain: Duration }): Promise<void> {
-    this.#stopped ??= this.#close();
-    void this.#endWithin(drain);
-    return this.#stopped;
+    this.#shutdown ??= new Shutdown(this.#desk, this.#jobs, this.#takingUp);
+    void this.#shutdown.endWithin(drain);
+    return this.#shutdown.over;
   }
 
   /** Ends every active run by KILL, but those to be left; resolves as `stop` does. */
   stopNow(): Promise<void> {
     const stopped = this.stop({ drain: 0 });
-    for (const run of this.#desk.runs.values())
-      if (run.definition.policy.onShutdown !== 'leave' && !this.#isLeft(run)) run.kill('shutdown');
+    this.#shutdown?.kill();
     return stopped;
   }
 
-  async #close(): Promise<void> {
-    const desk = this.#desk;
-    desk.closing = true;
-    desk.emit({ kind: 'engine_stopping', active: desk.runs.size });
-    for (const job of this.#jobs.values()) {
-      job.disarm();
-      desk.forget(job, 'shutdown');
-    }
-    // Until then nobody knows what there is to stop, or to leave.
-    if (this.#takingUp !== undefined) await this.#takingUp;
-    const { promise: idle, resolve } = Promise.withResolvers<void>();
-    desk.onReleased = () => {
-      if (desk.runs.values().every((run) => this.#isLeft(run))) resolve();
-    };
-    for (const run of desk.runs.values()) {
-      if (this.#isLeft(run)) continue;
-      if (run.state !== 'running' || run.definition.policy.onShutdown === 'terminate') run.cancel('shutdown');
-    }
-    desk.onReleased();
-    await idle;
-    desk.alarm.stop();
-    desk.emit({ kind: 'engine_stopped' });
+  /**
+   * Gives up at once, in the middle of whatever it does, since another engine takes over: from now on nothing is decided, recorded or
+   * told, no timer lives, and what is reported or was being claimed changes nothing. Attempts are not stopped; they are the other's. `start`,
+   * `apply` and `stop` that are under way resolve at once, what was to be recorded before an answer rejects with EngineAbandoned.
+   */
+  abandon(): void {
+    this.#desk.abandon();
   }
 
-  async #endWithin(drain: Duration): Promise<void> {
-    const { alarm, runs } = this.#desk;
-    if (this.#takingUp !== undefined) await this.#takingUp;
-    const wake = (): void => {
-      for (const run of runs.values())
-        if (run.definition.policy.onShutdown === 'wait') run.cancel('shutdown');
-    };
-    alarm.after(drain, { wake });
-  }
-
-  /** Whether a daemon that stops goes without it: the next one takes it up. */
-  #isLeft({ state, definition }: Pick<ActiveRun, 'state' | 'definition'>): boolean {
-    if (state === 'retrying' || state === 'waiting') return this.#desk.store.durable;
-    return state === 'running' && definition.policy.onShutdown === 'leave';
+  /** Whether it was abandoned. */
+  get abandoned(): boolean {
+    return this.#desk.abandonment.isOver;
   }
 
   async #takeUp(run: RunRecord): Promise<void> {
@@ -308,7 +288,9 @@ export class Engine {
     this.#desk.emit(
       pause === undefined ? { kind: 'job_resumed', jobId } : { kind: 'job_paused', jobId, pause },
     );
-    await this.#desk.store.pause(jobId, pause).catch((error: unknown) => this.#desk.storeFailed(error));
+    const { abandonment, store } = this.#desk;
+    const saved = store.pause(jobId, pause).catch((error: unknown) => this.#desk.storeFailed(error));
+    await abandonment.orReject(saved);
     return true;
   }
 
@@ -358,15 +340,10 @@ export class Engine {
     return loaded;
   }
 
-  /** `startup: daemon` has one slot a start of the daemon, `startup: boot` one a boot of the host. */
-  #offerStartup(job: ArmedJob, startedAt: Instant, watermark: Instant | undefined): void {
+  #offerStartup(job: ArmedJob, startedAt: Instant, decided: Instant | undefined): void {
     const { enabled, schedule } = job.definition;
     if (!enabled) return;
-    const { start = Number.NEGATIVE_INFINITY, end = Number.POSITIVE_INFINITY } = schedule;
-    for (const trigger of schedule.triggers) {
-      if (trigger.kind !== 'startup') continue;
-      const slot = trigger.when === 'boot' ? this.#settings.bootedAt : startedAt;
-      if (slot < start || slot > end || (watermark !== undefined && slot <= watermark)) continue;
+    for (const slot of startupSlots(schedule, this.#settings, { startedAt, decided })) {
       if (isAllowed(schedule, slot)) this.#desk.offer({ job, slot, dueAt: startedAt, caughtUp: false });
       else this.#desk.passed(job, [{ from: slot, through: slot, count: 1 }], 'excluded');
     }
@@ -387,9 +364,10 @@ export class Engine {
     void this.#place(placement);
   }
 
-  #inTurn<T>(action: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(action);
+  /** `soFar`: what is answered when the engine is abandoned meanwhile. */
+  #inTurn<T>(soFar: () => T, action: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(() => (this.#desk.abandonment.isOver ? soFar() : action()));
     this.#last = result.catch(() => undefined);
-    return result;
+    return this.#desk.abandonment.orElse(result, soFar);
   }
 }

@@ -1,6 +1,7 @@
 import type { Instant, JobId, RunRecord } from '../model.ts';
 import { REPLAYS_KEPT, type Replay, type ReplayId, type ReplayWithSlots } from '../replay.ts';
 import { activeOf, mostParallel, moved, takenUp } from '../schedule/replay.ts';
+import type { Abandonment } from './abandonment.ts';
 import type { Alarm, Ticket } from './alarm.ts';
 import type { ArmedJob } from './job.ts';
 import type { ReplayPlanned, ReplayView } from './ports-replays.ts';
@@ -12,6 +13,7 @@ export interface ReplayDesk {
   readonly alarm: Alarm;
   readonly store: Store;
   readonly closing: boolean;
+  readonly abandonment: Abandonment;
   newId(at: Instant): ReplayId;
   emit(event: EngineEvent): void;
   storeFailed(error: unknown): void;
@@ -69,7 +71,10 @@ export class Replays {
     this.advance();
   }
 
-  /** Begins a replay of these slots, in their order. Resolves when it is recorded: then it goes on whatever happens. */
+  /**
+   * Begins a replay of these slots, in their order. Resolves when it is recorded: then it goes on whatever happens. Rejects with
+   * EngineAbandoned where the engine is abandoned before that.
+   */
   async begin(plan: ReplayPlanned['plan']): Promise<Replay> {
     const { slots, ...asked } = plan;
     const now = this.#desk.clock.now();
@@ -82,14 +87,14 @@ export class Replays {
     this.#desk.emit({ kind: 'replay_begun', replay });
     const saved = this.#save(replay, slots);
     this.advance();
-    await saved;
+    await this.#desk.abandonment.orReject(saved);
     return batch.replay;
   }
 
   /** Nothing of it starts any more, and its active runs are cancelled. Undefined: there is no such replay, or it is over. */
   cancel(id: ReplayId): Replay | undefined {
     const batch = this.#all.get(id);
-    if (batch?.replay.state !== 'active') return undefined;
+    if (batch?.replay.state !== 'active' || this.#desk.abandonment.isOver) return undefined;
     this.#end(batch, { ...batch.replay, state: 'cancelled', endedAt: this.#desk.clock.now() });
     void this.#save(batch.replay);
     const runs = this.#jobs(batch.replay.jobId)?.active ?? [];

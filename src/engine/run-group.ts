@@ -10,7 +10,7 @@ import type {
 import { jointOutcome, jointRetry, jointState, shardOf, shardRun } from '../schedule/joint.ts';
 import type { AnyRun } from './any-run.ts';
 import { claimAgain, inShards, shardsOf } from './claim.ts';
-import type { TurnOf } from './job.ts';
+import type { ArmedJob, TurnOf } from './job.ts';
 import type { Demand } from './pools.ts';
 import type { EngineEvent } from './ports.ts';
 import type { RunSurroundings } from './run-surroundings.ts';
@@ -125,6 +125,10 @@ export class RunGroup implements AnyRun<TurnOf> {
     for (const part of this.#lastFirst()) part.kill(by);
   }
 
+  abandon(): void {
+    for (const part of this.#parts()) part.abandon();
+  }
+
   clockSetBack(by: Duration): void {
     for (const part of this.#parts()) part.clockSetBack(by);
   }
@@ -169,21 +173,24 @@ export class RunGroup implements AnyRun<TurnOf> {
   /** What parts find around them: they are saved, told of and released as parts of the whole. */
   #aroundParts(): RunSurroundings<Part> {
     const around = this.#around;
-    const { clock, alarm, executor, random, store } = around;
+    const { clock, alarm, random, abandonment } = around;
     return {
       clock,
       alarm,
-      executor,
       random,
+      abandonment,
+      get executor() {
+        return around.executor;
+      },
       get closing() {
         return around.closing;
       },
       store: {
-        durable: store.durable,
-        previousSuccess: (jobId) => store.previousSuccess(jobId),
+        durable: around.store.durable,
+        previousSuccess: (jobId) => around.store.previousSuccess(jobId),
         save: (record) => {
           this.#note(record);
-          return store.save(this.record);
+          return around.store.save(this.record);
         },
       },
       emit: (event) => this.#tell(event),
@@ -248,6 +255,18 @@ function endOf(shards: readonly ShardRecord[]): Required<Pick<RunRecord, 'finish
   const finishedAt = Math.max(...shards.map((shard) => shard.finishedAt ?? 0));
   const outcome: Outcome = jointOutcome(shards);
   return { finishedAt, outcome };
+}
+
+/** A run that an earlier daemon left, as it was claimed then; `takeUp` tells it how far it came. */
+export function runOfEarlier(
+  around: GroupSurroundings & RunSurroundings<Part>,
+  job: ArmedJob,
+  record: RunRecord,
+): ActiveRun<TurnOf> | RunGroup {
+  const { scheduledAt, cause, claimedAt } = record;
+  const turn = { job, slot: scheduledAt, dueAt: claimedAt, caughtUp: cause === 'catch_up' };
+  const about = { turn, definition: job.definition, claim: claimAgain(record) };
+  return record.shards === undefined ? new ActiveRun<TurnOf>(around, about) : new RunGroup(around, about);
 }
 
 /** The run of a claim, in parts if its job has some; one that is refused has none. */

@@ -31,6 +31,10 @@ export class RunList<Run extends Listed> {
     last.place = place;
   }
 
+  clear(): void {
+    this.#runs.length = 0;
+  }
+
   get(id: RunId): Run | undefined {
     return this.#runs.find(({ claim }) => claim.id === id);
   }

@@ -1,3 +1,4 @@
+import type { Abandonment } from './abandonment.ts';
 import type { Alarm } from './alarm.ts';
 import type { AttemptReport, Clock, EngineEvent, Executor, Store } from './ports.ts';
 
@@ -10,6 +11,8 @@ export interface RunSurroundings<Run> {
   readonly random: () => number;
   /** Nothing new starts any more, not even another attempt. */
   readonly closing: boolean;
+  /** Once it is over with the engine, what was asked before is not gone on with. */
+  readonly abandonment: Pick<Abandonment, 'isOver'>;
   emit(event: EngineEvent): void;
   /** Hands a report to the run when the starts under way are done: nothing delays a start, no report re-enters one. */
   reported(run: Run, attempt: number, report: AttemptReport): void;

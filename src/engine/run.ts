@@ -9,10 +9,9 @@ import type {
   RunState,
   Waited,
 } from '../model.ts';
-import { formatDuration } from '../schedule/duration.ts';
 import { nextAttempt } from '../schedule/retry.ts';
 import type { Ticket } from './alarm.ts';
-import { attemptOf, neverBegan, processOf, specOf } from './attempt.ts';
+import { attemptOf, neverBegan, processOf, specOf, waitedInVain } from './attempt.ts';
 import { isOrphan, isWanted } from './orphan.ts';
 import type { Demand } from './pools.ts';
 import type { AttemptHandle, AttemptReport, AttemptSpec, Recovery } from './ports.ts';
@@ -97,11 +96,9 @@ export class ActiveRun<Turn = unknown> {
   }
 
   /** It has waited for limits as long as it may. */
-  giveUp({ limit, since }: Waited): void {
+  giveUp(waited: Waited): void {
     if (this.#state !== 'waiting') return;
-    const waited = formatDuration(Math.max(this.#around.clock.now() - since, 0));
-    const message = `it waited ${waited} for a place in the pool ${limit}, as long as max_wait allows`;
-    this.#refusal = { kind: 'not_started', message };
+    this.#refusal = waitedInVain(waited, this.#around.clock.now());
     if (this.#isClaimed) this.#finish(this.#refusal);
   }
 
@@ -132,6 +129,12 @@ export class ActiveRun<Turn = unknown> {
     }
   }
 
+  /** Another engine takes it up: whatever its attempt does, this one does nothing with it. */
+  abandon(): void {
+    this.#state = 'finished';
+    this.#handle = undefined;
+  }
+
   /** Like `cancel`, but a running attempt ends at once, by KILL. */
   kill(by: CancelledBy): void {
     if (this.#state !== 'running') return this.cancel(by);
@@ -141,9 +144,9 @@ export class ActiveRun<Turn = unknown> {
 
   /** The wall clock was set back: a retry that waits keeps its delay, not its reading. */
   clockSetBack(by: Duration): void {
+    if (this.#state !== 'retrying' || this.#retryAt === undefined) return;
     // What a step is measured by knows fractions of milliseconds, instants do not.
-    if (this.#state === 'retrying' && this.#retryAt !== undefined)
-      this.#waitUntil(this.#retryAt + Math.round(by));
+    this.#waitUntil(this.#retryAt + Math.round(by));
   }
 
   /** Takes up a run that an earlier daemon left, wherever it was on its way. Resolves when that is known. */
@@ -155,6 +158,7 @@ export class ActiveRun<Turn = unknown> {
     if (retryAt !== undefined) return this.#waitOn(retryAt);
     const { number, pid, startTime } = this.#attempts.at(-1) ?? { number: 1 };
     const recovery = await this.#around.executor.recover(this.#spec(number), { pid, startTime });
+    if (this.#around.abandonment.isOver) return;
     this.#around.emit({ kind: 'run_recovered', run: this.record, found: recovery.kind });
     if (recovery.kind === 'never_begun') await this.#beginAfterAll();
     else this.#takeUpAttempt(number, recovery);
@@ -242,6 +246,7 @@ export class ActiveRun<Turn = unknown> {
     const number = this.#enter();
     // A daemon that comes after this one must know that the attempt may have begun: as a slot's claim, this comes first.
     if (store.durable) await this.#save();
+    if (this.#around.abandonment.isOver) return;
     if (this.#cancelled !== undefined) this.#over(number, { kind: 'cancelled', by: this.#cancelled });
     else if (this.#around.closing) this.#withdrawAttempt();
     else this.#launch(number);
