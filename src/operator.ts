@@ -31,6 +31,7 @@ import type {
   Subscription,
   Validation,
 } from './engine/ports-operator.ts';
+import type { ClusterOperator } from './engine/ports-cluster.ts';
 import type { DaemonFigures, Readiness } from './engine/ports-figures.ts';
 import type { JobDays } from './engine/ports-timeline.ts';
 import type { SimulationRequest } from './engine/ports-simulate.ts';
@@ -61,6 +62,8 @@ export interface OperatorParts extends RunsParts {
   readonly wording: Wording;
   readonly match: Match;
   readonly daemon: AskedDaemon;
+  /** Absent: it is alone. */
+  readonly cluster?: ClusterOperator | undefined;
 }
 
 /** What is asked of the daemon as a whole. */
@@ -84,6 +87,7 @@ export class DaemonOperator implements Operator {
   readonly feed: Feed;
   readonly timeline: DaemonTimeline;
   readonly replays: ReplayOffice;
+  readonly cluster: ClusterOperator | undefined;
   readonly #parts: OperatorParts;
   readonly #runs: Runs;
   readonly #census = new RecentCensus();
@@ -95,6 +99,7 @@ export class DaemonOperator implements Operator {
 
   constructor(parts: OperatorParts) {
     this.#parts = parts;
+    this.cluster = parts.cluster;
     this.#runs = new Runs(parts);
     this.timeline = new DaemonTimeline({ ...parts, runs: this.#runs });
     this.replays = new ReplayOffice(parts, this.#runs, (jobId) => this.#unknownJob(jobId));

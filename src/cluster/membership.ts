@@ -93,6 +93,8 @@ class Node implements Membership {
   #tell: (term: Term | undefined) => void = () => undefined;
   #heard: (Heard & { readonly at: Duration }) | undefined;
   #contact: { readonly since: Duration; readonly last: Duration } | undefined;
+  /** Where the queue has its tables, once they are there. */
+  #queue: string | null = null;
   #isAway = false;
   #isRefused = false;
   #isRenamed = false;
@@ -232,7 +234,8 @@ class Node implements Membership {
     const began = clock.monotonic();
     const state = this.#drains.own || this.#drains.wished ? 'draining' : 'up';
     const said = { id: this.node.id, state, busy: busy(), skew: this.skew, document: document() } as const;
-    const heard = await beat(database, said, this.#heard?.queue ?? null);
+    const heard = await beat(database, said, this.#queue);
+    this.#queue = heard.queue;
     const took = clock.monotonic() - began;
     this.#watch.measure(roundTrip(clock.now(), took, heard.now));
     if (!heard.known) {
@@ -358,6 +361,7 @@ class Node implements Membership {
   /** Gives when to try again. */
   #failed(error: unknown): Duration {
     this.#contact = undefined;
+    this.#queue = null; // it may be gone
     if (error instanceof NodeRefused) {
       if (!this.#isAway) this.#log('error', `this node has lost its place: ${error.message}; ${error.hint}`);
       this.#isAway = true;

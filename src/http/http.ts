@@ -7,6 +7,7 @@ import { closeServer, identityOf, listenOnPort, listenOnSocket } from './listen.
 import { openApi } from './openapi.ts';
 import { pageRoutes } from './page.ts';
 import { actRoutes } from './routes-act.ts';
+import { clusterRoutes } from './routes-cluster.ts';
 import { replayRoutes } from './routes-replays.ts';
 import { jobRoutes } from './routes-jobs.ts';
 import { readRoutes } from './routes-read.ts';
@@ -26,6 +27,7 @@ export const routes = [
   ...replayRoutes,
   ...watchRoutes,
   ...simulateRoutes,
+  ...clusterRoutes,
   ...sessionRoutes,
 ];
 

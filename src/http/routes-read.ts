@@ -24,7 +24,8 @@ export const readRoutes: readonly Route[] = [
     scope: 'read',
     summary: 'How the daemon is',
     answers: { 200: { about: 'How it is', schema: 'Status' } },
-    handle: async (_, { operator }) => json(statusShape(await operator.status())),
+    handle: async (_, { operator }) =>
+      json({ ...statusShape(await operator.status()), cluster: operator.cluster !== undefined }),
   }),
   route({
     method: 'GET',

@@ -2,6 +2,7 @@
 import { JOB_STATES } from '../engine/ports-operator.ts';
 import type { Schema } from './fields.ts';
 import { all, bool, KINDS, list, none, one, orNull, string, time, whole } from './schema-words.ts';
+import { CLUSTER_SCHEMAS } from './shapes-cluster.ts';
 import { TIMELINE_SCHEMAS } from './shapes-timeline.ts';
 
 export function ref(name: string): Schema {
@@ -115,6 +116,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     active: whole,
     waiting: whole,
     next: orNull(all({ jobId: string, at: time })),
+    cluster: { ...bool, description: 'Whether it is a node of a cluster: see /nodes' },
   }),
   Pause: all({ since: time, until: orNull(time), reason: orNull(string) }),
   Job: all(job),
@@ -255,6 +257,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
   }),
   RunPage: all({ runs: list({ anyOf: [ref('Run'), ref('Skip')] }), next: orNull(string) }),
   ...TIMELINE_SCHEMAS,
+  ...CLUSTER_SCHEMAS,
   FileProblem: all({
     severity: one('error', 'warning'),
     file: string,

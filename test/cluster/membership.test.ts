@@ -160,6 +160,8 @@ describe.concurrent('a cluster', { timeout: TIME }, () => {
     await a.kill();
     const again = start('a');
     await again.hears('that it drains', ({ drain }) => drain === true);
+    await again.kill();
+    expect(await ask('select wish from tsched.nodes')).toEqual([{ wish: 'drain' }]);
   });
 });
 
@@ -211,7 +213,7 @@ describe('a database that goes away', { timeout: TIME }, () => {
     expect(first.said.some(({ log }) => log?.includes('stops conducting') === true)).toBe(true);
     await own.start();
     const next = await until('a node to conduct', () => members.find((member) => member.conducts));
-    expect(members.flatMap(({ terms }) => terms).toSorted()).toEqual([1, 2]);
+    expect(members.flatMap(({ terms }) => terms).toSorted((a, b) => a - b)).toEqual([1, 2]);
     const begun = (member: Member) => member.said.find(({ term }) => term !== undefined)?.upSince;
     expect(next.said.findLast(({ term }) => term === 2)?.upSince).toBe(begun(first));
   });

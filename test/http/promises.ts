@@ -16,6 +16,15 @@ export const ajv = new Ajv2020({
   },
 });
 
+/** Operations that timeline.test.ts, chain.test.ts, simulate.test.ts and cluster.test.ts ask. */
+export const ELSEWHERE: readonly string[] = [
+  ...['hours', 'load', 'timeline', 'jobs/{id}/days', 'graph', 'nodes'].map((path) => `get /api/v1/${path}`),
+  'post /api/v1/simulate',
+  'post /api/v1/nodes/{name}/drain',
+  'post /api/v1/nodes/{name}/resume',
+  'put /api/v1/file',
+];
+
 export class Promises {
   /** Operations that were asked, e.g. `get /api/v1/jobs`. */
   readonly kept = new Set<string>();
