@@ -28,6 +28,8 @@ export interface OfficeParts {
 
 /** What is queued is counted at most so often, whoever asks. */
 const SELDOM: Duration = 2000;
+/** Who asks is not held up by a database that does not answer. */
+const PATIENCE: Duration = 2000;
 /** Requirements that are told of at most, those with most waiting first. */
 const MOST_QUEUES = 100;
 
@@ -80,12 +82,20 @@ export class ClusterOffice implements ClusterOperator {
   #queued(): Promise<readonly QueuedView[]> {
     const now = this.#parts.clock.monotonic();
     if (this.#counted === undefined || now - this.#counted.at > SELDOM) {
-      const queued = this.#count();
+      const queued = this.#within(PATIENCE, this.#count());
       this.#counted = { at: now, queued };
       // Who asks next tries anew.
       queued.catch(() => (this.#counted = undefined));
     }
     return this.#counted.queued;
+  }
+
+  /** @throws DatabaseAway when it takes longer */
+  #within<T>(patience: Duration, work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const callOff = this.#parts.clock.after(patience, () => reject(new DatabaseAway('it does not answer')));
+      work.then(resolve, reject).finally(callOff);
+    });
   }
 
   async #count(): Promise<readonly QueuedView[]> {

@@ -8,6 +8,7 @@ import type { DaemonEvent, Operator } from '../engine/ports-operator.ts';
 import type { Clock } from '../engine/ports.ts';
 import type { Cause, Duration, JobId, Outcome, RunRecord, SkipReason, SkipRecord } from '../model.ts';
 import { begunAt } from '../schedule/run-length.ts';
+import { NodeMetrics } from './node-metrics.ts';
 
 export interface Metrics {
   observe(event: DaemonEvent): void;
@@ -17,7 +18,7 @@ export interface Metrics {
 }
 
 export interface MetricsOptions {
-  readonly operator: Pick<Operator, 'standing' | 'figures' | 'pools'>;
+  readonly operator: Pick<Operator, 'standing' | 'figures' | 'pools' | 'cluster'>;
   readonly clock: Clock;
 }
 
@@ -70,6 +71,7 @@ const RESOLUTION = 50;
 class Figures implements Metrics {
   readonly #options: MetricsOptions;
   readonly #registry = new Registry();
+  readonly #cluster: NodeMetrics | undefined;
   readonly #labelled = new Set<JobId>();
   readonly #lastRun = new Map<JobId, number>();
   readonly #delay = monitorEventLoopDelay({ resolution: RESOLUTION });
@@ -161,6 +163,8 @@ class Figures implements Metrics {
   constructor(options: MetricsOptions) {
     this.#options = options;
     this.#build.set({ version: options.operator.figures().version, node: process.version }, 1);
+    const { cluster } = options.operator;
+    if (cluster !== undefined) this.#cluster = new NodeMetrics(cluster, (...given) => this.#gauge(...given));
     this.#adopt();
   }
 
@@ -195,6 +199,7 @@ class Figures implements Metrics {
   async #render(): Promise<string> {
     this.#watchLoop();
     this.#collectDaemon();
+    await this.#cluster?.collect();
     await this.#turn();
     this.#collectJobs();
     const parts: string[] = [];
