@@ -13,7 +13,8 @@ import type { Queryable } from './queryable.ts';
  * held          attempts that a node took and that are not over
  * orders        what is to become of a held attempt: stop, kill
  * reports       what nodes tell of attempts; `taken`: the conductor has had it
- * calls, answers  requests from node to node, and what comes back, in chunks
+ * calls, answers  requests from node to node, and what comes back, in chunks; `taken`: under which the asked node took it. No crash of the
+ *               server needs to keep them
  * files         versions of the job file; the newest is in force
  */
 const MIGRATIONS: readonly string[] = [
@@ -159,16 +160,18 @@ const MIGRATIONS: readonly string[] = [
   CREATE INDEX reports_of_attempt ON reports (attempt);
   CREATE INDEX reports_untaken ON reports (seq) WHERE NOT taken;
   CREATE INDEX reports_at ON reports (at);
-  CREATE TABLE calls (
+  CREATE UNLOGGED TABLE calls (
     id           uuid PRIMARY KEY,
+    from_node    uuid NOT NULL,
     to_node      uuid NOT NULL,
     request      jsonb NOT NULL,
     body         bytea,
+    taken        uuid,
     at           timestamptz NOT NULL DEFAULT clock_timestamp()
   );
   CREATE INDEX calls_to ON calls (to_node);
-  CREATE TABLE answers (
-    call         uuid NOT NULL,
+  CREATE UNLOGGED TABLE answers (
+    call         uuid NOT NULL REFERENCES calls ON DELETE CASCADE,
     seq          int NOT NULL,
     head         jsonb,
     chunk        bytea,
