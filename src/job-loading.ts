@@ -6,7 +6,8 @@ import { resolve } from 'node:path';
 import type { AppOptions } from './app-options.ts';
 import { loadJobFileApart } from './config/apart.ts';
 import { formatDiagnostics, type Diagnostic } from './config/diagnostic.ts';
-import type { JobDocument, LoadedFile, LoadOptions, LoadResult } from './config/load.ts';
+import type { LoadedFile, LoadOptions, LoadResult } from './config/load.ts';
+import type { GivenFile } from './config/gather.ts';
 import { decideReload } from './config/reload.ts';
 import type { FileWatch } from './config/watch.ts';
 import { systemClock } from './engine/clock.ts';
@@ -23,11 +24,7 @@ import type { Telling } from './telling.ts';
 /** Most errors and warnings of one reading that are written to the log: of a broken template there are thousands. */
 const MOST_SAID = 20;
 
-/** The text of a job set and its includes, the job file first, and what relative paths in it are relative to (absolute). */
-export interface GivenFile {
-  readonly documents: readonly JobDocument[];
-  readonly directory: string;
-}
+export type { GivenFile } from './config/gather.ts';
 
 /** Where a daemon has its job file from when that is not, or not always, its own disk. */
 export interface FileSource {

@@ -1,5 +1,5 @@
 /** The conductor's part in publishing a job file. Part of the composition. */
-import { JobFiles } from './cluster/files.ts';
+import type { JobFiles } from './cluster/files.ts';
 import type { Published, PublishRequest } from './engine/ports-cluster.ts';
 import type { Answer, Operator, Refusal } from './engine/ports-operator.ts';
 import { FileUnread, type FileSource, type JobLoading } from './job-loading.ts';

@@ -4,6 +4,7 @@ import {
   durationOption,
   givenOption,
   jsonOption,
+  longFileOption,
   numberOption,
   orderOption,
   type Command,
@@ -195,6 +196,34 @@ Example:
     .action(async (options) => {
       const { reload } = await import('./reload.ts');
       end(await reload(options, session));
+    });
+}
+
+export function addPublish(program: Command, { session, end }: Seen): void {
+  const command = program
+    .command('publish')
+    .argument('[file]', 'the job file')
+    .description('put a job file and what it includes in force on every node of the cluster')
+    .addOption(longFileOption())
+    .option(
+      '--directory <path>',
+      'what relative paths in it are relative to on the nodes (default: where the file is here)',
+    );
+  addClient(command)
+    .addHelpText(
+      'after',
+      `
+The node that conducts checks it, with the environment of its daemon, before it counts. What a node has on its own disk
+counts again once it is edited there; tsched nodes shows whose copy differs.
+Exit codes: 1 the daemon is alone, 66 no such file, 69 no daemon is running, or no node conducts, 77 it is not allowed,
+78 the file has errors.
+
+Example:
+  tsched publish jobs.yaml`,
+    )
+    .action(async (file, options) => {
+      const { publish } = await import('./publish.ts');
+      end(await publish(file, options, session));
     });
 }
 

@@ -25,7 +25,7 @@ export async function reload(options: ReloadOptions, session: Session): Promise<
     const plan = await client.post<ToldPlan>(`/reload${query}`);
     if (plan.warnings.length > 0) await showProblems(plan.warnings, file, { client, session });
     if (options.json === true) session.out(`${printableJson(plan)}\n`);
-    else session.out(asText(plan, client.isLocal ? shownPath(file) : printable(file)));
+    else session.out(planText(plan, client.isLocal ? shownPath(file) : printable(file)));
     return exit.ok;
   } catch (error) {
     if (error instanceof Refused && error.errors.length > 0)
@@ -57,7 +57,8 @@ export function withoutNulls(problem: Diagnostic): Diagnostic {
   return Object.fromEntries(given) as unknown as Diagnostic;
 }
 
-function asText(plan: ToldPlan, file: string): string {
+/** What a set of jobs that takes the place of another changes. */
+export function planText(plan: ToldPlan, file: string): string {
   const { kind, added, changed, rescheduled, removed, unchanged, activeRuns } = plan;
   if (kind === 'unchanged') return `${file}: nothing has changed.\n`;
   const parts = [

@@ -1,7 +1,7 @@
 /** A node's own copy of the job file: what becomes of it, and who hears of that. What is decided is decided in file-rule.ts. */
 import type { PublishRequest, Published } from '../engine/ports-cluster.ts';
 import type { Clock } from '../engine/ports.ts';
-import type { Answer } from '../engine/refusal.ts';
+import type { Answer } from '../engine/ports-operator.ts';
 import type { Duration } from '../model.ts';
 import { DatabaseAway } from '../postgres/database.ts';
 import { decideFile, type FileDecision } from './file-rule.ts';

@@ -1,0 +1,86 @@
+import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { formatDiagnostics, type Diagnostic } from '../config/diagnostic.ts';
+import { gather, type GivenFile } from '../config/gather.ts';
+import { loadJobFile } from '../config/load.ts';
+import type { Duration } from '../model.ts';
+import { printable, printableJson } from '../observe/text.ts';
+import { Client, Refused, type ClientOptions } from './client.ts';
+import { exit, Failure } from './exit.ts';
+import { findJobFile, shownPath } from './find-file.ts';
+import { loadOptions, refused } from './job-file.ts';
+import { planText, withoutNulls } from './reload.ts';
+import type { Session } from './session.ts';
+import type { ToldPlan } from './told.ts';
+
+export interface PublishOptions extends ClientOptions {
+  readonly file?: string;
+  readonly directory?: string;
+  readonly json?: boolean;
+}
+
+interface ToldPublished {
+  readonly version: number;
+  readonly changed: boolean;
+  readonly plan: ToldPlan;
+}
+
+/** It is read, checked and armed before it is answered, by another node perhaps. */
+const PATIENCE: Duration = 120_000;
+
+/** Puts a job file and its includes in force on every node of the cluster. Gives the exit code. */
+export async function publish(
+  named: string | undefined,
+  options: PublishOptions,
+  session: Session,
+): Promise<number> {
+  const path = findJobFile(named ?? options.file);
+  const client = new Client(options, session);
+  const given = await read(path, session);
+  const body = { documents: given.documents, directory: directoryOf(options) ?? given.directory };
+  try {
+    const answer = await client.call<ToldPublished>('/file', { method: 'PUT', body, patience: PATIENCE });
+    const { version, changed, plan } = answer;
+    tell(plan.warnings, path, session);
+    if (options.json === true) session.out(`${printableJson(answer)}\n`);
+    else session.out(asText(shownPath(path), { version, changed, plan }));
+    return exit.ok;
+  } catch (error) {
+    if (error instanceof Refused) tell(error.errors, path, session);
+    throw error;
+  }
+}
+
+function directoryOf({ directory }: PublishOptions): string | undefined {
+  if (directory === undefined || isAbsolute(directory)) return directory;
+  throw new Failure(exit.usage, '--directory takes an absolute path', 'it is one on the nodes, not here');
+}
+
+/**
+ * The file and its includes as they are here. Whether they are good is for the daemon to say, which has other variables than we do.
+ * @throws Failure where not all of it can be read
+ */
+async function read(path: string, session: Session): Promise<GivenFile> {
+  const result = await loadJobFile(path, loadOptions(session));
+  if (!result.ok && result.incomplete) throw refused(path, result, session);
+  const given = await gather(resolve(path), result.ok ? result.file.sources : result.sources);
+  if (given !== undefined) return given;
+  throw new Failure(exit.noInput, `${shownPath(path)} was changed while it was read`, 'try again');
+}
+
+type Told = Diagnostic & { readonly frame?: string };
+
+/** With the frames that the daemon made, in which what is secret is hidden; files are named as they are seen from here. */
+function tell(problems: readonly Diagnostic[], path: string, session: Session): void {
+  for (const problem of problems) {
+    const { frame, hint, file, ...rest } = withoutNulls(problem) as Told;
+    const shown = { ...rest, file: isAbsolute(file) ? file : join(dirname(path), file) };
+    const whole = frame === undefined && hint !== undefined ? { ...shown, hint } : shown;
+    session.err(formatDiagnostics([whole], new Map(), { color: session.colorOn('err') }));
+    if (frame !== undefined) session.err(`${frame.split('\n').map(printable).join('\n')}\n`);
+  }
+}
+
+function asText(file: string, { version, changed, plan }: ToldPublished): string {
+  if (!changed) return `${file}: it is version ${version} already.\n`;
+  return `${planText(plan, file)}It is version ${version}, in force on every node.\n`;
+}
