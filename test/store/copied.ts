@@ -18,10 +18,12 @@ const DOCUMENTS: ReadonlySet<string> = new Set([
 export async function copyRows(path: string, database: Database): Promise<void> {
   const source = new DatabaseSync(path, { readOnly: true });
   try {
+    const all = TABLES.map(
+      (table) => [table, source.prepare(`SELECT * FROM ${table}`).all().map(parsed)] as const,
+    );
     await database.transaction(async (tx) => {
       await tx.run(`TRUNCATE ${TABLES.join(', ')}`);
-      for (const table of TABLES) {
-        const rows = source.prepare(`SELECT * FROM ${table}`).all().map(parsed);
+      for (const [table, rows] of all) {
         const columns = Object.keys(rows[0] ?? {}).join(', ');
         if (rows.length === 0) continue;
         const sql = `INSERT INTO ${table} (${columns}) OVERRIDING SYSTEM VALUE SELECT ${columns} FROM jsonb_populate_recordset(NULL::${table}, $1)`;
