@@ -249,6 +249,7 @@ const CODES: Readonly<Record<string, number>> = {
   unknown_job: exit.usage,
   unknown_run: exit.usage,
   unknown_replay: exit.usage,
+  unknown_node: exit.usage,
   no_slots: exit.no,
   too_many_slots: exit.usage,
   too_parallel: exit.usage,

@@ -1,7 +1,9 @@
 /** Completion for shells: each asks `tsched complete` what may stand next, so that all of it is told by the commands themselves. */
 import type { Argument, Command, Option } from './options.ts';
 import { idsInFile } from './job-file.ts';
+import type { ClientOptions } from './client.ts';
 import { liveListing } from './live-list.ts';
+import type { ToldCluster } from './nodes.ts';
 import { printable } from '../observe/text.ts';
 import { isFailure } from './exit.ts';
 import type { Session } from './session.ts';
@@ -77,6 +79,7 @@ async function choicesAfter(
   }
   const argument = argumentAt(command, given);
   if (argument?.argChoices !== undefined) return argument.argChoices.map((value) => ({ value, about: '' }));
+  if (argument?.name() === 'node') return nodes(values, session);
   return argument !== undefined && TAKES_JOB.has(argument.name()) ? jobs(values, session) : [];
 }
 
@@ -141,15 +144,31 @@ async function jobs(values: Place['values'], session: Session): Promise<readonly
   return ids.map((value) => ({ value, about: 'job' }));
 }
 
-async function listedLive(values: Place['values'], session: Session): Promise<readonly Choice[] | undefined> {
+/** Of the cluster that the daemon belongs to. */
+async function nodes(values: Place['values'], session: Session): Promise<readonly Choice[]> {
+  const { Client } = await import('./client.ts');
+  try {
+    const told = await new Client(placesIn(values), session).get<ToldCluster>('/nodes');
+    return told.nodes.map(({ name, state }) => ({ value: name, about: state }));
+  } catch (error) {
+    if (isFailure(error)) return [];
+    throw error;
+  }
+}
+
+/** Where the words say that the daemon is. */
+function placesIn(values: Place['values']): ClientOptions {
   const [stateDir, socket, url] = ['state-dir', 'socket', 'url'].map((name) => values.get(name));
-  const options = {
+  return {
     ...(stateDir === undefined ? {} : { stateDir }),
     ...(socket === undefined ? {} : { socket }),
     ...(url === undefined ? {} : { url }),
   };
+}
+
+async function listedLive(values: Place['values'], session: Session): Promise<readonly Choice[] | undefined> {
   try {
-    const listing = await liveListing(options, { session, isNamed: false });
+    const listing = await liveListing(placesIn(values), { session, isNamed: false });
     return listing?.jobs.map(({ id, inWords }) => ({ value: id, about: inWords }));
   } catch (error) {
     if (isFailure(error)) return undefined;

@@ -2,6 +2,7 @@
 import { printable } from '../observe/text.ts';
 import { exit } from './exit.ts';
 import { Command, CommanderError } from './options.ts';
+import { addNodes } from './program-cluster.ts';
 import { addExplain, addGraph, addList, addNext, addSimulate, addTop } from './program-look.ts';
 import {
   addCancel,
@@ -88,6 +89,7 @@ const groups: Readonly<Record<string, readonly ((program: Command, seen: Seen) =
     addStop,
     addDrain,
     addTop,
+    addNodes,
   ],
   'Write a job file': [addInit, addValidate, addSchema, addImport],
   'Set up': [addToken, addNotify, addInstall, addCompletion],
