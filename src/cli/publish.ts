@@ -35,8 +35,9 @@ export async function publish(
 ): Promise<number> {
   const path = findJobFile(named ?? options.file);
   const client = new Client(options, session);
+  const directory = directoryOf(options);
   const given = await read(path, session);
-  const body = { documents: given.documents, directory: directoryOf(options) ?? given.directory };
+  const body = { documents: given.documents, directory: directory ?? given.directory };
   try {
     const answer = await client.call<ToldPublished>('/file', { method: 'PUT', body, patience: PATIENCE });
     const { version, changed, plan } = answer;
@@ -76,8 +77,16 @@ function tell(problems: readonly Diagnostic[], path: string, session: Session): 
     const shown = { ...rest, file: isAbsolute(file) ? file : join(dirname(path), file) };
     const whole = frame === undefined && hint !== undefined ? { ...shown, hint } : shown;
     session.err(formatDiagnostics([whole], new Map(), { color: session.colorOn('err') }));
-    if (frame !== undefined) session.err(`${frame.split('\n').map(printable).join('\n')}\n`);
+    if (frame !== undefined) session.err(`${harmless(frame)}\n`);
   }
+}
+
+/** Lines and tabs are what a frame is made of. */
+function harmless(frame: string): string {
+  return frame
+    .split(/([\n\t])/)
+    .map((part, index) => (index % 2 === 0 ? printable(part) : part))
+    .join('');
 }
 
 function asText(file: string, { version, changed, plan }: ToldPublished): string {

@@ -90,6 +90,7 @@ async function loadDriver(): Promise<typeof pg> {
     throw new DatabaseUnfit(
       'a store in PostgreSQL needs the packages pg and pg-boss, which are not installed',
       'install them beside tsched: npm install pg pg-boss (with -g, if tsched was installed so)',
+      'packages',
     );
   }
 }

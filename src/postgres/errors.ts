@@ -9,10 +9,13 @@ export class DatabaseAway extends Error {
 export class DatabaseUnfit extends Error {
   override readonly name = 'DatabaseUnfit';
   readonly hint: string;
+  /** What kind of thing has to change: who may log in, what is installed here, or the database. */
+  readonly why: 'login' | 'packages' | 'database';
 
-  constructor(message: string, hint: string) {
+  constructor(message: string, hint: string, why: DatabaseUnfit['why'] = 'database') {
     super(message);
     this.hint = hint;
+    this.why = why;
   }
 }
 
@@ -71,10 +74,15 @@ function unfitness(code: string, message: string, { url, user, name }: Where): D
     return new DatabaseUnfit(
       because,
       `check the user and the password in the URL; without a password there, PGPASSWORD or ~/.pgpass has it`,
+      'login',
     );
   }
   if (code === '28000')
-    return new DatabaseUnfit(because, `allow ${user} to log in from here in the server's pg_hba.conf`);
+    return new DatabaseUnfit(
+      because,
+      `allow ${user} to log in from here in the server's pg_hba.conf`,
+      'login',
+    );
   if (code === '3D000')
     return new DatabaseUnfit(because, `create it: CREATE DATABASE "${name}" OWNER "${user}"`);
   if (code === '42501')
