@@ -190,9 +190,10 @@ export class DaemonOperator implements Operator {
     return graphAround(this.#parts.engine, around) ?? this.#unknownJob(around ?? '');
   }
 
-  async why(jobId: JobId, at?: Instant): Promise<Answer<SlotAnswer>> {
+  async why(jobId: JobId, at?: Instant, timezone?: string): Promise<Answer<SlotAnswer>> {
     const job = this.#parts.engine.job(jobId);
-    return job === undefined ? this.#unknownJob(jobId) : whyOf(job, at, { ...this.#parts, runs: this.#runs });
+    const parts = { ...this.#parts, runs: this.#runs };
+    return job === undefined ? this.#unknownJob(jobId) : whyOf(job, { at, timezone }, parts);
   }
 
   async days(jobId: JobId, count: number): Promise<Answer<JobDays>> {

@@ -4,18 +4,22 @@ import type { Instant } from '../model.ts';
 import { localIso } from '../observe/when.ts';
 import type { KnownJob, WhyQuestion } from '../operator/wording.ts';
 import { afterOf } from '../schedule/follow.ts';
+import { slotNote } from '../schedule/notes.ts';
 import { compileSchedule, type Trigger } from '../schedule/trigger.ts';
 import { answerFor, type Answer } from './why-answer.ts';
 import { whyInWords } from './why-words.ts';
 
 export function slotAnswer(answer: Answer, now: Instant): SlotAnswer {
   const { known, slot, row, links, verdict, previousAt, nextAt, timezone } = answer;
+  const lines = whyInWords(answer, now);
   return {
     jobId: known.id,
     slot,
     local: localIso(slot, timezone),
     reason: verdict.reason,
-    inWords: whyInWords(answer, now).join('; '),
+    inWords: lines.join('; '),
+    lines,
+    note: known.schedule && slotNote(known.schedule, slot, known.id),
     late: verdict.late,
     row,
     links,
@@ -48,21 +52,25 @@ export function noSlot(
     row: undefined,
     links: [],
     previousAt: undefined,
+    note: undefined,
   };
+  const lines = job?.enabled === false ? [words, 'it is disabled (enabled: false)'] : [words];
   return {
     jobId: id,
     ...none,
     reason: nextAt === undefined ? 'no_schedule' : 'future',
-    inWords: job?.enabled === false ? `${words}; it is disabled (enabled: false)` : words,
+    inWords: lines.join('; '),
+    lines,
     nextAt,
   };
 }
 
 /** For a daemon, which knows its own jobs: the words and the shape of the command. */
-export function answerWhy({ known, slot, past, links }: WhyQuestion, now: Instant): SlotAnswer {
+export function answerWhy(question: WhyQuestion, now: Instant): SlotAnswer {
+  const { known, slot, past, links } = question;
   const { schedule, id } = known;
   const trigger = schedule === undefined ? undefined : compileSchedule(schedule, id);
   if (slot === undefined) return noSlot(known, trigger, now);
-  const timezone = schedule?.timezone ?? 'UTC';
+  const timezone = question.timezone ?? schedule?.timezone ?? 'UTC';
   return slotAnswer(answerFor(slot, known, { trigger, past, links, now, timezone }), now);
 }

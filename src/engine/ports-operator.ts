@@ -72,6 +72,8 @@ export interface RunPage {
   readonly rows: readonly HistoryRow[];
   /** Where the next page begins; undefined after the last. */
   readonly next: string | undefined;
+  /** Of each run, how many characters of its id tell it from every other's; where that was asked for. */
+  readonly uniqueLengths?: ReadonlyMap<RunId, number> | undefined;
 }
 
 /** What a row can be asked for by: `failed` is every unsuccessful end but `cancelled`, `active` what is not over. */
@@ -98,6 +100,7 @@ export interface RunQuery {
   readonly limit: number;
   /** From an earlier page of the same query. */
   readonly cursor?: string | undefined;
+  readonly withUniqueLengths?: boolean | undefined;
 }
 
 /** The output of one attempt, as it is now. Close it. */
@@ -266,8 +269,8 @@ export interface Operator {
   next(jobId: JobId, count: number): Answer<readonly NextTime[]>;
   /** Of all jobs that follow, or need, others; or of those that hang together with one. */
   graph(around?: JobId): Answer<Graph>;
-  /** Of the newest slot that has come, or of the one at that time. */
-  why(jobId: JobId, at?: Instant): Promise<Answer<SlotAnswer>>;
+  /** Of the newest slot that has come, or of the one at that time; in words for that zone, or for the job's. */
+  why(jobId: JobId, at?: Instant, timezone?: string): Promise<Answer<SlotAnswer>>;
   /** The last `count` days of the job's zone, up to today. */
   days(jobId: JobId, count: number): Promise<Answer<JobDays>>;
   runs(query: RunQuery): Promise<Answer<RunPage>>;

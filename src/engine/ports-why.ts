@@ -24,6 +24,10 @@ export interface SlotAnswer {
   readonly local: string | undefined;
   readonly reason: SlotReason;
   readonly inWords: string;
+  /** The same, a line for each thing. */
+  readonly lines: readonly string[];
+  /** What a clock change does to the slot. */
+  readonly note: string | undefined;
   /** From when it was due to when it started; for a skip, to when that was decided. */
   readonly late: Duration | undefined;
   readonly row: HistoryRow | undefined;

@@ -3,6 +3,7 @@ import type { Arguments, Duration, Instant } from '../model.ts';
 import { parseDuration } from '../schedule/duration.ts';
 import { isProblem } from '../schedule/problem.ts';
 import { suggest } from '../schedule/suggest.ts';
+import { canonicalZone } from '../schedule/zone-name.ts';
 import { HttpProblem } from './problem.ts';
 
 export type Schema = Readonly<Record<string, unknown>>;
@@ -181,6 +182,20 @@ export function instant(about: string): Field<Instant> {
       const at = isWhole ? Date.parse(value.toUpperCase()) : Number.NaN;
       if (!Number.isNaN(at)) return at;
       throw wrong(name, 'a moment with its offset, e.g. 2027-01-31T02:00:00Z');
+    },
+  };
+}
+
+/** As the zone database spells it. */
+export function zone(about: string): Field<string> {
+  return {
+    schema: { type: 'string', examples: ['Europe/Berlin'] },
+    about,
+    required: true,
+    read(value, name) {
+      const known = typeof value === 'string' ? canonicalZone(value) : undefined;
+      if (known !== undefined) return known;
+      throw wrong(name, 'an IANA time zone, e.g. Europe/Berlin or UTC');
     },
   };
 }

@@ -1,7 +1,7 @@
 /** Questions: they change nothing. */
 import { STATUSES } from '../engine/ports-operator.ts';
 import { HttpProblem } from './problem.ts';
-import { instant, optional, someOf, text, whole } from './fields.ts';
+import { flag, instant, optional, someOf, text, whole, zone } from './fields.ts';
 import { json, route, valueOf, type Reply, type Route } from './route.ts';
 import {
   explanationShape,
@@ -82,11 +82,14 @@ export const readRoutes: readonly Route[] = [
     path: '/api/v1/jobs/{id}/why',
     scope: 'read',
     summary: 'Why a slot of the job ran, ran late or did not run, in a word and in words',
-    query: { time: optional(instant('Of which slot; else the newest that has come')) },
+    query: {
+      time: optional(instant('Of which slot; else the newest that has come')),
+      timezone: optional(zone("The zone that its words are in; else the job's")),
+    },
     answers: { 200: { about: 'Why', schema: 'Why' } },
     problems: ['unknown_job', 'history_unavailable'],
-    handle: async ({ path: { id = '' }, query: { time } }, { operator }) =>
-      json(whyShape(valueOf(await operator.why(id, time)))),
+    handle: async ({ path: { id = '' }, query: { time, timezone } }, { operator }) =>
+      json(whyShape(valueOf(await operator.why(id, time, timezone)))),
   }),
   route({
     method: 'GET',
@@ -122,12 +125,20 @@ export const readRoutes: readonly Route[] = [
       until: optional(instant('Scheduled then or earlier')),
       limit: whole('Rows in one page', { least: 1, most: 1000, otherwise: 50 }),
       cursor: optional(text('"next" of the page before, of the same query', 500)),
+      short_ids: flag('Also as much of each id as no other run begins with'),
     },
     answers: { 200: { about: 'A page of the history', schema: 'RunPage' } },
     problems: ['bad_cursor', 'history_unavailable'],
-    async handle({ query: { job: jobId, status: statuses, ...query } }, { operator }) {
-      const page = valueOf(await operator.runs({ jobId, statuses, ...query }));
-      return json({ runs: page.rows.map(rowShape), next: page.next ?? null });
+    async handle({ query: { job: jobId, status: statuses, short_ids, ...query } }, { operator }) {
+      const wanted = { jobId, statuses, ...query, withUniqueLengths: short_ids };
+      const { rows, next = null, uniqueLengths } = valueOf(await operator.runs(wanted));
+      const shortIds =
+        uniqueLengths && Array.from(uniqueLengths, ([id, length]) => [id, id.slice(0, length)]);
+      return json({
+        runs: rows.map(rowShape),
+        next,
+        ...(shortIds === undefined ? {} : { shortIds: Object.fromEntries(shortIds) }),
+      });
     },
   }),
   route({

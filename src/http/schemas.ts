@@ -174,6 +174,8 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     local: orNull(string),
     reason: string,
     inWords: string,
+    lines: { ...list(string), description: 'The same, a line for each thing' },
+    note: { ...orNull(string), description: 'What a clock change does to the slot' },
     lateMs: orNull(whole),
     run: orNull(ref('Run')),
     skip: orNull(ref('Skip')),
@@ -255,7 +257,19 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
       required: ['from', 'to', 'via'],
     }),
   }),
-  RunPage: all({ runs: list({ anyOf: [ref('Run'), ref('Skip')] }), next: orNull(string) }),
+  RunPage: {
+    type: 'object',
+    properties: {
+      runs: list({ anyOf: [ref('Run'), ref('Skip')] }),
+      next: orNull(string),
+      shortIds: {
+        type: 'object',
+        additionalProperties: string,
+        description: 'By id; only where it was asked for',
+      },
+    },
+    required: ['runs', 'next'],
+  },
   ...TIMELINE_SCHEMAS,
   ...CLUSTER_SCHEMAS,
   FileProblem: all({

@@ -277,6 +277,8 @@ export function whyShape({ jobId, slot, local, reason, inWords, late, ...answer 
     local: local ?? null,
     reason,
     inWords,
+    lines: answer.lines,
+    note: answer.note ?? null,
     lateMs: milliseconds(late),
     run: row !== undefined && 'run' in row ? runShape(row.run) : null,
     skip: row !== undefined && 'skip' in row ? skipShape(row.skip) : null,

@@ -62,7 +62,11 @@ export class Runs {
       return refuse({ refused: 'bad_cursor', message: 'this is no cursor of ours', hint });
     }
     const { rows, next } = page.value;
-    return done({ rows: rows.map((row) => this.freshRow(row)), next });
+    const fresh = rows.map((row) => this.freshRow(row));
+    if (query.withUniqueLengths !== true) return done({ rows: fresh, next });
+    const ids = rows.flatMap((row) => ('run' in row ? [row.run.id] : []));
+    const uniqueLengths = await this.ask((history) => history.uniqueLengths(ids));
+    return uniqueLengths.ok ? done({ rows: fresh, next, uniqueLengths: uniqueLengths.value }) : uniqueLengths;
   }
 
   /** By its id, or the beginning of it if only one begins so; with `.3` a part of it, as a run. */

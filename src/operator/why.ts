@@ -20,10 +20,15 @@ interface Asked {
   readonly engine: { definition(jobId: JobId): JobDefinition | undefined };
 }
 
-/** Without `at`: of the newest slot that has come, or that there is a row of. */
+interface Which {
+  /** Undefined: the newest slot that has come, or that there is a row of. */
+  readonly at: Instant | undefined;
+  readonly timezone: string | undefined;
+}
+
 export async function whyOf(
   { definition, pause, waitsFor }: JobStatus,
-  at: Instant | undefined,
+  { at, timezone }: Which,
   { runs, clock, wording, daemon, engine }: Asked,
 ): Promise<Answer<SlotAnswer>> {
   const { id, schedule } = definition;
@@ -45,7 +50,8 @@ export async function whyOf(
       ? done([])
       : await runs.ask((history) => linksOf(definition, story, sources(history)));
   if (!links.ok) return links;
-  return done(wording.why({ known, slot: slot.value, past: past.value, links: links.value }, clock.now()));
+  const question = { known, slot: slot.value, past: past.value, links: links.value, timezone };
+  return done(wording.why(question, clock.now()));
 }
 
 function sourcesOf(history: HistorySource, runs: Runs, engine: Asked['engine']): LinkSources {

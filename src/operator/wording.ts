@@ -23,6 +23,8 @@ export interface WhyQuestion {
   readonly past: SlotPast | undefined;
   /** What became of what it follows and needs. */
   readonly links: readonly SlotLink[];
+  /** That times are told in; else the job's. */
+  readonly timezone?: string | undefined;
 }
 
 /** How schedules and times are told: the words of the command line, so that all who ask read the same. */

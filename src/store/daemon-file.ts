@@ -19,6 +19,8 @@ export interface DaemonInfo {
   /** Why what the job file holds now is not what runs. */
   readonly fileProblem?: { readonly since: Instant; readonly message: string } | undefined;
   readonly store: StoreState;
+  /** Of a node of a cluster: the PostgreSQL database that has the history, without its password. */
+  readonly database?: string | undefined;
   /** Where it can be talked to. */
   readonly socket?: string | undefined;
   readonly listen?: string | undefined;

@@ -123,6 +123,8 @@ export interface HistorySource {
   page(query: RunQuery): Promise<RunPage | undefined>;
   /** By its id or the beginning of it, if only one begins so. */
   run(idOrPrefix: RunId): Promise<RunRecord | 'ambiguous' | undefined>;
+  /** Of each id, how many characters of it tell it from every other run's. */
+  uniqueLengths(ids: readonly RunId[]): Promise<ReadonlyMap<RunId, number>>;
   /** The newest runs of each job. */
   jobs(ids: readonly JobId[], runs: number): Promise<ReadonlyMap<JobId, JobHistory>>;
   /** As `slot` of a reader. */

@@ -16,6 +16,7 @@ import {
   type Span,
 } from './history.ts';
 import { SpanCounts } from './span-counts.ts';
+import { uniqueLengthOf } from './unique.ts';
 import { barsOf, HourCounts, MinuteCounts, placedOf } from './timeline.ts';
 
 /** The history of a daemon that keeps it in memory. */
@@ -42,6 +43,12 @@ export class MemoryHistory implements HistorySource {
   async run(idOrPrefix: RunId): Promise<RunRecord | 'ambiguous' | undefined> {
     const found = (await this.#runs()).filter((run) => run.id.startsWith(idOrPrefix));
     return found.length > 1 ? 'ambiguous' : found[0];
+  }
+
+  async uniqueLengths(ids: readonly RunId[]): Promise<ReadonlyMap<RunId, number>> {
+    const all = (await this.#runs()).map(({ id }) => id).sort();
+    const neighbours = new Map(all.map((id, index) => [id, [all[index - 1], all[index + 1]]]));
+    return new Map(ids.map((id) => [id, uniqueLengthOf(id, neighbours.get(id) ?? all)]));
   }
 
   async jobs(ids: readonly JobId[], count: number): Promise<ReadonlyMap<JobId, JobHistory>> {

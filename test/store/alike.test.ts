@@ -142,6 +142,7 @@ function questions(ids: readonly string[]): [string, Question][] {
   const all: [string, unknown, Question][] = [
     ['page', asked, (history) => pages(history, asked)],
     ['run', prefix, (history) => history.run(prefix)],
+    ['uniqueLengths', id, (history) => history.uniqueLengths([id, ids[0] ?? id])],
     ['jobs', [some, count], (history) => history.jobs(some, count)],
     ['slot', [jobId, at], (history) => history.slot(jobId, at)],
     ['newestSlot', [jobId, at], (history) => history.newestSlot(jobId, at)],

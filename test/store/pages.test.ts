@@ -225,6 +225,12 @@ describe.each(Object.entries(drivers))('history of %s', (_, open) => {
     await fill(kept);
     expect(await kept.history.run(id(7))).toMatchObject({ id: id(7), jobId: 'b' });
     expect(await kept.history.run(id(99))).toBeUndefined();
+    expect(await kept.history.uniqueLengths([id(1), id(16)])).toEqual(
+      new Map([
+        [id(1), 36],
+        [id(16), 36],
+      ]),
+    );
     const jobs = await kept.history.jobs(['a', 'b', 'none'], 3);
     expect(jobs.get('a')).toMatchObject({
       last: { id: id(30) },

@@ -16,6 +16,7 @@ import {
 import { cursorIn, pageOf, statementsOf, type Statement } from '../page.ts';
 import { RUN_COLUMNS, runOf, SKIP_COLUMNS, skipOf, type Row } from '../rows.ts';
 import { SpanCounts } from '../span-counts.ts';
+import { uniqueLengthOf } from '../unique.ts';
 import { Asking } from './asking.ts';
 import { OUTCOME, STARTED } from './columns.ts';
 import { hours, lanes, load } from './timeline.ts';
@@ -49,6 +50,11 @@ class PostgresHistory implements HistorySource {
     // Ids are hexadecimal digits and dashes: what comes after all that begin so is the same with a "g".
     const found = await this.#runs('r.id >= ? AND r.id < ? LIMIT 2', idOrPrefix, `${idOrPrefix}g`);
     return found.length > 1 ? 'ambiguous' : found[0];
+  }
+
+  async uniqueLengths(ids: readonly RunId[]): Promise<ReadonlyMap<RunId, number>> {
+    const rows = await this.#asking.all<NeighbourRow>(NEIGHBOURS, ids);
+    return new Map(rows.map(({ id, before, after }) => [id, uniqueLengthOf(id, [before, after])]));
   }
 
   async jobs(ids: readonly JobId[], runs: number): Promise<ReadonlyMap<JobId, JobHistory>> {
@@ -157,6 +163,17 @@ class PostgresHistory implements HistorySource {
     return (await this.#asking.all<Row>(`${RUNS} WHERE ${condition}`, ...values)).map(runOf);
   }
 }
+
+interface NeighbourRow {
+  readonly id: RunId;
+  readonly before: RunId | null;
+  readonly after: RunId | null;
+}
+
+const NEIGHBOURS = `
+  SELECT wanted.id, (SELECT id FROM runs WHERE id < wanted.id ORDER BY id DESC LIMIT 1) AS before,
+         (SELECT id FROM runs WHERE id > wanted.id ORDER BY id LIMIT 1) AS after
+  FROM unnest(?::text[]) AS wanted(id)`;
 
 interface EndRow {
   readonly job_id: JobId;

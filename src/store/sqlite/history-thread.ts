@@ -33,6 +33,10 @@ export class HistoryThread implements HistorySource {
     return this.#ask<'run'>({ kind: 'run', id });
   }
 
+  uniqueLengths(ids: readonly RunId[]): Promise<ReadonlyMap<RunId, number>> {
+    return this.#ask<'unique_lengths'>({ kind: 'unique_lengths', ids });
+  }
+
   jobs(ids: readonly JobId[], runs: number): Promise<ReadonlyMap<JobId, JobHistory>> {
     return this.#ask<'jobs'>({ kind: 'jobs', ids, runs });
   }

@@ -22,6 +22,7 @@ export type Request =
   | { readonly kind: 'rows'; readonly query: RowQuery }
   | { readonly kind: 'page'; readonly query: RunQuery }
   | { readonly kind: 'run'; readonly id: RunId }
+  | { readonly kind: 'unique_lengths'; readonly ids: readonly RunId[] }
   | { readonly kind: 'jobs'; readonly ids: readonly JobId[]; readonly runs: number }
   | { readonly kind: 'slot'; readonly id: JobId; readonly at: Instant }
   | { readonly kind: 'newest_slot'; readonly id: JobId; readonly at: Instant }
@@ -41,6 +42,7 @@ export interface Answers {
   readonly rows: readonly HistoryRow[];
   readonly page: RunPage | undefined;
   readonly run: RunRecord | 'ambiguous' | undefined;
+  readonly unique_lengths: ReadonlyMap<RunId, number>;
   readonly jobs: ReadonlyMap<JobId, JobHistory>;
   readonly slot: SlotPast;
   readonly newest_slot: Instant | undefined;

@@ -30,6 +30,7 @@ import {
 } from '../history.ts';
 import { firstIdAt, pauseOf, RUN_COLUMNS, runOf, SKIP_COLUMNS, skipOf } from '../rows.ts';
 import { statusCondition } from '../statuses.ts';
+import { uniqueLengthOf } from '../unique.ts';
 import { openToRead } from './open.ts';
 import { page } from './page.ts';
 import { countSpans } from './spans.ts';
@@ -75,7 +76,7 @@ export class Reader implements HistoryReader {
     const neighbours = ['id < ? ORDER BY id DESC', 'id > ? ORDER BY id'].map(
       (side) => this.#db.prepare(`SELECT id FROM runs WHERE ${side} LIMIT 1`).get(id)?.['id'] as string,
     );
-    return Math.max(...neighbours.map((other) => alike(id, other ?? '') + 1));
+    return uniqueLengthOf(id, neighbours);
   }
 
   latestRun(jobId: JobId): RunRecord | undefined {
@@ -364,13 +365,6 @@ const BEYOND = `
 
 function attemptsOf({ attempts, shards }: RunRecord): (readonly AttemptRecord[])[] {
   return shards === undefined ? [attempts] : shards.map((shard) => shard.attempts);
-}
-
-/** Characters two texts have in common at their beginning. */
-function alike(one: string, other: string): number {
-  let count = 0;
-  while (count < one.length && one[count] === other[count]) count += 1;
-  return count;
 }
 
 class Where {

@@ -5,6 +5,7 @@
 import { statSync } from 'node:fs';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
+import type { Instant, JobId } from '../../model.ts';
 import type { BatchData } from '../batch.ts';
 import { DatabaseRefused, openDatabase, openToRead } from './open.ts';
 import { ownersOf } from './owners.ts';
@@ -64,13 +65,12 @@ class Holder {
         return this.#reader.page(request.query);
       case 'run':
         return this.#reader.run(request.id);
+      case 'unique_lengths':
+        return new Map(request.ids.map((id) => [id, this.#reader.uniqueLength(id)]));
       case 'jobs':
         return this.#reader.jobs(request.ids, request.runs);
-      case 'slot': {
-        const { id, at } = request;
-        const reader = this.#reader;
-        return { row: reader.slot(id, at), kept: reader.kept(id), place: reader.place(id) };
-      }
+      case 'slot':
+        return this.#slot(request.id, request.at);
       case 'newest_slot':
         return this.#reader.newestSlot(request.id, request.at);
       case 'latest':
@@ -112,6 +112,11 @@ class Holder {
 
   close(): void {
     if (this.#db.isOpen) this.#db.close();
+  }
+
+  #slot(id: JobId, at: Instant): Answers['slot'] {
+    const reader = this.#reader;
+    return { row: reader.slot(id, at), kept: reader.kept(id), place: reader.place(id) };
   }
 
   #prune(request: PruneRequest): Answers['prune'] {
