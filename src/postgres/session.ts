@@ -60,7 +60,8 @@ export class Session {
   /** @throws DatabaseAway */
   async hold(key: number): Promise<boolean> {
     if (this.#client === undefined) await this.#connect();
-    if (this.#held.has(key)) return this.#client !== undefined;
+    if (this.#client === undefined) throw new DatabaseAway('the connection for locks cannot be made');
+    if (this.#held.has(key)) return true;
     const isHeld = await this.#tryLock(key);
     if (isHeld) this.#held.add(key);
     return isHeld;

@@ -38,8 +38,9 @@ export interface PostgresStoreOptions extends StoreListener {
 
 /** Times in milliseconds. */
 const LIMITS = {
-  /** The database may take as long before the store counts as degraded. */
+  /** The database may take as long before the store counts as degraded; longer for each job that is placed: a first start places all. */
   patience: 1000,
+  patiencePerPlace: 0.05,
   /** Between two tries while it is away; doubled from the first up to the last. */
   firstRetry: 100,
   lastRetry: 2000,
@@ -175,19 +176,21 @@ export class PostgresStore extends BatchingStore {
     this.batch = new Batch();
     this.#claims = [];
     this.#saved = Promise.withResolvers<void>();
+    const { data } = flight.batch;
     if (this.#waitingSince === undefined) {
       this.#waitingSince = this.#options.clock.now();
-      this.#callOffPatience = this.#options.clock.after(LIMITS.patience, () => this.#impatient());
+      const patience = LIMITS.patience + data.placed.length * LIMITS.patiencePerPlace;
+      this.#callOffPatience = this.#options.clock.after(patience, () => this.#impatient());
     }
-    this.#record(flight).then(
+    this.#record(data).then(
       (won) => this.#recorded(flight, won),
       (error: unknown) => this.#failed(flight, error as Error),
     );
   }
 
-  #record({ batch }: Flight): Promise<readonly boolean[]> {
-    return recordAll(batch.data, {
-      ask: (data: BatchData) => this.#recorder.record(data, (work) => this.#fenced(work)),
+  #record(batch: BatchData): Promise<readonly boolean[]> {
+    return recordAll(batch, {
+      ask: (data) => this.#recorder.record(data, (work) => this.#fenced(work)),
       isRefusal: (error) => error instanceof StatementRefused && !OF_TABLES.has(error.code.slice(0, 2)),
       // What is not recorded, another node would begin again.
       wonUnrecorded: false,
