@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
-import { build, type Plugin } from 'esbuild';
+import { build, type Metafile, type Plugin } from 'esbuild';
 import { licensesOf } from './licenses.ts';
 
 export interface BuiltFile {
@@ -11,7 +11,7 @@ export interface BuiltFile {
   readonly contents: Uint8Array;
 }
 
-/** Of all that a browser loads, gzipped. Bytes. */
+/** Of all that a browser loads before it shows anything, gzipped. Bytes. */
 const MOST = 60_000;
 
 /** @throws when the page would be too large */
@@ -21,6 +21,8 @@ export async function buildPage(root: string): Promise<readonly BuiltFile[]> {
     outdir: join(root, 'dist/web'),
     entryPoints: ['main.tsx', 'style.css'],
     entryNames: '[name]-[hash]',
+    chunkNames: '[name]-[hash]',
+    splitting: true,
     bundle: true,
     minify: true,
     format: 'esm',
@@ -39,12 +41,18 @@ export async function buildPage(root: string): Promise<readonly BuiltFile[]> {
   const icon = hashed('icon.svg', readFileSync(join(root, 'web/icon.svg')));
   const named = (start: string, end: string): string =>
     files.find(({ name }) => name.startsWith(start) && name.endsWith(end))?.name ?? '';
+  const later = loadedLater(metafile);
+  const preloads = files
+    .filter(({ name }) => name.startsWith('chunk-') && !later.has(name))
+    .map(({ name }) => `<link rel="modulepreload" href="/assets/${name}" />\n    `);
   const shell = readFileSync(join(root, 'web/index.html'), 'utf8')
+    .replace('<script', `${preloads.join('')}<script`)
     .replace('main.js', named('main-', '.js'))
     .replace('style.css', named('style-', '.css'))
     .replace('icon.svg', icon.name);
   const all = [...files, icon, { name: 'index.html', contents: Buffer.from(shell) }];
-  const size = all.reduce((sum, { contents }) => sum + gzipSync(contents).length, 0);
+  const first = all.filter(({ name }) => !later.has(name));
+  const size = first.reduce((sum, { contents }) => sum + gzipSync(contents).length, 0);
   if (size > MOST) throw new Error(`the page has ${size} bytes gzipped, of which ${MOST} are allowed`);
   const licenses = {
     name: 'licenses.txt',
@@ -55,6 +63,24 @@ export async function buildPage(root: string): Promise<readonly BuiltFile[]> {
     { name: `${file.name}.br`, contents: brotliCompressSync(file.contents) },
     { name: `${file.name}.gz`, contents: gzipSync(file.contents, { level: 9 }) },
   ]);
+}
+
+/** Files that nothing asks for before a view is opened. */
+function loadedLater({ outputs }: Metafile): ReadonlySet<string> {
+  const first = new Set<string>();
+  const reach = (path: string): void => {
+    if (first.has(path)) return;
+    first.add(path);
+    for (const { path: next, kind } of outputs[path]?.imports ?? [])
+      if (kind !== 'dynamic-import') reach(next);
+  };
+  for (const [path, { entryPoint }] of Object.entries(outputs))
+    if (entryPoint === 'main.tsx' || entryPoint === 'style.css') reach(path);
+  return new Set(
+    Object.keys(outputs)
+      .filter((path) => !first.has(path))
+      .map((path) => basename(path)),
+  );
 }
 
 /** What the page has no use for in uPlot, and what stands there instead: legends, selections, and dates in its own words. */

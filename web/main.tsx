@@ -4,9 +4,9 @@ import { render } from 'preact';
 import { notice, runNow, mayRun } from './actions.ts';
 import { ApiProblem, logOut, lookForSession, session } from './api.ts';
 import { Dialogs } from './dialogs.tsx';
-import { FilePage } from './file.tsx';
 import { JobPage } from './job.tsx';
 import { Jobs } from './jobs.tsx';
+import { Later } from './later.tsx';
 import { keepLive, link } from './live.ts';
 import { icon, Login } from './login.tsx';
 import { Overview } from './overview.tsx';
@@ -14,7 +14,6 @@ import { When } from './parts.tsx';
 import { go, href, place } from './route.ts';
 import { RunPage } from './run.tsx';
 import { keepNow, status } from './state.ts';
-import { Timeline } from './timeline.tsx';
 
 function App() {
   if (session.value === undefined) return <p class="faint wait">Asking the daemon…</p>;
@@ -47,8 +46,8 @@ function View() {
   if (first === undefined) return <Overview />;
   if (first === 'jobs') return second === undefined ? <Jobs /> : <JobPage key={second} id={second} />;
   if (first === 'runs' && second !== undefined) return <RunPage key={second} id={second} />;
-  if (first === 'timeline') return <Timeline />;
-  if (first === 'file') return <FilePage />;
+  if (first === 'timeline' || first === 'file' || first === 'nodes')
+    return <Later key={first} view={first} />;
   return (
     <p class="empty">
       There is nothing at this address. <a href={href()}>To the overview</a>
@@ -62,7 +61,11 @@ const VIEWS = [
   ['j', 'Jobs', 'jobs'],
   ['t', 'Timeline', 'timeline'],
   ['f', 'File', 'file'],
+  ['n', 'Nodes', 'nodes'],
 ] as const;
+
+/** The nodes are those of a cluster. */
+const views = () => VIEWS.filter(([key]) => key !== 'n' || status.value?.cluster === true);
 
 function Top() {
   const [first] = place.value.path;
@@ -73,7 +76,7 @@ function Top() {
         <img src={icon()} alt="" width="22" height="22" /> tsched
       </a>
       <nav aria-label="Views">
-        {VIEWS.map(([key, name, ...path]) => (
+        {views().map(([key, name, ...path]) => (
           <a
             key={key}
             href={href(...path)}
@@ -121,7 +124,7 @@ function Foot() {
       </span>
       <span class="keys">
         <kbd>/</kbd> search
-        {VIEWS.map(([key, name]) => (
+        {views().map(([key, name]) => (
           <>
             {' '}
             <kbd>g</kbd> <kbd>{key}</kbd> {name.toLowerCase()}
@@ -165,7 +168,7 @@ function key(event: KeyboardEvent): void {
   if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
   const before = last;
   last = event.key;
-  const view = before === 'g' ? VIEWS.find(([each]) => each === event.key) : undefined;
+  const view = before === 'g' ? views().find(([each]) => each === event.key) : undefined;
   if (view !== undefined) go(href(...view.slice(2)));
   else if (event.key === '/') search(event);
   else if (event.key === 'r' && mayRun()) runShown();

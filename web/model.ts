@@ -33,6 +33,8 @@ export interface Attempt {
   readonly startedAt: string;
   readonly finishedAt: string | null;
   readonly durationMs: number | null;
+  /** Of a cluster. */
+  readonly node: string | null;
   readonly pid: number | null;
   readonly outcome: Outcome | null;
 }
@@ -230,6 +232,8 @@ export interface Status {
   readonly failing: readonly string[] | null;
   readonly active: number;
   readonly waiting: number;
+  /** Whether it is a node of one. */
+  readonly cluster: boolean;
 }
 
 export interface FileProblem {

@@ -99,7 +99,7 @@ function Buttons({ run }: { run: Run }) {
 function Facts({ run }: { run: Run }) {
   const length = lengthOf(run, now.value);
   const delay = run.startedAt === null ? undefined : Date.parse(run.startedAt) - Date.parse(run.scheduledAt);
-  const pid = run.attempts.at(-1)?.pid ?? null;
+  const { pid = null, node = null } = run.attempts.at(-1) ?? {};
   return (
     <dl class="facts">
       <Fact name="Scheduled">
@@ -118,6 +118,7 @@ function Facts({ run }: { run: Run }) {
           <Countdown at={run.retryAt} />
         </Fact>
       )}
+      {node === null ? undefined : <Fact name="Node">{node}</Fact>}
       {pid === null ? undefined : <Fact name="Process">{pid}</Fact>}
       <Fact name="Run">
         <code class="uuid">{run.id}</code>
@@ -158,7 +159,8 @@ function Attempts({ run, chosen }: { run: Run; chosen: number }) {
   );
 }
 
-function wordsOf({ outcome, durationMs }: Attempt): string {
-  if (outcome === null) return 'running';
-  return durationMs === null ? outcomeWords(outcome) : `${outcomeWords(outcome)}, ${duration(durationMs)}`;
+function wordsOf({ outcome, durationMs, node }: Attempt): string {
+  const end = outcome === null ? 'running' : outcomeWords(outcome);
+  const took = durationMs === null ? end : `${end}, ${duration(durationMs)}`;
+  return node === null ? took : `${took}, ${node}`;
 }

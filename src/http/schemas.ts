@@ -43,6 +43,7 @@ const attempts = list(
     startedAt: time,
     finishedAt: orNull(time),
     durationMs: orNull(whole),
+    node: { ...orNull(string), description: 'Of a cluster: the node that had it' },
     pid: orNull(whole),
     outcome: orNull(outcome),
   }),

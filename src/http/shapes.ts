@@ -102,12 +102,14 @@ export function poolShape({ holders, next, ...pool }: PoolView): object {
   };
 }
 
-function attemptShape({ number, startedAt, finishedAt, duration, pid, outcome }: AttemptRecord): object {
+function attemptShape(attempt: AttemptRecord): object {
+  const { number, startedAt, finishedAt, duration, node, pid, outcome } = attempt;
   return {
     number,
     startedAt: iso(startedAt),
     finishedAt: isoOrNull(finishedAt),
     durationMs: milliseconds(duration),
+    node: node ?? null,
     pid: pid ?? null,
     outcome: outcomeShape(outcome),
   };
