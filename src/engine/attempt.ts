@@ -24,7 +24,7 @@ export function specOf(
 ): AttemptSpec {
   const { id, jobId, scheduledAt, cause, with: given, upstream, shard } = claim;
   const { params, task, surroundings, output, runsOn } = definition;
-  const { successExitCodes, killSignal, killAfter, priority } = definition.policy;
+  const { successExitCodes, killSignal, killAfter, priority, onShutdown } = definition.policy;
   const args = argumentsOf(params, given);
   return {
     runId: id,
@@ -46,6 +46,7 @@ export function specOf(
     forSlot: shard === undefined && isOfSlot(cause),
     runsOn,
     priority,
+    onShutdown,
   };
 }
 

@@ -71,6 +71,8 @@ export interface AttemptSpec {
   readonly runsOn?: readonly string[] | undefined;
   /** As the job's policy has it; absent: 0. */
   readonly priority?: number | undefined;
+  /** What becomes of it when the daemon that runs it stops, by itself or among others; absent: `wait`. */
+  readonly onShutdown?: 'wait' | 'terminate' | 'leave' | undefined;
 }
 
 /** Why the engine ends an attempt; the first reason given is the one recorded. */

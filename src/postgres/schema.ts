@@ -160,6 +160,7 @@ const MIGRATIONS: readonly string[] = [
   CREATE INDEX reports_of_attempt ON reports (attempt);
   CREATE INDEX reports_untaken ON reports (seq) WHERE NOT taken;
   CREATE INDEX reports_at ON reports (at);
+  CREATE INDEX reports_given_up ON reports (node) WHERE kind = 'given_up';
   CREATE UNLOGGED TABLE calls (
     id           uuid PRIMARY KEY,
     from_node    uuid NOT NULL,

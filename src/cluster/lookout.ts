@@ -1,0 +1,110 @@
+/** What the node that conducts looks after by the clock: nodes that fell silent, and what the tables need not keep. */
+import type { Clock } from '../engine/ports.ts';
+import type { Duration } from '../model.ts';
+import type { Database, Queryable } from '../postgres/database.ts';
+import { formatDuration } from '../schedule/duration.ts';
+import { Errand } from './errand.ts';
+import { fenced } from './fence.ts';
+import type { Queue } from './queue.ts';
+import { recordLosses, silentClaims, sweepRecords, type Silent } from './records.ts';
+import { grouped } from './requirement.ts';
+
+/** How long a node may be silent until its attempts are given up. */
+export interface Patience {
+  /** Of a node that should be there. */
+  readonly silence: Duration;
+  /** Of a node that stopped, and left attempts running as their jobs say. */
+  readonly away: Duration;
+  /** Between two looks. */
+  readonly look: Duration;
+}
+
+export const PATIENCE: Patience = { silence: 15_000, away: 600_000, look: 3000 };
+
+/** Between two times that the tables are tidied up. */
+const TIDY: Duration = 600_000;
+/** In one transaction. */
+const MOST = 500;
+
+export interface LookoutOptions extends Partial<Patience> {
+  readonly database: Database;
+  readonly queue: Queue;
+  readonly clock: Clock;
+  readonly term: number;
+  /** How long this node has had the database without a gap: if that is not long enough, it is the one who heard nothing. */
+  readonly contactFor: () => Duration;
+  /** Attempts are under way. */
+  readonly isNeeded: () => boolean;
+  readonly whileInOffice: (work: () => Promise<void>) => Promise<void>;
+  readonly onTrouble: (message: string) => void;
+}
+
+export class Lookout {
+  readonly #options: LookoutOptions;
+  readonly #patience: Patience;
+  readonly #errand: Errand;
+  #tidiedAt: Duration;
+  #callOff: (() => void) | undefined;
+
+  constructor(options: LookoutOptions) {
+    this.#options = options;
+    const { clock, onTrouble, whileInOffice } = options;
+    const { silence = PATIENCE.silence, away = PATIENCE.away, look = PATIENCE.look } = options;
+    this.#patience = { silence, away, look };
+    this.#errand = new Errand({ clock, onTrouble, run: () => whileInOffice(() => this.#look()) });
+    this.#tidiedAt = clock.monotonic();
+    this.#wait();
+  }
+
+  close(): void {
+    this.#callOff?.();
+    this.#errand.close();
+  }
+
+  #wait(): void {
+    const { clock, isNeeded } = this.#options;
+    this.#callOff = clock.after(this.#patience.look, () => {
+      if (isNeeded() || this.#isUntidy) this.#errand.ask();
+      this.#wait();
+    });
+  }
+
+  get #isUntidy(): boolean {
+    return this.#options.clock.monotonic() - this.#tidiedAt >= TIDY;
+  }
+
+  async #look(): Promise<void> {
+    const { database, queue, term, contactFor, clock } = this.#options;
+    if (contactFor() >= this.#patience.silence) {
+      const silent = await silentClaims(database, queue, { ...this.#patience, most: MOST });
+      if (silent.length > 0) {
+        const lost = await fenced(database, term, (tx) => this.#giveUp(tx, silent));
+        if (lost > 0) this.#errand.ask();
+      }
+    }
+    if (!this.#isUntidy) return;
+    await fenced(database, term, sweepRecords);
+    await queue.tidy();
+    this.#tidiedAt = clock.monotonic();
+  }
+
+  /** Those that their nodes have not settled meanwhile. Gives how many. */
+  async #giveUp(tx: Queryable, silent: readonly Silent[]): Promise<number> {
+    const { queue, database } = this.#options;
+    const lost: Silent[] = [];
+    for (const [name, claims] of grouped(silent, (each) => each.queue)) {
+      const settled = await queue.giveUp(tx, name, claims);
+      lost.push(...claims.filter(({ id, spec }) => settled.has(id) || spec === null));
+    }
+    const losses = lost.map((silent) => ({ silent, message: this.#because(silent) }));
+    if (losses.length > 0) await recordLosses(tx, losses, `${database.schema}_report`);
+    return losses.length;
+  }
+
+  #because({ name, hasStopped }: Silent): string {
+    const { silence, away } = this.#patience;
+    return hasStopped
+      ? `node ${name} stopped, and was not back within ${formatDuration(away)}`
+      : `node ${name} was not heard of for ${formatDuration(silence)}`;
+  }
+}
