@@ -68,6 +68,8 @@ export interface OperatorParts extends RunsParts {
 
 /** What is asked of the daemon as a whole. */
 export interface AskedDaemon extends JobKeeper {
+  /** Of a cluster: the name of this node. */
+  readonly node?: string | undefined;
   readonly info: DaemonInfo;
   /** Of the database and its log, in bytes. */
   readonly storeSize: number | undefined;
@@ -134,6 +136,7 @@ export class DaemonOperator implements Operator {
     const { version, pid, startedAt, file, loadedAt, fileProblem, store } = daemon.info;
     const { jobs, waiting, next } = this.#census.of(engine, clock);
     return {
+      node: daemon.node,
       version,
       pid,
       startedAt,

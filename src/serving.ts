@@ -64,7 +64,8 @@ export class Serving {
     this.#metrics = metrics;
     operator.feed.subscribeFromStart(({ event }) => metrics.observe(event));
     const parts = {
-      operator,
+      node: operator,
+      operator: () => operator,
       clock,
       version,
       metrics: () => metrics.text(),

@@ -128,6 +128,8 @@ export interface OutputPlace {
 }
 
 export interface DaemonStatus {
+  /** Of a cluster: the name of this node, which conducts. */
+  readonly node: string | undefined;
   readonly version: string;
   readonly pid: number;
   readonly startedAt: Instant;
@@ -255,13 +257,19 @@ export interface Timeline {
   load(window: Window): Promise<Answer<Load>>;
 }
 
-/** What an API or a command may ask of a running daemon. */
-export interface Operator {
-  readonly timeline: Timeline;
+/** What may be asked of any daemon, also of a node of a cluster that does not conduct. */
+export interface NodeOperator {
   /** Absent: this daemon is alone. */
   readonly cluster?: ClusterOperator | undefined;
-  status(): Promise<DaemonStatus>;
   readiness(): Readiness;
+  /** Asks it to stop and does not wait for that. */
+  stop(request: StopWish & { readonly by: string }): void;
+}
+
+/** What an API or a command may ask of a running daemon that decides over jobs. */
+export interface Operator extends NodeOperator {
+  readonly timeline: Timeline;
+  status(): Promise<DaemonStatus>;
   pools(): readonly PoolView[];
   /** By id, those after `after`. */
   jobs(page: { readonly after?: JobId | undefined; readonly limit: number }): Promise<readonly JobView[]>;
@@ -300,8 +308,6 @@ export interface Operator {
   removeJob(jobId: JobId, by: string): Promise<Answer<JobId>>;
   /** Reads the job file again and takes it over; with `dryRun` only tells what that would change. */
   reload(request: { readonly dryRun: boolean; readonly by: string }): Promise<Answer<ReloadPlan>>;
-  /** Asks to stop and does not wait for it. */
-  stop(request: StopWish & { readonly by: string }): void;
   /** Checks the text of a job file as if it were the daemon's own. */
   validate(text: string): Promise<Validation>;
   explain(question: ExplainQuestion): Answer<Explanation>;

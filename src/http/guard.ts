@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { headersNamed } from './headers.ts';
 import { HttpProblem } from './problem.ts';
-import { SCOPES, type Scope } from './route.ts';
+import { includes, type Scope } from './route.ts';
 import { cookieToken, PAGE_HEADER } from './session.ts';
 import type { TokenBook } from './tokens.ts';
 
@@ -62,7 +62,7 @@ export function tcpGuard({ tokens, hosts }: TcpRules): Guard {
         const hint = 'send Authorization: Bearer with a token of tsched token create';
         throw new HttpProblem('no_token', 'there is no valid token', { hint, headers });
       }
-      if (SCOPES.indexOf(visitor.scope) >= SCOPES.indexOf(scope)) return visitor;
+      if (includes(visitor.scope, scope)) return visitor;
       const hint = `make one: tsched token create --scope ${scope}`;
       throw new HttpProblem(
         'too_small_scope',

@@ -1,10 +1,14 @@
 /** The API on its listeners. */
 import type { Server } from 'node:http';
-import type { Operator } from '../engine/ports-operator.ts';
+import type { NodeHandler } from '../engine/ports-calls.ts';
+import type { NodeOperator, Operator } from '../engine/ports-operator.ts';
 import type { Clock } from '../engine/ports.ts';
+import { noConductor, type Elsewhere } from './elsewhere.ts';
+import { serveForwarded } from './forwarded.ts';
 import { socketGuard, tcpGuard, type Guard } from './guard.ts';
 import { closeServer, identityOf, listenOnPort, listenOnSocket } from './listen.ts';
 import { openApi } from './openapi.ts';
+import type { Api } from './route.ts';
 import { pageRoutes } from './page.ts';
 import { actRoutes } from './routes-act.ts';
 import { clusterRoutes } from './routes-cluster.ts';
@@ -32,7 +36,11 @@ export const routes = [
 ];
 
 export interface HttpParts {
-  readonly operator: Operator;
+  readonly node: NodeOperator;
+  /** In a cluster: undefined while this node does not conduct. */
+  readonly operator: () => Operator | undefined;
+  /** In a cluster: answers in place of the operator while there is none. */
+  readonly elsewhere?: Elsewhere;
   readonly clock: Clock;
   readonly version: string;
   readonly metrics: () => Promise<string>;
@@ -86,13 +94,35 @@ export async function serveTcp(parts: HttpParts, settings: TcpSettings): Promise
   return { at: `${shown}:${port}`, state: () => 'well', close: () => closeServer(server, parts.clock) };
 }
 
-function make({ operator, clock, version, metrics, onBug }: HttpParts, guard: Guard, limits: Limits): Server {
+/** What the other nodes of a cluster pass on to this one while it conducts: for what serves calls between nodes. */
+export function answerNodes(parts: HttpParts): NodeHandler {
+  const { onBug, elsewhere } = parts;
+  return serveForwarded({
+    routes,
+    // Nobody logs in that way.
+    api: apiOf(parts, () => undefined),
+    tenure: () => elsewhere?.tenure(),
+    onBug,
+  });
+}
+
+function make(parts: HttpParts, guard: Guard, limits: Limits): Server {
+  const { clock, elsewhere, onBug } = parts;
+  const api = apiOf(parts, (secret) => guard.login(secret));
+  return createApiServer({ api, routes: [...routes, ...pageRoutes], guard, elsewhere, clock, limits, onBug });
+}
+
+function apiOf({ node, operator, version, metrics }: HttpParts, login: Api['login']): Api {
   let document: object | undefined;
-  const api = {
-    operator,
+  return {
+    node,
+    get operator() {
+      const present = operator();
+      if (present === undefined) throw noConductor('this node does not conduct');
+      return present;
+    },
     metrics,
-    login: (secret: string) => guard.login(secret),
+    login,
     document: () => (document ??= openApi(routes, version)),
   };
-  return createApiServer({ api, routes: [...routes, ...pageRoutes], guard, clock, limits, onBug });
 }

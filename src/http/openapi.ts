@@ -7,6 +7,8 @@ import { ref, SCHEMAS } from './schemas.ts';
 /** What any route may answer with. */
 const ANY: readonly ProblemCode[] = ['bad_request', 'foreign_host', 'bug'];
 const WITH_TOKEN: readonly ProblemCode[] = ['no_token', 'too_small_scope'];
+/** In a cluster. */
+const OF_CONDUCTORS: readonly ProblemCode[] = ['no_conductor'];
 const WRITES: readonly ProblemCode[] = ['foreign_origin', 'wrong_type', 'too_large', 'bad_body'];
 
 export function openApi(routes: readonly Route[], version: string): object {
@@ -102,6 +104,7 @@ function problems(route: Route): Record<string, object> {
     ...ANY,
     ...(route.scope === 'open' ? [] : WITH_TOKEN),
     ...(route.method === 'GET' ? [] : WRITES),
+    ...(route.local === true ? [] : OF_CONDUCTORS),
   ];
   const byStatus = Map.groupBy(codes, (code) => new HttpProblem(code, '').status);
   const told: Record<string, object> = {};

@@ -42,6 +42,7 @@ export const pageRoutes: readonly Route[] = [
     method: 'GET',
     path: '/',
     scope: 'open',
+    local: true,
     summary: 'The page',
     answers: { 200: { about: 'It', type: 'text/html' } },
     handle: (asked) => reply('index.html', asked, 'no-cache'),
@@ -50,6 +51,7 @@ export const pageRoutes: readonly Route[] = [
     method: 'GET',
     path: '/assets/{name}',
     scope: 'open',
+    local: true,
     summary: 'What the page is made of',
     answers: { 200: { about: 'A file', type: 'text/javascript' } },
     handle(asked) {

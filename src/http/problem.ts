@@ -16,6 +16,7 @@ export type ProblemCode =
   | 'too_large'
   | 'range'
   | 'busy'
+  | 'no_conductor'
   | 'bug';
 
 export interface ProblemMore {
@@ -101,6 +102,7 @@ const STATUS: Readonly<Record<ProblemCode, number>> = {
   too_many: 429,
   bug: 500,
   busy: 503,
+  no_conductor: 503,
   history_unavailable: 503,
   simulation_failed: 503,
   cluster_away: 503,

@@ -1,5 +1,5 @@
 /** What a route is: where it is, who may use it, what it takes, what it answers. The table of them is the API. */
-import type { Answer, Operator } from '../engine/ports-operator.ts';
+import type { Answer, NodeOperator, Operator } from '../engine/ports-operator.ts';
 import type { Fields, Schema, Values } from './fields.ts';
 import { problemOf, type ProblemCode } from './problem.ts';
 
@@ -9,6 +9,9 @@ export type Scope = (typeof SCOPES)[number];
 
 /** What routes answer from. */
 export interface Api {
+  /** The daemon that was asked; all that `local` routes may ask. */
+  readonly node: NodeOperator;
+  /** Getting it throws HttpProblem while there is none, because another node of the cluster conducts. */
   readonly operator: Operator;
   /** In Prometheus' text format. */
   metrics(): Promise<string>;
@@ -31,6 +34,8 @@ export interface Asked<Q, B> {
   readonly scope: Scope;
   /** The asker has gone. */
   readonly signal: AbortSignal;
+  /** Name of the node that was asked, and passed it on to this one. */
+  readonly via?: string | undefined;
 }
 
 /** A stream of server-sent events. */
@@ -73,6 +78,8 @@ export interface Sketch<Q extends Fields, B extends Fields> {
   /** With variables in braces. */
   readonly path: string;
   readonly scope: Scope;
+  /** About the daemon that is asked: in a cluster every node answers it itself; all else the one that conducts. */
+  readonly local?: boolean;
   readonly summary: string;
   readonly query?: Q;
   readonly body?: B;
@@ -114,6 +121,11 @@ export function valueOf<T>(answer: Answer<T>): T {
 
 export function json(body: unknown, status = 200, headers: Headers = {}): Reply {
   return { kind: 'json', body, status, headers };
+}
+
+/** Whether who may do the one may do the other. */
+export function includes(scope: Scope, needed: Scope): boolean {
+  return SCOPES.indexOf(scope) >= SCOPES.indexOf(needed);
 }
 
 /** The route for a path, with its variables; or the methods that the path has. */

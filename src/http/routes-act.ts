@@ -115,16 +115,18 @@ export const actRoutes: readonly Route[] = [
     method: 'POST',
     path: '/api/v1/stop',
     scope: 'admin',
-    summary: 'Stops the daemon: active runs may end within its --drain, or with "now" are killed',
+    local: true,
+    summary:
+      'Stops the daemon that is asked: active runs may end within its --drain, or with "now" are killed',
     body: { now: flag('Wait for nothing'), drain: flag('Wait for active runs as long as they take') },
     answers: { 202: { about: 'It is stopping', schema: 'Accepted' } },
-    handle({ body: { now, drain }, by }, { operator }) {
+    handle({ body: { now, drain }, by }, { node }) {
       if (now && drain) {
         throw new HttpProblem('bad_body', '"now" and "drain" exclude each other', {
           hint: 'give one of them',
         });
       }
-      operator.stop({ now, drain, by });
+      node.stop({ now, drain, by });
       return json({ stopping: true }, 202);
     },
   }),

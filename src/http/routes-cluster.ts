@@ -8,7 +8,7 @@ import { clusterShape, nodeShape, publishedShape } from './shapes-cluster.ts';
 const OF_CLUSTERS: readonly ProblemCode[] = ['no_cluster', 'cluster_away'];
 
 /** @throws HttpProblem where there is none */
-function clusterOf({ operator: { cluster } }: Api): ClusterOperator {
+function clusterOf({ node: { cluster } }: Api): ClusterOperator {
   if (cluster !== undefined) return cluster;
   throw new HttpProblem('no_cluster', 'this daemon is alone: it was started without --store postgres://', {
     hint: 'see "more than one machine" in the README',
@@ -58,6 +58,8 @@ export const clusterRoutes: readonly Route[] = [
     method: 'GET',
     path: '/api/v1/nodes',
     scope: 'read',
+    // Asked above all while nobody conducts.
+    local: true,
     summary: 'The nodes of the cluster, which of them conducts, and what waits for some of them',
     answers: { 200: { about: 'As of the last two seconds', schema: 'Cluster' } },
     problems: OF_CLUSTERS,
@@ -67,6 +69,7 @@ export const clusterRoutes: readonly Route[] = [
     method: 'POST',
     path: '/api/v1/nodes/{name}/drain',
     scope: 'admin',
+    local: true,
     summary: 'Lets a node finish what it has and take nothing new, also after a restart, until it is resumed',
     answers: { 200: { about: 'The node', schema: 'Node' } },
     problems: [...OF_CLUSTERS, 'unknown_node'],
@@ -76,6 +79,7 @@ export const clusterRoutes: readonly Route[] = [
     method: 'POST',
     path: '/api/v1/nodes/{name}/resume',
     scope: 'admin',
+    local: true,
     summary: 'Lets a node take again',
     answers: { 200: { about: 'The node', schema: 'Node' } },
     problems: [...OF_CLUSTERS, 'unknown_node'],

@@ -24,8 +24,10 @@ export const readRoutes: readonly Route[] = [
     scope: 'read',
     summary: 'How the daemon is',
     answers: { 200: { about: 'How it is', schema: 'Status' } },
-    handle: async (_, { operator }) =>
-      json({ ...statusShape(await operator.status()), cluster: operator.cluster !== undefined }),
+    handle: async ({ via }, { node, operator }) => {
+      const cluster = node.cluster !== undefined;
+      return json({ ...statusShape(await operator.status()), cluster, via: via ?? null });
+    },
   }),
   route({
     method: 'GET',

@@ -77,6 +77,7 @@ export const watchRoutes: readonly Route[] = [
     method: 'GET',
     path: '/healthz',
     scope: 'open',
+    local: true,
     summary: 'The process is there and its loop turns',
     answers: { 200: { about: 'It is', schema: 'Health' } },
     handle: () => json({ ok: true }),
@@ -85,13 +86,14 @@ export const watchRoutes: readonly Route[] = [
     method: 'GET',
     path: '/readyz',
     scope: 'open',
+    local: true,
     summary: 'Jobs are armed, and what happens to them is recorded',
     answers: {
       200: { about: 'So it is', schema: 'Readiness' },
       503: { about: 'It is not, and why', schema: 'Readiness' },
     },
-    handle(_, { operator }) {
-      const readiness = operator.readiness();
+    handle(_, { node }) {
+      const readiness = node.readiness();
       return json(readiness, readiness.ready ? 200 : 503);
     },
   }),
@@ -99,6 +101,7 @@ export const watchRoutes: readonly Route[] = [
     method: 'GET',
     path: '/metrics',
     scope: 'read',
+    local: true,
     summary: 'Figures for Prometheus',
     answers: { 200: { about: 'In its text format', type: 'text/plain; version=0.0.4; charset=utf-8' } },
     handle: async (_, api) => ({
@@ -111,6 +114,7 @@ export const watchRoutes: readonly Route[] = [
     method: 'GET',
     path: '/openapi.json',
     scope: 'read',
+    local: true,
     summary: 'This document',
     answers: { 200: { about: 'OpenAPI 3.1', schema: 'Document' } },
     handle: (_, api) => json(api.document()),

@@ -100,6 +100,8 @@ const timed = { at: time, local: string, note: orNull(string) };
 
 export const SCHEMAS: Readonly<Record<string, Schema>> = {
   Status: all({
+    node: { ...orNull(string), description: 'Of a cluster: the node that conducts, which this is about' },
+    via: { ...orNull(string), description: 'The node that was asked, if that is another' },
     version: string,
     pid: whole,
     startedAt: time,

@@ -6,19 +6,24 @@ import {
   type ServerOptions,
   type ServerResponse,
 } from 'node:http';
+import type { NodeRequest } from '../engine/ports-calls.ts';
 import type { Clock } from '../engine/ports.ts';
 import { readBody } from './body.ts';
-import { readFields } from './fields.ts';
-import type { Guard } from './guard.ts';
+import type { Elsewhere } from './elsewhere.ts';
+import { duringTenure } from './forwarded.ts';
+import type { Guard, Visitor } from './guard.ts';
 import { headersNamed } from './headers.ts';
 import { HttpProblem } from './problem.ts';
 import { write, writeProblem } from './reply.ts';
-import { match, type Api, type Asked, type Route } from './route.ts';
+import type { Api, Route } from './route.ts';
+import { findRoute, LONGEST_BODY, readAsked, type Body } from './understand.ts';
 
 export interface ServerParts {
   readonly api: Api;
   readonly routes: readonly Route[];
   readonly guard: Guard;
+  /** In a cluster. */
+  readonly elsewhere: Elsewhere | undefined;
   readonly clock: Clock;
   readonly limits: Limits;
   /** A mistake of ours. */
@@ -58,9 +63,6 @@ export function createApiServer(parts: ServerParts): Server {
   return server;
 }
 
-/** Longest body. Bytes. */
-const LONGEST_BODY = 1024 * 1024;
-
 async function answer(parts: ServerParts, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const gone = new AbortController();
   response.on('close', () => gone.abort());
@@ -69,8 +71,7 @@ async function answer(parts: ServerParts, request: IncomingMessage, response: Se
   response.on('error', () => gone.abort());
   try {
     parts.guard.welcome(request);
-    const { route, asked } = await understand(parts, request, gone.signal);
-    await write(response, await route.handle(asked, parts.api), { signal: gone.signal, clock: parts.clock });
+    await reply(parts, request, { response, gone: gone.signal });
   } catch (error) {
     if (gone.signal.aborted) return;
     if (!(error instanceof HttpProblem)) parts.onBug(error);
@@ -80,81 +81,55 @@ async function answer(parts: ServerParts, request: IncomingMessage, response: Se
   }
 }
 
-async function understand(
-  { guard, routes }: ServerParts,
+async function reply(
+  { api, routes, guard, elsewhere, clock }: ServerParts,
   request: IncomingMessage,
-  signal: AbortSignal,
-): Promise<{ readonly route: Route; readonly asked: Asked<unknown, unknown> }> {
-  const { segments, query } = targetOf(request.url ?? '');
-  const { method = '' } = request;
-  const found = match(routes, method === 'HEAD' ? 'GET' : method, segments);
-  if ('methods' in found) throw notThere(found.methods);
-  const { route, path } = found;
+  { response, gone }: { readonly response: ServerResponse; readonly gone: AbortSignal },
+): Promise<void> {
+  const { method = '', url = '' } = request;
+  const found = findRoute(routes, method, url);
+  const { route } = found;
   const visitor = guard.admit(request, route.scope);
-  const body = method === 'POST' || method === 'PUT' ? await bodyOf(request, route, signal) : {};
-  const asked = {
-    path,
-    query: readFields(route.query, query, 'bad_request'),
-    body,
-    ...visitor,
-    signal,
-    header: (name: string) => headerOf(request, name),
+  const body = method === 'POST' || method === 'PUT' ? await bodyOf(request, gone) : undefined;
+  const header = (name: string): string | undefined => headerOf(request, name);
+  // Read here even if another node answers: what is wrong with it is told without asking there.
+  const read = readAsked(found, body);
+  const others = route.local === true ? undefined : elsewhere;
+  const passed = others?.forward(passedOn(request, route, { ...visitor, body }), gone);
+  if (passed !== undefined) return write(response, await passed, { signal: gone, clock });
+  const { signal, answered } = duringTenure(others?.tenure(), gone, method);
+  const asked = { ...read, ...visitor, header, signal };
+  await write(response, await answered(route.handle(asked, api)), { signal, clock });
+}
+
+/** As the node that conducts needs it. What is only asked for its head is asked for whole, and not read. */
+function passedOn(
+  request: IncomingMessage,
+  { headers = {} }: Route,
+  { by, scope, body }: Visitor & { readonly body: Body | undefined },
+): NodeRequest {
+  const { method = '', url = '' } = request;
+  const named = Object.keys(headers).map((name) => [name, headerOf(request, name)] as const);
+  const type = body?.type === undefined ? {} : { 'content-type': body.type };
+  return {
+    method: method === 'HEAD' ? 'GET' : method,
+    target: url,
+    headers: { ...type, ...Object.fromEntries(named.filter((pair) => isThere(pair))) },
+    body: body?.bytes,
+    by,
+    scope,
   };
-  return { route, asked };
 }
 
-function notThere(methods: readonly string[]): HttpProblem {
-  if (methods.length === 0) {
-    return new HttpProblem('unknown_path', 'there is nothing here', {
-      hint: '/openapi.json says what there is',
-    });
-  }
-  const allow = methods.join(', ');
-  return new HttpProblem('wrong_method', `this takes ${allow}`, { headers: { allow } });
+function isThere(pair: readonly [string, string | undefined]): pair is readonly [string, string] {
+  return pair[1] !== undefined;
 }
 
-/** @throws HttpProblem: only paths, so that nobody takes us for a proxy, and only what can be decoded */
-function targetOf(url: string): { segments: string[]; query: Map<string, string> } {
-  const [path = '', search = ''] = url.split(/\?(.*)/s);
-  if (!path.startsWith('/')) throw new HttpProblem('bad_request', 'the target of a request is a path');
-  try {
-    const segments = path.slice(1).split('/').map(decodeURIComponent);
-    const query = new Map<string, string>();
-    for (const [name, value] of new URLSearchParams(search)) {
-      if (query.has(name)) throw new HttpProblem('bad_request', `"${name}" is there twice`);
-      query.set(name, value);
-    }
-    return { segments, query };
-  } catch (error) {
-    if (error instanceof HttpProblem) throw error;
-    throw new HttpProblem('bad_request', 'the path holds a % that means nothing');
-  }
-}
-
-async function bodyOf(request: IncomingMessage, route: Route, signal: AbortSignal): Promise<unknown> {
+async function bodyOf(request: IncomingMessage, signal: AbortSignal): Promise<Body> {
   if (isTooLarge(request)) throw tooLarge();
   const bytes = await readBody(request, LONGEST_BODY, signal);
   if (bytes === undefined) throw tooLarge();
-  if (bytes.length > 0 && !/^application\/json(?:\s*;|$)/i.test(request.headers['content-type'] ?? '')) {
-    throw new HttpProblem('wrong_type', 'a body is JSON here', {
-      hint: 'send Content-Type: application/json',
-    });
-  }
-  return readFields(route.body, objectOf(bytes), 'bad_body');
-}
-
-function objectOf(bytes: Buffer): ReadonlyMap<string, unknown> {
-  if (bytes.length === 0) return new Map();
-  let value: unknown;
-  try {
-    value = JSON.parse(bytes.toString('utf8'));
-  } catch (error) {
-    throw new HttpProblem('bad_body', `the body is not JSON: ${(error as Error).message}`);
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new HttpProblem('bad_body', 'the body is not a JSON object');
-  }
-  return new Map(Object.entries(value));
+  return { bytes, type: request.headers['content-type'] };
 }
 
 function isTooLarge({ headers }: IncomingMessage): boolean {

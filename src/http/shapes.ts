@@ -295,9 +295,10 @@ function linkShape({ row, ...link }: SlotLink): object {
 }
 
 export function statusShape(status: DaemonStatus): object {
-  const { startedAt, loadedAt, fileProblem, store, next, failing, ...rest } = status;
+  const { node, startedAt, loadedAt, fileProblem, store, next, failing, ...rest } = status;
   return {
     ...rest,
+    node: node ?? null,
     startedAt: iso(startedAt),
     loadedAt: iso(loadedAt),
     fileProblem: fileProblem === undefined ? null : { ...fileProblem, since: iso(fileProblem.since) },

@@ -85,7 +85,8 @@ beforeAll(async () => {
     [alone, {}],
   ] as const) {
     const parts = {
-      operator: operator as Operator,
+      node: operator as Operator,
+      operator: () => operator as Operator,
       clock: systemClock,
       version: '1.2.3',
       metrics: () => Promise.resolve(''),

@@ -19,7 +19,7 @@ export class Caller {
   readonly database: Database;
   readonly calls: Calls;
   readonly bugs: unknown[] = [];
-  #beating: NodeJS.Timeout | undefined;
+  #callOff: (() => void) | undefined;
 
   private constructor(database: Database, { id, name }: { id: string; name: string }) {
     this.id = id;
@@ -36,7 +36,7 @@ export class Caller {
   static async open(url: string, name: string, id: string = randomUUID()): Promise<Caller> {
     const caller = new Caller(await openDatabase({ url, clock: systemClock }), { id, name });
     await caller.beat();
-    caller.#beating = setInterval(() => void caller.beat().catch(() => undefined), 1000);
+    caller.#beatLater();
     await caller.calls.start();
     return caller;
   }
@@ -50,9 +50,16 @@ export class Caller {
     );
   }
 
+  #beatLater(): void {
+    this.#callOff = systemClock.after(1000, () => {
+      void this.beat().catch(() => undefined);
+      this.#beatLater();
+    });
+  }
+
   /** It is not heard of any more. */
   async fallSilent(ago: number): Promise<void> {
-    clearInterval(this.#beating);
+    this.#callOff?.();
     await this.beat(ago);
   }
 
@@ -68,12 +75,12 @@ export class Caller {
 
   /** As if killed: it tells nobody. */
   async die(): Promise<void> {
-    clearInterval(this.#beating);
+    this.#callOff?.();
     await this.database.close();
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#beating);
+    this.#callOff?.();
     await this.calls.close();
     await this.database.close();
   }
@@ -100,7 +107,7 @@ export const digest = (all: Uint8Array): string => createHash('sha256').update(a
 
 /** `/echo` tells what came, `/bytes?5` gives so many, `/count?3` counts up to it line by line, `/never` does not answer, `/fail` makes a mistake. */
 export const handler: NodeHandler = async (request, signal) => {
-  const [path, argument = ''] = request.target.split('?');
+  const [path = '', argument = ''] = request.target.split('?');
   const reply = (body: NodeReply['body'], headers: NodeReply['headers'] = {}): NodeReply => ({
     status: 200,
     headers,

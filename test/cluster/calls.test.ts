@@ -250,9 +250,9 @@ describe('an asker that goes away', () => {
     const url = await server.createDatabase();
     const near = await caller(url, 'near');
     const far = await elsewhere(url);
-    let aborted = false;
+    const gone: string[] = [];
     near.calls.serve(async (_, signal) => {
-      signal.addEventListener('abort', () => (aborted = true));
+      signal.addEventListener('abort', () => gone.push('far'));
       return {
         status: 200,
         headers: {},
@@ -273,7 +273,8 @@ describe('an asker that goes away', () => {
     await near.database.run("UPDATE nodes SET beat_at = clock_timestamp() - interval '16 s' WHERE id = $1", [
       far.id,
     ]);
-    await until(() => aborted);
+    await until(() => gone.length > 0);
+    expect(gone).toEqual(['far']);
   });
 });
 

@@ -86,7 +86,8 @@ afterAll(async () => {
 async function serve(path: string, operator: Pick<Operator, 'cluster'>): Promise<Place> {
   const listener = await serveSocket(
     {
-      operator: operator as Operator,
+      node: operator as Operator,
+      operator: () => operator as Operator,
       clock: systemClock,
       version: '1.2.3',
       metrics: () => Promise.resolve(''),
