@@ -68,9 +68,9 @@ function whole(
   status: number,
   { headers, text }: { headers: Readonly<Record<string, string>>; text: string },
 ): void {
-  const body = Buffer.from(text);
-  response.writeHead(status, { ...ALWAYS, ...headers, 'content-length': body.length });
-  response.end(body);
+  response.writeHead(status, { ...ALWAYS, ...headers, 'content-length': Buffer.byteLength(text) });
+  // As text: so Node sends it in one piece with the headers.
+  response.end(text);
 }
 
 async function bytes(response: ServerResponse, reply: Extract<Reply, { kind: 'bytes' }>): Promise<void> {

@@ -16,6 +16,7 @@ import { headersNamed } from './headers.ts';
 import { HttpProblem } from './problem.ts';
 import { write, writeProblem } from './reply.ts';
 import type { Api, Route } from './route.ts';
+import { Turns } from './turns.ts';
 import { findRoute, LONGEST_BODY, readAsked, type Body } from './understand.ts';
 
 export interface ServerParts {
@@ -52,8 +53,9 @@ export function createApiServer(parts: ServerParts): Server {
   const server = createServer(options);
   server.maxConnections = connections;
   server.maxHeadersCount = 100;
+  const answering = { ...parts, turns: new Turns(parts.clock) };
   const serve = (request: IncomingMessage, response: ServerResponse): void =>
-    void answer(parts, request, response);
+    void answer(answering, request, response);
   server.on('request', serve);
   // Who asks whether to send a body learns from the answer that it is too large, before sending it.
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
@@ -63,17 +65,29 @@ export function createApiServer(parts: ServerParts): Server {
   return server;
 }
 
-async function answer(parts: ServerParts, request: IncomingMessage, response: ServerResponse): Promise<void> {
+/** Why a request is given up: one for all, since each that is closed would make one, with a stack. */
+const GONE = new Error('who asked has gone');
+
+interface AnswerParts extends ServerParts {
+  readonly turns: Turns;
+}
+
+async function answer(parts: AnswerParts, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { guard, turns } = parts;
   const gone = new AbortController();
-  response.on('close', () => gone.abort());
+  const { signal } = gone;
+  const giveUp = (): void => gone.abort(GONE);
+  response.on('close', giveUp);
   // What comes of a connection that is going is nobody's concern.
-  request.on('error', () => gone.abort());
-  response.on('error', () => gone.abort());
+  request.on('error', giveUp);
+  response.on('error', giveUp);
   try {
-    parts.guard.welcome(request);
-    await reply(parts, request, { response, gone: gone.signal });
+    await turns.next();
+    if (signal.aborted) return;
+    guard.welcome(request);
+    await reply(parts, request, { response, gone: signal });
   } catch (error) {
-    if (gone.signal.aborted) return;
+    if (signal.aborted) return;
     if (!(error instanceof HttpProblem)) parts.onBug(error);
     const problem =
       error instanceof HttpProblem ? error : new HttpProblem('bug', 'this is a mistake of tsched itself');
@@ -82,7 +96,7 @@ async function answer(parts: ServerParts, request: IncomingMessage, response: Se
 }
 
 async function reply(
-  { api, routes, guard, elsewhere, clock }: ServerParts,
+  { api, routes, guard, elsewhere, clock, turns }: AnswerParts,
   request: IncomingMessage,
   { response, gone }: { readonly response: ServerResponse; readonly gone: AbortSignal },
 ): Promise<void> {
@@ -99,7 +113,10 @@ async function reply(
   if (passed !== undefined) return write(response, await passed, { signal: gone, clock });
   const { signal, answered } = duringTenure(others?.tenure(), gone, method);
   const asked = { ...read, ...visitor, header, signal };
-  await write(response, await answered(route.handle(asked, api)), { signal, clock });
+  const made = await answered(route.handle(asked, api));
+  // What history answers comes in heaps too. A reply that nobody waits for any more is written all the same: it may hold a file.
+  await turns.next();
+  await write(response, made, { signal, clock });
 }
 
 /** As the node that conducts needs it. What is only asked for its head is asked for whole, and not read. */
