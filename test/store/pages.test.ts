@@ -137,6 +137,30 @@ describe.each(Object.entries(drivers))('history of %s', (_, open) => {
     expect(names).toEqual(before);
   });
 
+  it('knows what was written since it was asked the same before', async () => {
+    const { store, history } = await open();
+    for (let n = 1; n <= 30; n += 1) {
+      const run = runOf(id(n), n * 10, { jobId: 'a' });
+      const asked = async () => {
+        const [page, jobs, one] = [history.page({ limit: 1 }), history.jobs(['a'], 1), history.run(run.id)];
+        const [row] = (await page)?.rows ?? [];
+        const known = await one;
+        return [row && nameOf(row), (await jobs).get('a')?.outcomes, known instanceof Object && known.state];
+      };
+      await asked();
+      await store.claim([run], []);
+      expect(await asked()).toEqual([`run ${n}`, ['active'], 'claimed']);
+      expect(await asked()).toEqual([`run ${n}`, ['active'], 'claimed']);
+      await store.save({
+        ...run,
+        state: 'finished',
+        finishedAt: n * 10 + 1,
+        outcome: { kind: 'succeeded', exitCode: 0 },
+      });
+      expect(await asked()).toEqual([`run ${n}`, ['succeeded'], 'finished']);
+    }
+  });
+
   it('of one job is by scheduled time, with slots of the same moment told apart', async () => {
     const kept = await open();
     await kept.store.claim(

@@ -344,14 +344,15 @@ export class Reader implements HistoryReader {
   }
 
   #all(condition: string, ...values: readonly SQLInputValue[]): RunRecord[] {
-    return this.#db
-      .prepare(`SELECT ${RUN_COLUMNS} FROM runs r JOIN jobs j ON j.number = r.job WHERE ${condition}`)
+    const sql = `SELECT ${RUN_COLUMNS} FROM runs r JOIN jobs j ON j.number = r.job WHERE ${condition}`;
+    return prepared(this.#db, sql)
       .all(...values)
       .map(runOf);
   }
 
   #job(id: JobId): number | undefined {
-    return this.#db.prepare('SELECT number FROM jobs WHERE id = ?').get(id)?.['number'] as number | undefined;
+    const job = prepared(this.#db, 'SELECT number FROM jobs WHERE id = ?').get(id);
+    return job?.['number'] as number | undefined;
   }
 }
 

@@ -7,13 +7,14 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Instant, JobId } from '../../model.ts';
 import type { BatchData } from '../batch.ts';
+import type { PruneRequest } from '../pruner.ts';
 import { DatabaseRefused, openDatabase, openToRead } from './open.ts';
 import { ownersOf } from './owners.ts';
 import type { Answers, Held, Notice, Reply, Request, Trouble } from './protocol.ts';
 import { Reader } from './reader.ts';
 import { Recorder } from './recorder.ts';
+import { Remembered } from './remembered.ts';
 import { prune } from './retention.ts';
-import type { PruneRequest } from '../pruner.ts';
 import { hours, lanes, load } from './timeline.ts';
 
 /** The file that was opened is no longer the one of its name: it was removed, or its directory was. */
@@ -36,6 +37,8 @@ class Holder {
   readonly #inode: string;
   readonly #reader: Reader;
   readonly #changes: StatementSync;
+  /** Only of who reads: its own writing SQLite does not tell. */
+  readonly #remembered: Remembered<Answers[Request['kind']]> | undefined;
   #checkpointed = 0;
   #recorder: Recorder | undefined;
   #remarkable = LONG_LOG;
@@ -46,11 +49,17 @@ class Holder {
     this.#inode = identity(path);
     this.#reader = new Reader(this.#db);
     this.#changes = this.#db.prepare('SELECT total_changes() AS rows');
+    if (readOnly) this.#remembered = new Remembered(this.#db);
   }
 
   answer(request: Request): Answers[Request['kind']] {
     // SQLite would go on "succeeding" in a file that has no name any more.
     if (identity(this.#path) !== this.#inode) throw new DatabaseGone(`${this.#path} was removed`);
+    const find = (): Answers[Request['kind']] => this.#find(request);
+    return this.#remembered === undefined ? find() : this.#remembered.answer(request, find);
+  }
+
+  #find(request: Request): Answers[Request['kind']] {
     switch (request.kind) {
       case 'contents':
         return this.#contents();
@@ -98,7 +107,7 @@ class Holder {
    * process reads (a copy, a shell with a transaction left open) the log cannot begin anew and grows.
    */
   tidy(): Notice | undefined {
-    if (!this.#db.isOpen) return undefined;
+    if (!this.#db.isOpen || this.#remembered !== undefined) return undefined;
     const rows = Number(this.#changes.get()?.['rows']);
     if (rows - this.#checkpointed < CHECKPOINT) return undefined;
     this.#checkpointed = rows;
