@@ -60,6 +60,8 @@ export interface Run {
   readonly id?: string;
   readonly jobId: string;
   readonly scheduledAt: string;
+  /** When the daemon asked for its start; null or absent where it did not. */
+  readonly startedAt?: string | null;
   readonly cause: string;
 }
 
