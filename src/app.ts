@@ -360,7 +360,10 @@ export class App implements DaemonApp {
   #serve(operator: DaemonOperator): Serving {
     const { stateDirectory, version } = this.#options;
     return new Serving({
-      operator,
+      node: operator,
+      operator: () => operator,
+      figures: operator,
+      hear: (listener) => operator.feed.subscribeFromStart(listener),
       clock: systemClock,
       version,
       tokens: statePaths(stateDirectory).tokens,

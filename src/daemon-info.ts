@@ -6,7 +6,10 @@ import { systemClock } from './engine/clock.ts';
 import type { DaemonInfo } from './store/daemon-file.ts';
 import { processStartTime } from './tasks/process-group.ts';
 
-export function daemonInfo({ file, version, ephemeral }: AppOptions, { jobs }: LoadedFile): DaemonInfo {
+export function daemonInfo(
+  { file, version, ephemeral }: AppOptions,
+  { jobs }: Pick<LoadedFile, 'jobs'>,
+): DaemonInfo {
   const startTime = processStartTime(process.pid);
   const now = systemClock.now();
   return {

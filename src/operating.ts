@@ -4,6 +4,7 @@
  */
 import { statSync } from 'node:fs';
 import type { Engine, EngineSettings } from './engine/engine.ts';
+import type { ClusterOperator } from './engine/ports-cluster.ts';
 import type { StopWish } from './engine/ports-operator.ts';
 import type { Clock, Store } from './engine/ports.ts';
 import type { JobLoading } from './job-loading.ts';
@@ -38,6 +39,8 @@ export interface OperatingParts {
   readonly log: Log;
   readonly loading: JobLoading;
   readonly bounds: Omit<EngineSettings, 'bootedAt'>;
+  /** The cluster, and the name of this node of it. */
+  readonly cluster?: { readonly operator: ClusterOperator; readonly node: string } | undefined;
   /** How often the watchdog of the service manager was fed. */
   readonly watchdogPings: () => number;
 }
@@ -66,8 +69,10 @@ export class Operating {
       history,
       outputs: parts.outputs,
       wording: parts.wording,
+      cluster: parts.cluster?.operator,
       match: (pattern, text) => isFound(pattern, text, { clock, patience: MATCHING }),
       daemon: {
+        node: parts.cluster?.node,
         get info() {
           return daemonFile.info;
         },

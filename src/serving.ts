@@ -3,12 +3,13 @@
  * that no start waits for it.
  */
 import { dirname } from 'node:path';
+import type { NodeHandler } from './engine/ports-calls.ts';
+import type { FeedEntry } from './engine/ports-operator.ts';
 import type { Clock } from './engine/ports.ts';
-import type { Listener } from './http/http.ts';
+import type { HttpParts, Listener } from './http/http.ts';
 import type { Duration } from './model.ts';
 import type { Log } from './observe/log.ts';
-import type { Metrics } from './observe/metrics.ts';
-import type { DaemonOperator } from './operator.ts';
+import type { Metrics, MetricsOptions } from './observe/metrics.ts';
 
 export interface ServeSettings {
   /** Absent: none. `mode` e.g. 0o600. */
@@ -17,10 +18,17 @@ export interface ServeSettings {
   readonly listen?: { readonly host: string; readonly port: number; readonly allowHosts: readonly string[] };
 }
 
-export interface ServingParts {
-  readonly operator: DaemonOperator;
+export interface ServingParts extends Pick<
+  HttpParts,
+  'node' | 'operator' | 'elsewhere' | 'clock' | 'version'
+> {
   readonly clock: Clock;
-  readonly version: string;
+  /** What metrics are made from. */
+  readonly figures: MetricsOptions['operator'];
+  /** Has the listener hear of all that has happened since the daemon began, and of what happens. */
+  readonly hear: (listener: (entry: FeedEntry) => void) => void;
+  /** In a cluster: from now on this answers what other nodes pass on. */
+  readonly onAnswering?: (handler: NodeHandler) => void;
   /** Path of the tokens that open the API over TCP. */
   readonly tokens: string;
   readonly log: Pick<Log, 'write'>;
@@ -55,23 +63,25 @@ export class Serving {
   }
 
   async open({ socket, listen }: ServeSettings): Promise<void> {
-    const { operator, clock, version, log, tokens, onOpen } = this.#parts;
+    const { node, operator, elsewhere, figures, clock, version, log, tokens, onOpen } = this.#parts;
     const [http, { createMetrics }] = await Promise.all([
       import('./http/http.ts'),
       import('./observe/metrics.ts'),
     ]);
-    const metrics = createMetrics({ operator, clock });
+    const metrics = createMetrics({ operator: figures, clock });
     this.#metrics = metrics;
-    operator.feed.subscribeFromStart(({ event }) => metrics.observe(event));
+    this.#parts.hear(({ event }) => metrics.observe(event));
     const parts = {
-      node: operator,
-      operator: () => operator,
+      node,
+      operator,
+      ...(elsewhere && { elsewhere }),
       clock,
       version,
       metrics: () => metrics.text(),
       onBug: (error: unknown) =>
         log.write('error', `a mistake of tsched itself, please report it: ${stackOf(error)}`),
     };
+    this.#parts.onAnswering?.(http.answerNodes(parts));
     if (socket !== undefined) {
       await this.#try(async () => {
         const listener = await http.serveSocket(parts, socket);

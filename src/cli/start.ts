@@ -13,6 +13,7 @@ import { stateDirectory } from './state-directory.ts';
 import { storeSettings, type StoreOptions } from './store-settings.ts';
 import { databaseRefused, whenReached } from './store-trouble.ts';
 import { version } from './version.ts';
+import { wording } from './wording.ts';
 
 /** What a daemon and a worker have in common. */
 interface CommonOptions extends ApiOptions, StoreOptions {
@@ -142,7 +143,8 @@ async function made(options: AppOptions, session: Session): Promise<DaemonApp> {
 async function makeApp({ store, ...options }: AppOptions, session: Session): Promise<DaemonApp> {
   if (store === undefined) return createApp(options);
   const { createClusterApp } = await import('../cluster-app.ts');
-  return whenReached(() => createClusterApp({ ...options, store }), session);
+  const { serve = { wording: wording(session.hostTimezone) } } = options;
+  return whenReached(() => createClusterApp({ ...options, store, serve }), session);
 }
 
 function bound(number: number): number {

@@ -2,7 +2,14 @@
  * How the node that conducts has attempts run: it gives them to the queue, from which nodes take them, and hears in reports what became of
  * them. All it writes is written for its term: once another node conducts, nothing of it counts any more.
  */
-import type { AttemptHandle, AttemptReport, AttemptSpec, Clock, Executor, Recovery } from '../engine/ports.ts';
+import type {
+  AttemptHandle,
+  AttemptReport,
+  AttemptSpec,
+  Clock,
+  Executor,
+  Recovery,
+} from '../engine/ports.ts';
 import type { Duration, JobDefinition } from '../model.ts';
 import { StatementRefused, type Database, type Queryable } from '../postgres/database.ts';
 import { Errand } from './errand.ts';
@@ -186,7 +193,11 @@ export class Dispatch implements Executor {
     await queue.ensure(unknown);
     const were = await this.#fenced(async (tx) => {
       const requirements = unknown.flatMap((name) => groups.get(name)?.[0] ?? []);
-      if (unknown.length > 0) await knowQueues(tx, requirements.map(({ spec }) => requirementOf(spec)));
+      if (unknown.length > 0)
+        await knowQueues(
+          tx,
+          requirements.map(({ spec }) => requirementOf(spec)),
+        );
       const there: Flight[] = [];
       for (const [name, flights] of groups) {
         const made = await queue.put(tx, name, flights);

@@ -11,11 +11,7 @@ export class Deposed extends Error {
 }
 
 /** A transaction that comes before the next term or not at all. @throws Deposed, DatabaseAway */
-export function fenced<T>(
-  database: Database,
-  term: number,
-  work: (tx: Queryable) => Promise<T>,
-): Promise<T> {
+export function fenced<T>(database: Database, term: number, work: (tx: Queryable) => Promise<T>): Promise<T> {
   return database.transaction(async (tx) => {
     const rows = await tx.query('SELECT 1 FROM conductor WHERE term = $1 FOR SHARE', [term]);
     if (rows.length === 0) throw new Deposed(term);

@@ -159,7 +159,10 @@ export async function find(
     [ids],
   );
   return new Map(
-    rows.map(({ ending, ...row }) => [row.id, { ...row, outcome: ending === null ? null : outcomeOf(ending) }]),
+    rows.map(({ ending, ...row }) => [
+      row.id,
+      { ...row, outcome: ending === null ? null : outcomeOf(ending) },
+    ]),
   );
 }
 
@@ -319,5 +322,7 @@ export async function sweepRecords(queryable: Queryable): Promise<void> {
            SELECT 1 FROM reports g WHERE g.attempt = o.attempt AND g.kind = 'given_up' AND g.report ? 'spec'))
        ORDER BY at LIMIT 50000)`,
   );
-  await queryable.run('DELETE FROM orders o WHERE NOT EXISTS (SELECT 1 FROM held h WHERE h.attempt = o.attempt)');
+  await queryable.run(
+    'DELETE FROM orders o WHERE NOT EXISTS (SELECT 1 FROM held h WHERE h.attempt = o.attempt)',
+  );
 }

@@ -45,10 +45,7 @@ export class Reporter {
     this.#errand = new Errand({ clock, onTrouble, gap: GAP, run: () => this.#tell() });
   }
 
-  started(
-    { id }: Held,
-    { pid, startTime }: KnownProcess,
-  ): void {
+  started({ id }: Held, { pid, startTime }: KnownProcess): void {
     const { name: node } = this.#options.node;
     const report = { node, ...(pid !== undefined && { pid }), ...(startTime !== undefined && { startTime }) };
     this.#starts.push({ attempt: id, report });
@@ -123,7 +120,9 @@ export class Reporter {
     for (const [name, group] of grouped(ends, (each) => each.queue))
       for (const id of await queue.finish(tx, name, group)) settled.add(id);
     const counting = ends.filter(({ id }) => settled.has(id));
-    const rows = counting.flatMap(({ id, outcome }) => (outcome === undefined ? [] : { attempt: id, outcome }));
+    const rows = counting.flatMap(({ id, outcome }) =>
+      outcome === undefined ? [] : { attempt: id, outcome },
+    );
     if (rows.length > 0) await recordEnds(tx, rows, { node: node.id, channel });
     const others = ends.filter(({ id }) => !settled.has(id)).map(({ id }) => id);
     if (others.length === 0) return settled;

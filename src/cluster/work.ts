@@ -139,8 +139,7 @@ export class Work {
     await this.#fetch.settled();
     this.#endAll((onShutdown) => onShutdown === 'terminate');
     const callOff = this.#options.clock.after(drain, () => this.#endAll((policy) => policy !== 'leave'));
-    while (this.#staying.length > 0)
-      await new Promise<void>((resolve) => this.#whenLess.push(resolve));
+    while (this.#staying.length > 0) await new Promise<void>((resolve) => this.#whenLess.push(resolve));
     callOff();
     await this.#reporter.flush(LAST_WORDS);
   }
@@ -277,7 +276,11 @@ export class Work {
       onRefused(spec, GIVEN_UP);
       found.follow(() => undefined).stop(cancelled('replaced'));
     }
-    if (given.length > 0) await forgetGivenUp(database, given.map(({ id }) => id));
+    if (given.length > 0)
+      await forgetGivenUp(
+        database,
+        given.map(({ id }) => id),
+      );
   }
 
   /** Looks at what it holds: what it runs and does not hold it ends, what it holds and never began it begins. */
@@ -299,7 +302,12 @@ export class Work {
       this.#lastCheck = clock.monotonic();
       const unknown = rows.filter(({ id }) => !this.#attempts.has(id) && this.#settled?.has(id) !== true);
       this.#beginAll(
-        unknown.map(({ id, tries, queue: name, data }) => ({ id, tries, queue: name, spec: queue.specOf(data) })),
+        unknown.map(({ id, tries, queue: name, data }) => ({
+          id,
+          tries,
+          queue: name,
+          spec: queue.specOf(data),
+        })),
         asked,
       );
       await this.#endGivenUpOf(running);
@@ -337,7 +345,9 @@ export class Work {
     await this.#fetch.settled();
     const heard = [...this.#heard];
     this.#heard.clear();
-    const meant = heard.filter((id) => this.#attempts.get(id)?.outcome === undefined && this.#attempts.has(id));
+    const meant = heard.filter(
+      (id) => this.#attempts.get(id)?.outcome === undefined && this.#attempts.has(id),
+    );
     if (meant.length === 0) return;
     try {
       const orders = await ordersFor(this.#options.database, meant);

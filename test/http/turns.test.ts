@@ -69,6 +69,7 @@ async function serving(count: number, work: () => void): Promise<{ server: Serve
     }),
   ];
   const api = {
+    node: {} as Operator,
     operator: {} as Operator,
     metrics: () => Promise.resolve(''),
     login: () => undefined,
@@ -77,7 +78,15 @@ async function serving(count: number, work: () => void): Promise<{ server: Serve
   const limits = { connections: 256, headers: 60_000, request: 60_000, looks: 60_000 };
   const bugs: unknown[] = [];
   const onBug = (error: unknown): void => void bugs.push(error);
-  const server = createApiServer({ api, routes, guard: socketGuard, clock, limits, onBug });
+  const server = createApiServer({
+    api,
+    routes,
+    guard: socketGuard,
+    elsewhere: undefined,
+    clock,
+    limits,
+    onBug,
+  });
   const path = join(directory, 'sock');
   await once(server.listen(path), 'listening');
   // Of those that the server has not taken yet, it takes one a turn: that would be slicing too, but not ours.
