@@ -58,6 +58,7 @@ export function addInstall(program: Command, { session }: Seen): void {
       'after',
       `
 Changes of yours belong in a drop-in (systemctl edit tsched), which survives the next install.
+So does what makes it a node of a cluster: examples/tsched.service.d/store.conf of the package, with the URL of --store in a file.
 
 Examples:
   tsched install --dry-run
