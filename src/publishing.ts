@@ -1,8 +1,9 @@
 /** The conductor's part in publishing a job file. Part of the composition. */
+import type { AppOptions } from './app-options.ts';
 import type { JobFiles } from './cluster/files.ts';
 import type { Published, PublishRequest } from './engine/ports-cluster.ts';
 import type { Answer, Operator, Refusal } from './engine/ports-operator.ts';
-import { FileUnread, type FileSource, type JobLoading } from './job-loading.ts';
+import { FileUnread, loadJobFile, type FileSource, type GivenFile, type JobLoading } from './job-loading.ts';
 import { badFile, done, refuse } from './operator/answers.ts';
 import { NOTHING } from './operator/reload-plan.ts';
 import { DatabaseAway } from './postgres/database.ts';
@@ -15,6 +16,23 @@ export interface PublishingParts {
   readonly term: () => number | undefined;
   readonly loading: Pick<JobLoading, 'check' | 'jobs'>;
   readonly operator: Pick<Operator, 'reload'>;
+}
+
+/** What a node decides over that conducts when nothing was ever published, and has no copy that is good. */
+export const NO_JOBS: GivenFile = {
+  documents: [{ path: 'jobs.yaml', text: 'jobs: {}\n' }],
+  directory: '/',
+};
+
+/**
+ * In place of what decides, for a conductor that has not begun to: a first version has to be there before its jobs are armed, so that
+ * what runs at a start does.
+ */
+export function undecided(options: AppOptions): Pick<PublishingParts, 'loading' | 'operator'> {
+  return {
+    loading: { check: (given) => loadJobFile(options, { given, tests: true }), jobs: [] },
+    operator: { reload: () => Promise.resolve(done({ ...NOTHING, kind: 'applied', unchanged: 0 })) },
+  };
 }
 
 const ELSEWHERE: Refusal = {

@@ -5,8 +5,16 @@ import type { ReloadPlan } from '../../src/engine/ports-operator.ts';
 import { FileUnread, loadJobFile, type GivenFile } from '../../src/job-loading.ts';
 import { NOTHING } from '../../src/operator/reload-plan.ts';
 import { openDatabase, type Database } from '../../src/postgres/database.ts';
-import { publishedFile, publishFile, type PublishingParts } from '../../src/publishing.ts';
+import {
+  NO_JOBS,
+  publishedFile,
+  publishFile,
+  undecided,
+  type PublishingParts,
+} from '../../src/publishing.ts';
 import { startPostgres, type Postgres } from '../support/postgres.ts';
+
+const options = { file: '', environment: {}, hostTimezone: 'UTC' } as never;
 
 let server: Postgres;
 let database: Database;
@@ -35,7 +43,6 @@ const request = (every: string) => ({
 /** A conductor of term 7, and who asked it to read the file again. */
 function conductor(more: Partial<PublishingParts> = {}): { parts: PublishingParts; asked: string[] } {
   const asked: string[] = [];
-  const options = { file: '', environment: {}, hostTimezone: 'UTC' } as never;
   return {
     asked,
     parts: {
@@ -92,6 +99,21 @@ describe('publishing a job file', () => {
         refusal: { refused: 'cluster_away', message: expect.stringContaining('does not conduct') },
       });
     expect(await files.newest()).toBeUndefined();
+  });
+
+  it('can come before anything is decided', async () => {
+    const parts = { ...conductor().parts, ...undecided(options) };
+    expect(await publishFile(parts, request('1 fortnight'))).toMatchObject({
+      refusal: { refused: 'bad_file' },
+    });
+    expect(await publishFile(parts, request('1h'))).toMatchObject({ value: { version: 1, changed: true } });
+  });
+
+  it('has an empty set before there is any', async () => {
+    expect(await loadJobFile(options, { given: NO_JOBS })).toMatchObject({
+      ok: true,
+      file: { jobs: [], warnings: [] },
+    });
   });
 
   it('waits for the database, whoever asks', async () => {
