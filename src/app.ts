@@ -28,6 +28,7 @@ import { HistoryThread } from './store/sqlite/history-thread.ts';
 import type { StoreHealth } from './store/sqlite/store.ts';
 import { statePaths, takeStateDirectory } from './store/state-directory.ts';
 import { createExecutor, type ProcessExecutor } from './tasks/executor.ts';
+import { lastOutput } from './tasks/last-output.ts';
 import { outputFiles } from './tasks/output-files.ts';
 import { RunDirectories } from './tasks/run-directories.ts';
 
@@ -325,6 +326,7 @@ export class App implements DaemonApp {
       options: this.#options,
       settings: { ...this.#options, bootedAt: bootedAt(systemClock.now()) },
       supervisor: this.#rung(),
+      lastOutput: (run, bytes) => lastOutput(statePaths(this.#options.stateDirectory).runs, run, bytes),
       random: Math.random,
       signal: this.#aborter.signal,
       onApplied: () => this.#shrink(),

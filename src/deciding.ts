@@ -13,9 +13,8 @@ import { JobLoading, type JobLoadingParts } from './job-loading.ts';
 import type { Keeping } from './keeping.ts';
 import type { Log } from './observe/log.ts';
 import type { DaemonFile } from './store/daemon-file.ts';
-import { statePaths } from './store/state-directory.ts';
 import type { ProcessExecutor } from './tasks/executor.ts';
-import { Telling } from './telling.ts';
+import { Telling, type TellingOptions } from './telling.ts';
 
 export interface DecidingParts extends Pick<
   JobLoadingParts,
@@ -30,6 +29,8 @@ export interface DecidingParts extends Pick<
   readonly file: LoadedFile;
   readonly daemonFile: DaemonFile;
   readonly supervisor: Supervisor;
+  /** See TellingOptions. */
+  readonly lastOutput: TellingOptions['lastOutput'];
   /** Draws from [0, 1). */
   readonly random: () => number;
 }
@@ -48,7 +49,7 @@ export class Deciding implements Observer {
       clock: systemClock,
       store: keeping.store,
       newId: () => newId(systemClock.now()),
-      runsDirectory: statePaths(options.stateDirectory).runs,
+      lastOutput: parts.lastOutput,
       runCommand: parts.runCommand,
       publicUrl: options.publicUrl,
       heartbeatUrl: options.heartbeatUrl,

@@ -16,7 +16,7 @@ import type { DaemonFile } from './store/daemon-file.ts';
 import type { HistorySource } from './store/history.ts';
 import type { Wording } from './operator/wording.ts';
 import { isFound } from './tasks/body-match.ts';
-import type { OutputFiles } from './tasks/output-files.ts';
+import type { OutputFiles } from './engine/ports-output.ts';
 
 /** How long a pattern may be tried on an argument. Milliseconds. */
 const MATCHING = 1000;

@@ -2,7 +2,7 @@
 import { hostname } from 'node:os';
 import type { LoadedFile } from './config/load.ts';
 import type { Clock, EngineEvent, Observer, Store } from './engine/ports.ts';
-import type { Duration } from './model.ts';
+import type { Duration, RunRecord } from './model.ts';
 import { Deliverer } from './notify/deliverer.ts';
 import { USUAL_DIGEST } from './notify/digest.ts';
 import { Heartbeat } from './notify/heartbeat.ts';
@@ -12,14 +12,13 @@ import { Teller } from './notify/teller.ts';
 import { skipInWords } from './observe/event-lines.ts';
 import { elapsed, outcomeInWords, printable } from './observe/text.ts';
 import { localDateTime } from './observe/when.ts';
-import { lastOutput } from './tasks/last-output.ts';
 
 export interface TellingOptions {
   readonly clock: Clock;
   readonly store: Store;
   readonly newId: () => string;
-  /** Has a directory for each run. */
-  readonly runsDirectory: string;
+  /** The end of what the last attempt of a run printed, at most so many bytes. What takes long is done without. */
+  readonly lastOutput: (run: RunRecord, bytes: number) => Promise<Buffer>;
   readonly runCommand: (command: CommandRequest) => Promise<string | undefined>;
   /** Where the daemon can be looked at. */
   readonly publicUrl: string | undefined;
@@ -36,6 +35,24 @@ export const words: Words = {
   skip: skipInWords,
   time: localDateTime,
 };
+
+/** A message goes out without the end of its run's output, if that does not come within. */
+const PATIENCE: Duration = 2000;
+
+/** The output; a line in its place that says why there is none. Never rejects. */
+function inTime(output: Promise<Buffer>, clock: Clock): Promise<Buffer> {
+  return new Promise((resolve) => {
+    const without = (why: string): void => resolve(Buffer.from(`… ${why}\n`));
+    const callOff = clock.after(PATIENCE, () =>
+      without(`its output did not come within ${PATIENCE / 1000} s`),
+    );
+    output
+      .then(resolve, (error: unknown) =>
+        without(`its output cannot be read: ${error instanceof Error ? error.message : String(error)}`),
+      )
+      .finally(callOff);
+  });
+}
 
 /** `start` before the engine, `load` with each new set, `close` before the store. */
 export class Telling implements Observer {
@@ -59,7 +76,7 @@ export class Telling implements Observer {
         publicUrl: options.publicUrl,
         notifiers: () => this.#notifiers,
         pingOf: ({ jobId }) => this.#teller.pingOf(jobId),
-        lastOutput: (run, bytes) => lastOutput(options.runsDirectory, run, bytes),
+        lastOutput: (run, bytes) => inTime(options.lastOutput(run, bytes), clock),
         runCommand: options.runCommand,
       }),
       digestOf: (name) =>

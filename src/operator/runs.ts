@@ -11,7 +11,7 @@ import type {
 import type { HistoryRow } from '../engine/ports.ts';
 import type { JobId, RunId, RunRecord } from '../model.ts';
 import type { HistorySource, JobHistory } from '../store/history.ts';
-import type { OutputFiles } from '../tasks/output-files.ts';
+import { OutputElsewhere, type OutputFiles } from '../engine/ports-output.ts';
 import { shardRun } from '../schedule/joint.ts';
 import { partsOfId, shardId } from '../shard.ts';
 import { done, refuse } from './answers.ts';
@@ -103,7 +103,11 @@ export class Runs {
     if (!run.ok) return run;
     if (run.value.shards !== undefined) return refuse(inParts(run.value));
     const wanted = attempt ?? Math.max(run.value.attempts.length, 1);
-    const output = await this.#parts.outputs.open(run.value.id, wanted);
+    const output = await this.#open(run.value.id, wanted);
+    if (output instanceof OutputElsewhere) {
+      const message = `the output of attempt ${wanted} of this run cannot be read now: ${output.message}`;
+      return refuse({ refused: 'no_output', message, hint: 'ask again when that node is there again' });
+    }
     if (output !== undefined) return done(output);
     // Its processes have not got as far as opening it.
     const { state, attempts } = run.value;
@@ -111,6 +115,15 @@ export class Runs {
     const message = `there is no output of attempt ${wanted} of this run`;
     const hint = "it wrote none, or it was removed: see its job's output.keep";
     return refuse({ refused: 'no_output', message, hint });
+  }
+
+  async #open(runId: RunId, attempt: number): Promise<OpenOutput | OutputElsewhere | undefined> {
+    try {
+      return await this.#parts.outputs.open(runId, attempt);
+    } catch (error) {
+      if (error instanceof OutputElsewhere) return error;
+      throw error;
+    }
   }
 
   /** A run in parts prints nothing itself: of it there is the end alone. */

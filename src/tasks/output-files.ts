@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { open, realpath, type FileHandle } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import type { OpenOutput, OutputPiece, OutputPlace } from '../engine/ports-operator.ts';
+import { OutputElsewhere, type OutputFiles, type Watch } from '../engine/ports-output.ts';
 import type { Clock } from '../engine/ports.ts';
 import type { Duration, RunId } from '../model.ts';
 import { directoryOf, partsOfId } from '../shard.ts';
@@ -14,38 +15,23 @@ const INTERVAL: Duration = 250;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
-/** How far a run has come. */
-export interface RunProgress {
-  /** Attempts begun. */
-  readonly attempts: number;
-  readonly over: boolean;
-}
-
-export interface OutputFiles {
-  /** Undefined when there is none: nothing was written, or it was removed. */
-  open(runId: RunId, attempt: number): Promise<OpenOutput | undefined>;
-  /** Output from a place on, attempt after attempt, until the run is over and all is told. */
-  follow(runId: RunId, from: OutputPlace, watch: Watch): AsyncIterable<OutputPiece>;
-}
-
-export interface Watch {
-  readonly progress: () => RunProgress;
-  readonly signal: AbortSignal;
-}
-
 /** @param directory where the runs' directories are */
 export function outputFiles(directory: string, clock: Clock): OutputFiles {
-  const find = (runId: RunId, attempt: number): Promise<FileHandle | undefined> =>
-    openFile(directory, runId, attempt);
+  const open = async (runId: RunId, attempt: number): Promise<OpenOutput | undefined> => {
+    const file = await openFile(directory, runId, attempt);
+    if (file === undefined) return undefined;
+    const { size } = await file.stat();
+    return { attempt, size, read: (start, end) => pieces(file, start, end), close: () => file.close() };
+  };
   return {
-    async open(runId, attempt) {
-      const file = await find(runId, attempt);
-      if (file === undefined) return undefined;
-      const { size } = await file.stat();
-      return { attempt, size, read: (start, end) => pieces(file, start, end), close: () => file.close() };
-    },
+    open,
     follow: (runId, from, watch) =>
-      follow(from, { ...watch, clock, open: (attempt) => find(runId, attempt) }),
+      followOutput(from, {
+        ...watch,
+        clock,
+        interval: () => INTERVAL,
+        open: (attempt) => open(runId, attempt),
+      }),
   };
 }
 
@@ -79,28 +65,39 @@ async function* pieces(file: FileHandle, start: number, end: number): AsyncItera
   }
 }
 
-interface Following extends Watch {
+export interface Following extends Watch {
   readonly clock: Clock;
-  readonly open: (attempt: number) => Promise<FileHandle | undefined>;
+  /** Between two looks at output that may grow. */
+  readonly interval: () => Duration;
+  /** @throws OutputElsewhere, which is told in its place, once for each attempt */
+  readonly open: (attempt: number) => Promise<OpenOutput | undefined>;
 }
 
-async function* follow(from: OutputPlace, following: Following): AsyncIterable<OutputPiece> {
-  const { progress, signal, clock } = following;
+/** Output from a place on, attempt after attempt, wherever it is. */
+export async function* followOutput(from: OutputPlace, following: Following): AsyncIterable<OutputPiece> {
+  const { progress, signal, clock, interval } = following;
   let { attempt, offset } = from;
+  let told = 0;
   while (!signal.aborted) {
     const { attempts, over } = progress();
     // Asked before the reading: what came by then is read, whatever comes later belongs to the next look.
     const isLast = over || attempts > attempt;
-    for await (const piece of growth({ attempt, offset, isLast }, following)) {
-      ({ offset } = piece);
-      yield piece;
-      if (signal.aborted) return;
+    try {
+      for await (const piece of growth({ attempt, offset, isLast }, following)) {
+        ({ offset } = piece);
+        yield piece;
+        if (signal.aborted) return;
+      }
+    } catch (error) {
+      if (!(error instanceof OutputElsewhere)) throw error;
+      if (told !== attempt && !signal.aborted) yield { attempt, offset, text: `… ${error.message}\n` };
+      told = attempt;
     }
     if (attempts > attempt) {
       attempt += 1;
       offset = 0;
     } else if (over) return;
-    else await sleep(clock, signal);
+    else await sleep(clock, interval(), signal);
   }
 }
 
@@ -109,24 +106,26 @@ async function* growth(
   { attempt, offset, isLast }: OutputPlace & { readonly isLast: boolean },
   { open }: Following,
 ): AsyncIterable<OutputPiece> {
-  const file = await open(attempt);
-  if (file === undefined) return;
+  const output = await open(attempt);
+  if (output === undefined) return;
   try {
-    const { size } = await file.stat();
+    const { size } = output;
     // Shorter than it was: its middle was cut out (output.ts). What follows comes after the cut.
     let at = Math.min(offset, size);
-    while (at < size) {
-      const length = Math.min(PIECE, size - at);
-      const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(length), 0, length, at);
-      const bytes = buffer.subarray(0, bytesRead);
-      const isEnd = isLast && at + bytesRead >= size;
+    let rest: Uint8Array = new Uint8Array();
+    for await (const piece of at < size ? output.read(at, size) : []) {
+      const bytes =
+        rest.length === 0
+          ? Buffer.from(piece.buffer, piece.byteOffset, piece.length)
+          : Buffer.concat([rest, piece]);
+      const isEnd = isLast && at + bytes.length >= size;
       const whole = isEnd ? bytes : bytes.subarray(0, bytes.length - cutCharacter(bytes));
-      if (whole.length === 0) return;
+      rest = bytes.subarray(whole.length);
       at += whole.length;
-      yield { attempt, offset: at, text: whole.toString('utf8') };
+      if (whole.length > 0) yield { attempt, offset: at, text: whole.toString('utf8') };
     }
   } finally {
-    await file.close();
+    await output.close();
   }
 }
 
@@ -140,14 +139,14 @@ function cutCharacter(bytes: Uint8Array): number {
   return 0;
 }
 
-function sleep(clock: Clock, signal: AbortSignal): Promise<void> {
+function sleep(clock: Clock, delay: Duration, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const awake = (): void => {
       signal.removeEventListener('abort', awake);
       callOff();
       resolve();
     };
-    const callOff = clock.after(INTERVAL, awake);
+    const callOff = clock.after(delay, awake);
     signal.addEventListener('abort', awake);
   });
 }
