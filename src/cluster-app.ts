@@ -12,6 +12,7 @@ import { Deposed } from './cluster/fence.ts';
 import { JobFiles } from './cluster/files.ts';
 import { createMembership, type Membership, type Term as GivenTerm } from './cluster/membership.ts';
 import { ClusterOffice } from './cluster/office.ts';
+import { ClusterOutputs } from './cluster/outputs.ts';
 import { OwnFile, type OwnCopy } from './cluster/own-file.ts';
 import { createQueue, type Queue } from './cluster/queue.ts';
 import { Work } from './cluster/work.ts';
@@ -30,14 +31,15 @@ import { createLog, type Log } from './observe/log.ts';
 import { serviceManager, type ServiceManager } from './observe/service-manager.ts';
 import type { ReloadResult } from './operator/reload-result.ts';
 import { DatabaseAway, openDatabase, type Database } from './postgres/database.ts';
-import { publishFile } from './publishing.ts';
+import { publishFile, undecided } from './publishing.ts';
 import { partsOfId } from './shard.ts';
 import type { StoreHealth } from './store/batching.ts';
 import { DaemonFile } from './store/daemon-file.ts';
 import { ownersOf } from './store/postgres/reader.ts';
 import { statePaths, takeStateDirectory } from './store/state-directory.ts';
 import { createExecutor, type ProcessExecutor } from './tasks/executor.ts';
-import { outputFiles, type OutputFiles } from './tasks/output-files.ts';
+import { lastOutputOf } from './tasks/last-output.ts';
+import { followOutput, outputFiles } from './tasks/output-files.ts';
 import { RunDirectories } from './tasks/run-directories.ts';
 
 /** Between two turns of a node that does not conduct, and between two tries to begin a term. */
@@ -126,7 +128,7 @@ export class ClusterApp implements DaemonApp {
   readonly #files: JobFiles;
   readonly #ownFile: OwnFile;
   readonly #office: ClusterOffice;
-  readonly #outputs: OutputFiles;
+  readonly #outputs: ClusterOutputs;
   readonly #serving: NodeServing;
   readonly #serviceManager: ServiceManager | undefined;
   readonly #finish: (exitCode: number) => void;
@@ -190,7 +192,7 @@ export class ClusterApp implements DaemonApp {
       node,
       clock: systemClock,
       read: () => this.#readOwn(),
-      conducts: () => this.#term?.deciding !== undefined,
+      conducts: () => this.#membership.term !== undefined,
       publish: (request) => this.#publish(request),
       log,
     });
@@ -201,7 +203,19 @@ export class ClusterApp implements DaemonApp {
       publish: (request) => this.#publish(request),
       say: (message) => log.write('notice', message),
     });
-    this.#outputs = outputFiles(statePaths(stateDirectory).runs, systemClock);
+    const local = outputFiles(statePaths(stateDirectory).runs, systemClock);
+    this.#outputs = new ClusterOutputs({
+      local,
+      follow: followOutput,
+      calls: this.#calls,
+      node: node.name,
+      find: async (id) => {
+        const run = await this.#term?.operator?.run(id);
+        return run?.ok === true ? run.value : undefined;
+      },
+      nodeNamed: async (name) => this.#membership.nodes().find((each) => each.name === name),
+      clock: systemClock,
+    });
     this.#serving = new NodeServing({
       ...parts,
       options,
@@ -209,9 +223,10 @@ export class ClusterApp implements DaemonApp {
       membership: this.#membership,
       calls: this.#calls,
       office: this.#office,
+      local,
       term: () => this.#term,
       isStopping: () => this.#stopping !== undefined,
-      stop: (wish) => void this.stop(wish),
+      stop: (wish) => this.stop(wish),
       onBug: (error) => this.#bug(error),
       reclaim: () => {
         if (!existsSync(stateDirectory)) reclaim(parts.holding, stateDirectory);
@@ -321,10 +336,10 @@ export class ClusterApp implements DaemonApp {
   async #begin(term: ClusterTerm, given: GivenTerm | undefined): Promise<void> {
     const { log } = this.#parts;
     try {
-      await term.begin();
-      if (term !== this.#term) return;
-      this.#serving.conducting(term);
+      // A first version of the job file comes before all else: what is to run at a start does.
       await this.#ownFile.settle('start');
+      await term.begin();
+      if (term === this.#term) this.#serving.conducting(term);
     } catch (error) {
       term.end();
       if (term !== this.#term || error instanceof Deposed) return;
@@ -349,6 +364,7 @@ export class ClusterApp implements DaemonApp {
       files: this.#files,
       runCommand: (command) => this.#parts.executor.runCommand(command),
       outputs: this.#outputs,
+      lastOutput: (run, bytes) => lastOutputOf(this.#outputs, run, bytes),
       supervisor: { every: this.#serviceManager?.every ?? TURN, rung: () => this.#rung() },
       random: Math.random,
       observers: [],
@@ -367,17 +383,16 @@ export class ClusterApp implements DaemonApp {
   }
 
   /** Has whoever conducts publish a job file: this node, or another. */
-  async #publish(request: PublishRequest): Promise<Answer<Published>> {
+  #publish(request: PublishRequest): Promise<Answer<Published>> {
+    const { term, node } = this.#membership;
+    if (term === undefined) return this.#serving.publish(request);
     const { deciding, operator } = this.#term ?? {};
-    if (deciding !== undefined && operator !== undefined) {
-      const { loading } = deciding;
-      const term = (): number | undefined => this.#membership.term;
-      return publishFile(
-        { files: this.#files, node: this.#membership.node.name, term, loading, operator },
-        request,
-      );
-    }
-    return this.#serving.publish(request);
+    const parts =
+      deciding === undefined || operator === undefined
+        ? undecided(this.#options)
+        : { loading: deciding.loading, operator };
+    const current = (): number | undefined => this.#membership.term;
+    return publishFile({ ...parts, files: this.#files, node: node.name, term: current }, request);
   }
 
   async #readOwn(): Promise<OwnCopy | undefined> {

@@ -10,8 +10,9 @@ import type { Term as GivenTerm } from './cluster/membership.ts';
 import type { Queue } from './cluster/queue.ts';
 import { formatDiagnostics } from './config/diagnostic.ts';
 import type { LoadedFile } from './config/load.ts';
-import { Deciding } from './deciding.ts';
+import { Deciding, type DecidingParts } from './deciding.ts';
 import { systemClock } from './engine/clock.ts';
+import type { OutputFiles } from './engine/ports-output.ts';
 import type { Observer, Supervisor } from './engine/ports.ts';
 import { inSmallNursery } from './heap.ts';
 import { loadJobFile } from './job-loading.ts';
@@ -21,13 +22,12 @@ import type { Log } from './observe/log.ts';
 import { Operating, type OperatingParts } from './operating.ts';
 import type { DaemonOperator } from './operator.ts';
 import type { Database } from './postgres/database.ts';
-import { publishedFile } from './publishing.ts';
+import { NO_JOBS, publishedFile } from './publishing.ts';
 import type { DaemonFile } from './store/daemon-file.ts';
 import { openPostgresHistory } from './store/postgres/history.ts';
 import type { StoreHealth } from './store/batching.ts';
 import { openPostgresStore, type PostgresStore } from './store/postgres/store.ts';
 import type { ProcessExecutor } from './tasks/executor.ts';
-import type { OutputFiles } from './tasks/output-files.ts';
 
 export interface TermParts {
   readonly options: AppOptions;
@@ -40,6 +40,7 @@ export interface TermParts {
   readonly daemonFile: DaemonFile;
   readonly runCommand: ProcessExecutor['runCommand'];
   readonly outputs: OutputFiles;
+  readonly lastOutput: DecidingParts['lastOutput'];
   readonly supervisor: Supervisor;
   /** Draws from [0, 1). */
   readonly random: () => number;
@@ -108,10 +109,8 @@ export class ClusterTerm {
    */
   async begin(): Promise<void> {
     const { options, files, term, log } = this.#parts;
-    const given = await files.current();
-    const result = await inSmallNursery(() =>
-      loadJobFile(options, { signal: this.#aborter.signal, ...(given && { given }) }),
-    );
+    const given = (await files.current()) ?? NO_JOBS;
+    const result = await inSmallNursery(() => loadJobFile(options, { signal: this.#aborter.signal, given }));
     if (this.#isOver) return;
     if (!result.ok) throw new FileUnfit(formatDiagnostics(result.errors, result.texts, { color: false }));
     const made = await this.#make(result.file);

@@ -4,14 +4,17 @@ import type { ClusterTerm } from './cluster-term.ts';
 import type { Calls } from './cluster/calls.ts';
 import type { Membership } from './cluster/membership.ts';
 import type { ClusterOffice } from './cluster/office.ts';
+import { isForOutputs, serveOutputs } from './cluster/outputs.ts';
 import { NodeUnanswered } from './engine/ports-calls.ts';
 import type { Published, PublishRequest } from './engine/ports-cluster.ts';
-import type { DaemonFigures, Readiness } from './engine/ports-figures.ts';
+import type { DaemonFigures } from './engine/ports-figures.ts';
+import type { OutputFiles } from './engine/ports-output.ts';
 import type { Answer, FeedEntry, StopWish } from './engine/ports-operator.ts';
 import type { Clock } from './engine/ports.ts';
 import { elsewhere, type Elsewhere } from './http/elsewhere.ts';
 import type { JobId } from './model.ts';
 import type { Log } from './observe/log.ts';
+import { Node } from './operator/node.ts';
 import { Serving } from './serving.ts';
 import type { DaemonFile } from './store/daemon-file.ts';
 import { statePaths } from './store/state-directory.ts';
@@ -24,10 +27,12 @@ export interface NodeServingParts {
   readonly membership: Membership;
   readonly calls: Calls;
   readonly office: ClusterOffice;
+  /** What runs printed here. */
+  readonly local: OutputFiles;
   /** While this node conducts. */
   readonly term: () => ClusterTerm | undefined;
   readonly isStopping: () => boolean;
-  readonly stop: (wish: StopWish) => void;
+  readonly stop: (wish: StopWish) => Promise<void>;
   readonly onBug: (error: unknown) => void;
   /** As `Serving` has it. */
   readonly reclaim: () => void;
@@ -51,14 +56,14 @@ export class NodeServing {
     });
     const operator = () => parts.term()?.operator;
     this.#serving = new Serving({
-      node: {
+      node: new Node({
         cluster: office,
-        readiness: () => this.#readiness(),
-        stop: ({ by, ...wish }) => {
-          log.write('notice', `${by} asks to stop this node`);
-          parts.stop(wish);
-        },
-      },
+        membership,
+        operator,
+        stopping: parts.isStopping,
+        stop: parts.stop,
+        say: (message) => log.write('notice', message),
+      }),
       operator,
       elsewhere: this.#elsewhere,
       figures: {
@@ -71,7 +76,12 @@ export class NodeServing {
         this.#listeners.push(listener);
         operator()?.feed.subscribeFromStart(listener);
       },
-      onAnswering: (handler) => calls.serve(handler),
+      onAnswering: (handler) => {
+        const outputs = serveOutputs(parts.local);
+        calls.serve((request, signal) =>
+          isForOutputs(request.target) ? outputs(request, signal) : handler(request, signal),
+        );
+      },
       clock,
       version: options.version,
       tokens: statePaths(options.stateDirectory).tokens,
@@ -137,19 +147,6 @@ export class NodeServing {
   async close(): Promise<void> {
     await this.#opening;
     await this.#serving.close();
-  }
-
-  #readiness(): Readiness {
-    const { membership, isStopping, term, daemonFile } = this.#parts;
-    const problems = [
-      ...(isStopping() ? ['tsched is stopping'] : []),
-      ...(membership.contactFor === 0 ? ['the database of the cluster cannot be reached'] : []),
-      ...(membership.conductor === undefined ? ['no node conducts'] : []),
-      ...(term() !== undefined && daemonFile.info.store.kind === 'degraded'
-        ? ['history cannot be recorded']
-        : []),
-    ];
-    return { ready: problems.length === 0, problems };
   }
 
   #figures(): DaemonFigures {

@@ -41,6 +41,7 @@ async function deciding(files: Files, source: { read(): Promise<GivenFile | unde
     settings: { maxConcurrentRuns: 10, bootedAt: 0 },
     executor: new ScriptedExecutor(new FakeClock(0)),
     runCommand: () => Promise.reject(new Error('nobody is told')),
+    lastOutput: () => Promise.reject(new Error('nobody is told')),
     keeping: { store: new MemoryStore(), retain: () => undefined, owners: undefined },
     log: {
       observer: { observe: () => undefined },

@@ -13,7 +13,17 @@ import { ScriptedExecutor } from '../support/scripted-executor.ts';
 import type { WorkerSettings } from './workers.ts';
 
 const settings = JSON.parse(process.argv[2] ?? '{}') as WorkerSettings & { id: string };
-const { url, directory, id, name, slots = 8, labels = [], silence, imagined = false, drain = 1000 } = settings;
+const {
+  url,
+  directory,
+  id,
+  name,
+  slots = 8,
+  labels = [],
+  silence,
+  imagined = false,
+  drain = 1000,
+} = settings;
 
 function say(what: object): void {
   process.stdout.write(`${JSON.stringify(what)}\n`);

@@ -44,7 +44,10 @@ export class Worker {
   #errors = '';
   #rest = '';
 
-  constructor(settings: Omit<WorkerSettings, 'directory'> & { directory?: string }, id: string = randomUUID()) {
+  constructor(
+    settings: Omit<WorkerSettings, 'directory'> & { directory?: string },
+    id: string = randomUUID(),
+  ) {
     this.id = id;
     this.settings = { ...settings, directory: settings.directory ?? temporaryDirectory() };
     const program = [join(import.meta.dirname, 'work-process.ts'), JSON.stringify({ ...this.settings, id })];
@@ -170,7 +173,9 @@ export class Conductor {
   }
 
   async count(table: string, where = 'true'): Promise<number> {
-    const [row] = await this.database.query<{ n: number }>(`SELECT count(*) AS n FROM ${table} WHERE ${where}`);
+    const [row] = await this.database.query<{ n: number }>(
+      `SELECT count(*) AS n FROM ${table} WHERE ${where}`,
+    );
     return row?.n ?? 0;
   }
 }
