@@ -70,7 +70,10 @@ describe('three nodes', () => {
       await untilAsync(`every slot to be over${told()}`, async () => {
         rows = await cluster.rows();
         const decided = rows.runs.length + rows.skips.reduce((sum, { count = 1 }) => sum + count, 0);
-        return decided >= JOBS * SLOTS && rows.runs.every(({ state }) => state === 'finished');
+        const open = rows.runs.filter(({ state }) => state !== 'finished');
+        if (decided >= JOBS * SLOTS && open.length === 0) return undefined;
+        const words = nodes.flatMap(({ lines }) => lines.slice(-4).map(({ time, msg }) => `${time} ${msg}`));
+        return `${decided} of ${JOBS * SLOTS} slots decided, ${JSON.stringify(open[0])} not over\n${words.join('\n')}`;
       });
       const result = await loadJobFile(nodes[0]?.file ?? '', {
         environment: {},
@@ -108,16 +111,21 @@ function jobFile(account: string, begin: number, end: number): string {
   });
 }
 
-/** Waits for something that has to be asked for. */
-async function untilAsync(what: string, look: () => Promise<boolean>): Promise<void> {
-  let isThere = false;
+/** Waits for something that has to be asked for; `look` gives what is still wanting. */
+async function untilAsync(what: string, look: () => Promise<string | undefined>): Promise<void> {
+  let wanting: string | undefined = 'everything';
+  let isOver = false;
   const asking = async (): Promise<void> => {
-    while (!isThere) {
-      isThere = await look();
-      if (!isThere) await pause(300);
+    while (wanting !== undefined && !isOver) {
+      wanting = await look().catch((error: unknown) => String(error));
+      if (wanting !== undefined) await pause(300);
     }
   };
   const asked = asking();
-  await until(what, () => isThere, { patience: 90_000 });
-  await asked;
+  try {
+    await until(what, () => wanting === undefined, { patience: 120_000, told: () => `: ${wanting}` });
+  } finally {
+    isOver = true;
+    await asked;
+  }
 }
