@@ -59,7 +59,6 @@ export class Decisions {
 
   /** Keeps a report until the starts under way are done. */
   report(run: ActiveRun<TurnOf>, attempt: number, report: AttemptReport): void {
-    if (this.#isAbandoned) return;
     if (this.#reports.push({ run, attempt, report }) === 1) queueMicrotask(() => this.#tell());
   }
 

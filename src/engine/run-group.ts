@@ -1,4 +1,5 @@
 import type {
+  AttemptRecord,
   CancelledBy,
   Duration,
   JobDefinition,
@@ -16,7 +17,6 @@ import type { EngineEvent } from './ports.ts';
 import type { RunSurroundings } from './run-surroundings.ts';
 import { ActiveRun } from './run.ts';
 import type { Turnstile } from './turnstile.ts';
-import { begunAt } from '../schedule/run-length.ts';
 
 type Part = ActiveRun<TurnOf>;
 
@@ -137,7 +137,8 @@ export class RunGroup implements AnyRun<TurnOf> {
     const { turnstile } = this.#around;
     const isActive = this.state === 'running' || this.state === 'claimed';
     this.#around.emit({ kind: 'run_recovered', run: this.record, found: isActive ? 'running' : 'waiting' });
-    this.#isTold = begunAt(record) !== undefined;
+    const reportsStart = this.#around.executor.reportsStart === true;
+    this.#isTold = (record.shards ?? NONE).some(({ attempts: [first] }) => hasBegun(first, reportsStart));
     const open = (record.shards ?? NONE).filter(({ state }) => state !== 'finished');
     const parts = open.map(({ index }) => this.#part(index, 'claimed'));
     await Promise.all(
@@ -240,6 +241,12 @@ export class RunGroup implements AnyRun<TurnOf> {
     }
     this.#around.released(this);
   }
+}
+
+/** Where attempts may wait for a node, one is known to have begun by its node, or by how long it took. */
+function hasBegun(first: AttemptRecord | undefined, reportsStart: boolean): boolean {
+  if (first === undefined || !reportsStart) return first !== undefined;
+  return first.node !== undefined || first.duration !== undefined;
 }
 
 const CHANGES: Partial<

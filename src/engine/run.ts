@@ -246,7 +246,6 @@ export class ActiveRun<Turn = unknown> {
     const number = this.#enter();
     // A daemon that comes after this one must know that the attempt may have begun: as a slot's claim, this comes first.
     if (store.durable) await this.#save();
-    if (this.#around.abandonment.isOver) return;
     if (this.#cancelled !== undefined) this.#over(number, { kind: 'cancelled', by: this.#cancelled });
     else if (this.#around.closing) this.#withdrawAttempt();
     else this.#launch(number);

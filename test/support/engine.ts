@@ -1,5 +1,12 @@
 import { Engine, type EngineSettings } from '../../src/engine/engine.ts';
-import type { AttemptSpec, EngineEvent, HistoryRow, Store, Supervisor } from '../../src/engine/ports.ts';
+import type {
+  AttemptSpec,
+  EngineEvent,
+  Executor,
+  HistoryRow,
+  Store,
+  Supervisor,
+} from '../../src/engine/ports.ts';
 import type { SkipRecord } from '../../src/model.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { FakeClock } from './fake-clock.ts';
@@ -14,6 +21,8 @@ export interface RigOptions {
   /** What its run ids begin with: of daemons that share a store, each has its own. */
   readonly ids?: string;
   readonly supervisor?: Supervisor;
+  /** In place of the scripted one. */
+  readonly executor?: Executor;
 }
 
 /** An engine on a fake clock, with a scripted executor and a memory store, and all it did laid open. */
@@ -26,7 +35,7 @@ export function rig(options: RigOptions = {}) {
   const engine = new Engine(
     {
       clock,
-      executor,
+      executor: options.executor ?? executor,
       store,
       observer: { observe: (event) => events.push(event) },
       newRunId: () => `${options.ids ?? 'run'}-${(ids += 1)}`,
