@@ -63,6 +63,8 @@ export class JobLoading {
   #watch: FileWatch | undefined;
   #last: Promise<unknown> = Promise.resolve();
   #queued: Promise<ReloadResult> | undefined;
+  /** Jobs with `runs_on`, when that was last looked at. */
+  #labelled = 0;
 
   constructor(parts: JobLoadingParts) {
     this.#parts = parts;
@@ -98,6 +100,7 @@ export class JobLoading {
       log.write('error', `${what}; add it again, or remove it: tsched remove ${jobId}`, { job: jobId });
     }
     daemonFile.update({ jobs: this.jobs.length });
+    this.#sayOfLabels();
     await telling.start(this.#loaded());
     engine.resizePools(this.#file.pools);
     await inSmallNursery(() => engine.start(this.jobs));
@@ -214,6 +217,7 @@ export class JobLoading {
   async #apply() {
     const { engine, telling, daemonFile, onApplied } = this.#parts;
     const { jobs } = this;
+    this.#sayOfLabels();
     telling.load(this.#loaded());
     engine.resizePools(this.#file.pools);
     const summary = await engine.apply(jobs);
@@ -239,6 +243,20 @@ export class JobLoading {
     const result = this.#last.then(action);
     this.#last = result.catch(() => undefined);
     return result;
+  }
+
+  /** On one machine jobs run there, whatever labels they ask for; once for each number of them. */
+  #sayOfLabels(): void {
+    const { log, options } = this.#parts;
+    const count = this.jobs.filter(({ runsOn }) => runsOn !== undefined).length;
+    if (options.store === undefined && count > 0 && count !== this.#labelled) {
+      const which = count === 1 ? 'runs_on of one job means' : `runs_on of ${count} jobs means`;
+      log.write(
+        'warning',
+        `${which} nothing on one machine: nodes with labels are those of --store postgres://…`,
+      );
+    }
+    this.#labelled = count;
   }
 
   #say(list: readonly Diagnostic[], texts: LoadedFile['texts']): void {

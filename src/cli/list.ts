@@ -103,6 +103,7 @@ function asJson({ jobs, past }: Listing, fixed: string | undefined): string {
     enabled: job.enabled,
     task: job.task,
     pool: job.pool,
+    runsOn: job.runsOn,
     waitsFor: job.waitsFor,
     tags: job.tags,
     params: job.params,

@@ -23,6 +23,8 @@ export interface ListedJob {
   readonly source: { readonly file: string; readonly line: number } | null;
   /** Of whose slots its runs take. */
   readonly pool: string | null;
+  /** Labels that a node of a cluster must have to run it. */
+  readonly runsOn: readonly string[];
   /** What a slot of it waits for, where a daemon tells. */
   readonly waitsFor: string | null;
   readonly schedule: Pick<Schedule, 'timezone'>;
@@ -55,6 +57,7 @@ export function listedJob(job: JobDefinition, { now, timezone, isPaused }: Liste
     params: params === undefined ? null : paramsSchema(params),
     source: { file: source.file, line: source.line },
     pool: job.policy.pool?.name ?? null,
+    runsOn: job.runsOn ?? [],
     waitsFor: null,
     schedule,
     asWritten: scheduleAsWritten(schedule, rfc3339),

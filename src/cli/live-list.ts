@@ -60,7 +60,7 @@ interface JobPage {
 }
 
 function listed(job: ToldJob): ListedJob {
-  const { id, description, tags, enabled, task, params, source, pool, waitsFor } = job;
+  const { id, description, tags, enabled, task, params, source, pool, runsOn, waitsFor } = job;
   const { schedule, scheduleInWords, state, timezone, nextAt } = job;
   return {
     id,
@@ -71,6 +71,7 @@ function listed(job: ToldJob): ListedJob {
     params,
     source,
     pool,
+    runsOn,
     waitsFor: waitsFor?.limit ?? null,
     schedule: { timezone },
     asWritten: schedule,

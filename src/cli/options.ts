@@ -85,7 +85,7 @@ function statuses(text: string): readonly Status[] {
   });
 }
 
-/** As `runs_on` takes them. */
+/** As `runs_on` takes them, where `any` is every node. */
 const LABEL = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
 /** Ten long jobs must not starve the eleventh; the bound is there to stop a fork storm. */
@@ -229,6 +229,7 @@ function wholeNumber(least: number, most: number): (text: string) => number {
 function labels(text: string, before: readonly string[] | undefined): readonly string[] {
   const names = text.split(',').map((name) => name.trim());
   for (const name of names) {
+    if (name === 'any') throw new InvalidArgumentError('runs_on: any is every node: name it otherwise.');
     if (name !== '' && !LABEL.test(name))
       throw new InvalidArgumentError('Labels are letters, digits, ".", "_" and "-", with commas in between.');
   }

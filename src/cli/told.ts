@@ -100,6 +100,7 @@ export interface ToldJob {
   readonly waiting: number;
   readonly waitsFor: ToldWait | null;
   readonly pool: string | null;
+  readonly runsOn: readonly string[];
   readonly lastRun: ToldRun | null;
   readonly recent: readonly (Outcome['kind'] | 'active')[];
 }

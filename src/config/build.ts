@@ -28,6 +28,7 @@ import { httpProblems, type HttpValues } from './http-task.ts';
 import { NOBODY } from './notifiers.ts';
 import { poolOf, type PoolValues } from './pool-fields.ts';
 import type { Values } from './read.ts';
+import { labelsOf } from './runs-on-fields.ts';
 import { shardsOf, type ShardValues } from './shard-fields.ts';
 import { paramsOf, type ParamsValues } from './params.ts';
 import { defaultsOf } from './shape.ts';
@@ -75,6 +76,7 @@ interface JobValues extends TaskValues, ParamsValues, ChainValues, ShardValues {
   enabled?: boolean;
   priority?: number;
   pool?: PoolValues;
+  runs_on?: readonly string[];
   description?: string;
   tags?: readonly string[];
   output?: { max_size?: number; keep?: number; log?: OutputPolicy['log'] };
@@ -131,6 +133,7 @@ export class Builder {
     const telling = tellingOf(values);
     const params = paramsOf(values, (problem) => complain('params', problem));
     const shards = shardsOf(values, complain);
+    const runsOn = labelsOf(values.runs_on, (problem) => complain('runs_on', problem));
     return {
       id: input.id,
       source: input.source,
@@ -146,6 +149,7 @@ export class Builder {
       ...(telling === undefined ? {} : { telling: this.#share('telling', telling) }),
       ...(values.needs === undefined ? {} : { needs: this.#share('needs', needsPolicy(values)) }),
       ...(shards === undefined ? {} : { shards: this.#share('shards', shards) }),
+      ...(runsOn === undefined ? {} : { runsOn: this.#share('runs_on', runsOn) }),
     };
   }
 

@@ -6,6 +6,7 @@ import { http } from './http-fields.ts';
 import { expect, NOTIFIER, NOTIFIER_FIELDS, notify, ping } from './notify-fields.ts';
 import { params } from './params.ts';
 import { pool, pools } from './pool-fields.ts';
+import { runsOn } from './runs-on-fields.ts';
 import { SHARD_FIELDS } from './shard-fields.ts';
 import { history, output } from './kept-fields.ts';
 import * as is from './scalars.ts';
@@ -297,6 +298,7 @@ export const JOB_FIELDS = {
     default: 0,
   },
   pool,
+  runs_on: runsOn,
   ...SHARD_FIELDS,
   description: { group: 'seen', shape: is.text, about: 'For people.' },
   tags: { group: 'seen', shape: oneOrMany(is.word), about: 'Words to select jobs by.' },

@@ -19,7 +19,7 @@ import type { LoadedFile, LoadResult } from './job-file.ts';
 /** Jobs on one line: about 50 kB, half a millisecond of reading. */
 const ROWS = 250;
 
-/** `[id, file, line, enabled, tags, schedule, task, surroundings, policy, output, description, telling, params, needs, shards]`; numbers are parts. */
+/** `[id, file, line, enabled, tags, schedule, task, surroundings, policy, output, description, telling, params, needs, shards, runsOn]`; numbers are parts. */
 type Row = readonly [
   id: string,
   file: number,
@@ -36,6 +36,7 @@ type Row = readonly [
   params: number | null,
   needs: number | null,
   shards: number | null,
+  runsOn: number | null,
 ];
 
 /** A shell line with its shell as a part; any other task as it is. */
@@ -109,6 +110,7 @@ function rowOf(job: JobDefinition, part: (value: unknown) => number): Row {
     job.params === undefined ? null : part(job.params),
     needs === undefined ? null : part(needs),
     job.shards === undefined ? null : part(job.shards),
+    job.runsOn === undefined ? null : part(job.runsOn),
   ];
 }
 
@@ -151,6 +153,7 @@ export class Unpacker {
       params,
       needs,
       shards,
+      runsOn,
     ] = row;
     return {
       id,
@@ -167,6 +170,7 @@ export class Unpacker {
       ...(params === null ? {} : { params: this.#parts[params] as Parameters }),
       ...(needs === null ? {} : { needs: this.#parts[needs] as NeedsPolicy }),
       ...(shards === null ? {} : { shards: this.#parts[shards] as readonly Shard[] }),
+      ...(runsOn === null ? {} : { runsOn: this.#parts[runsOn] as readonly string[] }),
     };
   }
 

@@ -40,6 +40,8 @@ const FOREIGN_WORDS = {
   pool: 'mutex lock semaphore exclusive resource',
   shards: 'parallelism array partitions completions splits fan_out',
   matrix: 'strategy axes dimensions variants',
+  runs_on:
+    'node_selector node_labels node_name node_affinity affinity constraint constraints placement worker_group runner_labels',
   pools: 'mutexes semaphores locks',
   expect: 'sla expected deadline',
   notifiers: 'receivers channels contacts notifier',
@@ -58,6 +60,7 @@ function foreignMap(): ReadonlyMap<string, string> {
 
 /** Advice that is more than another word. */
 const ADVICE = new Map([
+  ['labels', 'write tags: for words to select jobs by, or runs_on: for labels of the nodes that may run it'],
   ['utc', 'write timezone: UTC'],
   ['suspend', 'write enabled: false'],
   ['disabled', 'write enabled: false'],

@@ -74,6 +74,7 @@ const job = {
   waitsFor: orNull(waited),
   pool: orNull(string),
   shards: orNull(whole),
+  runsOn: { ...list(string), description: 'Labels that a node must have to run it; none: any node may' },
   lastRun: orNull(ref('Run')),
   recent: list(one(...KINDS, 'active')),
   recentDurationsMs: list(orNull(whole)),

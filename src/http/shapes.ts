@@ -185,6 +185,7 @@ export function jobShape(job: JobView): object {
     waitsFor: waitedShape(job.waitsFor),
     pool: job.definition.policy.pool?.name ?? null,
     shards: job.definition.shards?.length ?? null,
+    runsOn: job.definition.runsOn ?? [],
     lastRun: last === undefined ? null : runShape(last),
     recent: job.recent,
     recentDurationsMs: job.recentDurations.map(milliseconds),

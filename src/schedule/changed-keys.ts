@@ -17,7 +17,7 @@ type Values = Readonly<Record<string, unknown>>;
 /** What a definition says, under the names that the job file has for it. */
 function valuesOf(definition: JobDefinition): Values {
   const { task, surroundings, policy, output, telling, needs, description, tags, enabled } = definition;
-  const { shards } = definition;
+  const { shards, runsOn } = definition;
   const isMatrix = shards?.some(({ values }) => values !== undefined) === true;
   const { cwd, env, inheritEnv, user, group, umask, nice, limits, stdin } = surroundings;
   return {
@@ -45,6 +45,7 @@ function valuesOf(definition: JobDefinition): Values {
     success_exit_codes: policy.successExitCodes,
     priority: policy.priority,
     pool: policy.pool,
+    runs_on: runsOn,
     shards: isMatrix ? undefined : shards?.length,
     matrix: isMatrix ? shards : undefined,
     output,

@@ -30,6 +30,7 @@ const PARTS = [
   'telling',
   'needs',
   'shards',
+  'runsOn',
 ] as const;
 
 /** Structural equality of plain data. The order of keys and where the text stands in the file do not matter. */

@@ -108,6 +108,7 @@ describe('tsched list', () => {
       enabled: true,
       task: 'run',
       pool: null,
+      runsOn: [],
       waitsFor: null,
       tags: ['db'],
       params: null,

@@ -116,6 +116,27 @@ describe('tsched start', () => {
     expect(written(`${log}.1`)()).toContain('started with 1 job');
   });
 
+  it('says once that labels of nodes mean nothing on one machine, and again when other jobs have some', async () => {
+    const two = `${jobs}  a: { every: 1d, run: x, runs_on: gpu }\n  b: { every: 1d, run: x, runs_on: [eu, gpu] }\n`;
+    const cwd = project(two);
+    expect(tsched(['validate'], { cwd }).err).not.toContain('runs_on');
+    const daemon = start(cwd, ['--log-format', 'human', '--no-color']);
+    await daemon.says('tock');
+    writeFileSync(join(cwd, 'jobs.yaml'), two.replace('echo tock', 'echo tack'));
+    await daemon.says('tack');
+    writeFileSync(
+      join(cwd, 'jobs.yaml'),
+      two.replace(', runs_on: gpu', '').replace('echo tock', 'echo tuck'),
+    );
+    await daemon.says('tuck');
+    daemon.child.kill('SIGTERM');
+    expect(await daemon.closed).toBe(0);
+    const means = 'nothing on one machine: nodes with labels are those of --store postgres://…';
+    expect(daemon.text.match(/WARN\w* +.*runs_on.*/g)?.map((line) => line.replace(/^WARN\w* +/, ''))).toEqual(
+      [`runs_on of 2 jobs means ${means}`, `runs_on of one job means ${means}`],
+    );
+  });
+
   it('watches where the variable says no to not watching', async () => {
     const cwd = project(jobs);
     const daemon = start(cwd, [], { TSCHED_NO_WATCH: '0' });

@@ -54,6 +54,19 @@ describe('jobs at run time', () => {
     });
   });
 
+  it('tell which labels a node must have, as jobs of the file do', async () => {
+    const daemon = await startAsked({
+      jobs: FILE.replace(' }', ', runs_on: [gpu, eu] }'),
+    });
+    const add = (json: object) => ask(socketOf(daemon), '/api/v1/jobs/extra', { method: 'POST', json });
+    expect(await add({ job: { every: '1h', run: 'x', runs_on: 'gpu=1' } })).toMatchObject({ status: 422 });
+    expect(await add({ job: { every: '1h', run: 'x', runs_on: 'eu' } })).toMatchObject({ status: 201 });
+    const labels = async (id: string): Promise<unknown> =>
+      (await ask(socketOf(daemon), `/api/v1/jobs/${id}`)).body;
+    expect(await labels('filed')).toMatchObject({ runsOn: ['eu', 'gpu'] });
+    expect(await labels('extra')).toMatchObject({ runsOn: ['eu'] });
+  });
+
   it('are one job when ten clients add it at once, and no job where another is', async () => {
     const daemon = await startAsked({ jobs: FILE });
     const place = socketOf(daemon);
