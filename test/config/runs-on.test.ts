@@ -42,7 +42,7 @@ describe('runs_on', () => {
   const WHAT =
     'a label has letters, digits, ".", "_" and "-", at most 63 of them, and begins with a letter or digit; it is a name, such as gpu, and no expression';
   const seventeen = Array.from({ length: 17 }, (_, n) => `l${n}`).join(', ');
-  it.each([
+  it.each<readonly [keys: string, message: string]>([
     ['runs_on: gpu=true', `jobs.j.runs_on: "gpu=true" cannot be a label | ${WHAT}`],
     ['runs_on: [eu, "gpu big"]', `jobs.j.runs_on.1: "gpu big" cannot be a label | ${WHAT}`],
     ['runs_on: ""', `jobs.j.runs_on: "" cannot be a label | ${WHAT}`],
