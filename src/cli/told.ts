@@ -18,6 +18,7 @@ interface ToldAttempt {
   readonly startedAt: string;
   readonly finishedAt: string | null;
   readonly durationMs: number | null;
+  readonly node: string | null;
   readonly pid: number | null;
   readonly outcome: ToldOutcome | null;
 }
@@ -184,12 +185,14 @@ export function waitOf(told: ToldWait): Waited {
   return { ...told, since: Date.parse(told.since) };
 }
 
-function attemptOf({ number, startedAt, finishedAt, durationMs, pid, outcome }: ToldAttempt): AttemptRecord {
+function attemptOf(told: ToldAttempt): AttemptRecord {
+  const { number, startedAt, finishedAt, durationMs, node, pid, outcome } = told;
   return {
     number,
     startedAt: Date.parse(startedAt),
     ...(finishedAt === null ? {} : { finishedAt: Date.parse(finishedAt) }),
     ...(durationMs === null ? {} : { duration: durationMs }),
+    ...(node === null ? {} : { node }),
     ...(pid === null ? {} : { pid }),
     ...(outcome === null ? {} : { outcome: outcomeOf(outcome) }),
   };

@@ -137,6 +137,7 @@ describe('tsched history', () => {
           startedAt: '2026-11-23T01:30:00.012Z',
           finishedAt: '2026-11-23T01:30:01.512Z',
           durationMs: 1500,
+          node: null,
           pid: 7,
           outcome: { kind: 'succeeded', exitCode: 0 },
         },
