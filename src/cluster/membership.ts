@@ -83,6 +83,7 @@ export function createMembership(options: MembershipOptions): Membership {
 const GAP: Duration = TRUST;
 /** Beats that others ask for come at most so often. */
 const AT_ONCE: Duration = 50;
+
 class Node implements Membership {
   readonly node: { readonly id: string; readonly name: string };
   readonly #options: MembershipOptions;
@@ -268,6 +269,7 @@ class Node implements Membership {
     switch (decision.kind) {
       case 'keep':
         this.#trust(began);
+        await this.#holdTerm(heard.term);
         break;
       case 'step_down': {
         this.#stopConducting();
@@ -298,9 +300,10 @@ class Node implements Membership {
       joinedAt: this.#joinedAt,
     });
     await database.release(term);
-    if (taken === undefined || this.#isResigned || this.#closing !== undefined) return false;
-    // As long as it lives, nobody takes it for dead. Should that fail, the lease alone is enough.
-    await database.hold(taken.number);
+    if (taken === undefined) return false;
+    await this.#holdTerm(taken.number);
+    // The next beat, or the leaving, gives it back.
+    if (this.#isResigned || this.#closing !== undefined) return false;
     this.#log('notice', `this node conducts, for term ${taken.number}: ${WHY[decision.reason]}`);
     this.#term = { ...taken, trustedUntil: 0 };
     if (this.#heard !== undefined)
@@ -308,6 +311,13 @@ class Node implements Membership {
     this.#trust(began);
     if (this.term !== undefined) this.#tell(taken);
     return true;
+  }
+
+  /** As long as its session lives, nobody takes it for dead. Where that fails, the lease alone is enough; it is tried with each beat. */
+  async #holdTerm(term: number): Promise<void> {
+    await this.#options.database.hold(term).catch((error: unknown) => {
+      if (!(error instanceof DatabaseAway)) throw error;
+    });
   }
 
   /** Until then it conducts, whatever happens; then it stops, unless it beat again. */

@@ -1,4 +1,6 @@
 /** The nodes of a cluster in figures: bounded, escaped, and gone with their nodes. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/engine/clock.ts';
 import type { ClusterOperator, ClusterView, NodeView } from '../../src/engine/ports-cluster.ts';
@@ -105,6 +107,14 @@ describe('figures of nodes', () => {
     expect([known.length, known.includes('n0'), known.includes('old')]).toEqual([200, true, false]);
     const later = await told([node('n1', { state: 'silent', heardAgo: HOUR - 1 })]);
     expect(later('tsched_node_up')).toEqual({ n1: 0 });
+  });
+
+  it('are those that the alerts ask for', async () => {
+    const of = await told([node('a')], [{ labels: [], count: 1, oldest: 1000 }]);
+    const alerts = readFileSync(join(import.meta.dirname, '../../examples/alerts.yaml'), 'utf8');
+    const names = [...new Set(alerts.match(/\btsched_(?:node|queue)_[a-z_]+\b/g))];
+    expect(names.length).toBeGreaterThan(3);
+    expect(names.filter((name) => Object.keys(of(name)).length === 0)).toEqual([]);
   });
 
   it('are none while nothing is known of the cluster', async () => {
