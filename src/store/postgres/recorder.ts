@@ -2,7 +2,7 @@
  * Writes batches: each whole, in one transaction, or not at all. Writing one again changes nothing. A statement takes all rows of a
  * kind, so that a thousand claims cost as many ways to the server as one.
  */
-import type { JobId, RunId, RunRecord } from '../../model.ts';
+import type { JobId, RunId, RunRecord, SkipRecord } from '../../model.ts';
 import { REPLAYS_KEPT } from '../../replay.ts';
 import { json, type Queryable } from '../../postgres/database.ts';
 import { isForSlot, type BatchData } from '../batch.ts';
@@ -40,7 +40,7 @@ export class Recorder {
 async function write(tx: Queryable, batch: BatchData): Promise<readonly boolean[]> {
   const won = await claim(tx, batch.claims);
   await save(tx, batch.saves);
-  if (batch.skips.length > 0) await tx.run(SKIPS, [json(batch.skips)]);
+  await skip(tx, batch.skips);
   if (batch.gone.length > 0) await tx.run(GONE, [batch.gone]);
   if (batch.placed.length > 0)
     await tx.run(PLACED, [json(batch.placed.map(([id, { schedule, from }]) => ({ id, schedule, from })))]);
@@ -70,6 +70,17 @@ async function save(tx: Queryable, runs: readonly RunRecord[]): Promise<void> {
   // Runs of a history that was lost meanwhile come back whole.
   const there = new Set(saved.map(({ id }) => id));
   await tx.run(CLAIM, [json(runs.filter(({ id }) => !there.has(id)).map(rowOf))]);
+}
+
+/** In their order, each once. */
+async function skip(tx: Queryable, skips: readonly SkipRecord[]): Promise<void> {
+  if (skips.length === 0) return;
+  const rows = new Map(skips.map((each) => [keyOf(each), each]));
+  await tx.run(SKIPS, [json([...rows.values()].map((each, order) => ({ ...each, order })))]);
+}
+
+function keyOf({ jobId, scheduledAt, through, reason, at }: SkipRecord): string {
+  return `${scheduledAt} ${through} ${at} ${reason} ${jobId}`;
 }
 
 function rowOf(run: RunRecord, order: number): Readonly<Record<string, unknown>> {
@@ -219,7 +230,6 @@ const CLAIM = `INSERT INTO runs
     END,
     r.cause, r.claimed_at, r.replay, r.arguments, r.upstream, r.pool, r.waited, r.state, r.attempts, r.retry_at, r.finished_at, r.outcome, r.shards
   FROM json_to_recordset($1) AS r (${RUN}) JOIN jobs j ON j.id = r.job
-  WHERE NOT EXISTS (SELECT 1 FROM runs o WHERE o.id = r.id)
   WINDOW beside AS (PARTITION BY j.number, r.scheduled_at, r.kind ORDER BY r."order")
   ORDER BY r."order"
   ON CONFLICT DO NOTHING RETURNING id`;
@@ -230,10 +240,11 @@ const SAVE = `UPDATE runs SET state = r.state, attempts = r.attempts, retry_at =
 
 const SKIPS = `INSERT INTO skips (job, scheduled_at, through, count, reason, at, detail)
   SELECT j.number, s."scheduledAt", s.through, s.count, s.reason, s.at, s.detail
-  FROM json_to_recordset($1) AS s ("jobId" text, "scheduledAt" bigint, through bigint, count bigint, reason text, at bigint, detail text)
+  FROM json_to_recordset($1) AS s ("order" int, "jobId" text, "scheduledAt" bigint, through bigint, count bigint, reason text, at bigint, detail text)
   JOIN jobs j ON j.id = s."jobId"
   WHERE NOT EXISTS (SELECT 1 FROM skips o WHERE o.job = j.number AND o.scheduled_at = s."scheduledAt" AND o.through = s.through
-    AND o.reason = s.reason AND o.at = s.at)`;
+    AND o.reason = s.reason AND o.at = s.at)
+  ORDER BY s."order"`;
 
 const GONE = 'UPDATE jobs SET schedule = NULL, decided_to = NULL WHERE id = ANY ($1)';
 
