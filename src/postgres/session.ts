@@ -22,17 +22,22 @@ interface SessionOptions {
 /** Between two tries to connect again; doubled from the first up to the last. Milliseconds. */
 const FIRST_RETRY = 250;
 const LAST_RETRY = 5000;
+/** Between two tries for a lock that an earlier connection of ours may still have: the server has not noticed yet that it was cut off. */
+const REGAIN = 1000;
 
 export class Session {
   readonly #options: SessionOptions;
   readonly #listeners = new Map<string, Listener[]>();
+  /** Locks that are wanted, once had: all but the missing ones are held. */
   readonly #held = new Set<number>();
+  readonly #missing = new Set<number>();
   #client: Client | undefined;
   /** What was asked of the connection, one after the other. */
   #line: Promise<unknown> = Promise.resolve();
   #connecting: Promise<void> | undefined;
   #retry = FIRST_RETRY;
   #callOff: (() => void) | undefined;
+  #callOffRegain: (() => void) | undefined;
   #closed = false;
 
   constructor(options: SessionOptions) {
@@ -61,16 +66,18 @@ export class Session {
   async hold(key: number): Promise<boolean> {
     if (this.#client === undefined) await this.#connect();
     if (this.#client === undefined) throw new DatabaseAway('the connection for locks cannot be made');
-    if (this.#held.has(key)) return true;
+    if (this.#held.has(key) && !this.#missing.has(key)) return true;
     const isHeld = await this.#tryLock(key);
-    if (isHeld) this.#held.add(key);
-    return isHeld;
+    if (!isHeld) return false;
+    this.#held.add(key);
+    this.#missing.delete(key);
+    return true;
   }
 
   async release(key: number): Promise<void> {
-    if (!this.#held.delete(key) || this.#client === undefined) return;
+    if (!this.#held.delete(key) || this.#missing.delete(key) || this.#client === undefined) return;
     try {
-      await this.#ask('SELECT pg_advisory_unlock($1, $2)', [this.#options.lockClass, key]);
+      await this.#unlock(key);
     } catch {
       // Gone with its connection, which is what was asked for.
     }
@@ -79,6 +86,7 @@ export class Session {
   async close(): Promise<void> {
     this.#closed = true;
     this.#callOff?.();
+    this.#callOffRegain?.();
     const client = this.#client;
     this.#client = undefined;
     await client?.end().catch(() => undefined);
@@ -105,7 +113,8 @@ export class Session {
     });
     this.#client = client;
     try {
-      for (const key of this.#held) if (!(await this.#tryLock(key))) this.#held.delete(key);
+      for (const key of this.#held) this.#missing.add(key);
+      await this.#regain();
       const told = [...this.#listeners];
       if (told.length > 0) await this.#ask(told.map(([channel]) => `LISTEN ${quoted(channel)}`).join('; '));
       this.#retry = FIRST_RETRY;
@@ -113,6 +122,25 @@ export class Session {
     } catch (error) {
       this.#lost(client, (error as Error).message);
     }
+  }
+
+  async #regain(): Promise<void> {
+    for (const key of this.#missing) {
+      if (!(await this.#tryLock(key))) continue;
+      // It may have been released while it was asked for.
+      if (this.#missing.delete(key)) continue;
+      await this.#unlock(key);
+    }
+    if (this.#missing.size === 0 || this.#closed) return;
+    this.#callOffRegain?.();
+    this.#callOffRegain = this.#options.clock.after(REGAIN, () => {
+      // A connection that is lost is told, and made again, by who finds it so.
+      this.#regain().catch(() => undefined);
+    });
+  }
+
+  #unlock(key: number): Promise<unknown> {
+    return this.#ask('SELECT pg_advisory_unlock($1, $2)', [this.#options.lockClass, key]);
   }
 
   async #tryLock(key: number): Promise<boolean> {
@@ -143,6 +171,7 @@ export class Session {
   #lost(client: Client | undefined, message: string): void {
     if (this.#closed || client !== this.#client) return;
     this.#client = undefined;
+    this.#callOffRegain?.();
     void client?.end().catch(() => undefined);
     if (this.#retry === FIRST_RETRY) this.#options.onTrouble(message);
     const delay = this.#retry;

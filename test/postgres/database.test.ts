@@ -43,6 +43,11 @@ async function refusal(url: string): Promise<Error> {
   );
 }
 
+/** Waits for rows. */
+async function there(ask: () => Promise<readonly object[]>): Promise<void> {
+  while ((await ask()).length === 0);
+}
+
 describe('an empty database', () => {
   it.each(VERSIONS)('is made ready by twenty at once: $name', async (version) => {
     const own = version === VERSIONS[0] ? server : await startPostgres({ version });
@@ -266,6 +271,35 @@ describe('a transaction that rests', () => {
 });
 
 describe('the dedicated connection', () => {
+  it('has its locks again as soon as the server notices that an earlier connection of it is gone', async () => {
+    const own = await startPostgres();
+    const url = await own.createDatabase();
+    const [database, other] = [
+      await openDatabase({ url, clock: systemClock }),
+      await openDatabase({ url, clock: systemClock }),
+    ];
+    let again = 0;
+    await database.listen(
+      'tsched_work',
+      () => undefined,
+      () => (again += 1),
+    );
+    expect(await database.hold(5)).toBe(true);
+    const [session] = await database.query<{ pid: number }>(
+      "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted",
+    );
+    // Somebody has it when the connection is there again: here another node, as it might be a connection of ours that was cut off.
+    await other.run(`SELECT pg_terminate_backend(${session?.pid ?? 0}, 5000)`);
+    expect(await other.hold(5)).toBe(true);
+    await until('the connection to be there again', () => again === 2);
+    expect(await database.hold(5)).toBe(false);
+    await other.release(5);
+    await there(() => other.query("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted"));
+    expect(await other.hold(5)).toBe(false);
+    await Promise.all([database.close(), other.close()]);
+    await own.stop();
+  });
+
   it('hears, and after a restart of the server hears again and says so; its locks go with it', async () => {
     const own = await startPostgres();
     const url = await own.createDatabase();

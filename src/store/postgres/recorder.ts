@@ -75,8 +75,8 @@ async function save(tx: Queryable, runs: readonly RunRecord[]): Promise<void> {
 /** In their order, each once. */
 async function skip(tx: Queryable, skips: readonly SkipRecord[]): Promise<void> {
   if (skips.length === 0) return;
-  const rows = new Map(skips.map((each) => [keyOf(each), each]));
-  await tx.run(SKIPS, [json([...rows.values()].map((each, order) => ({ ...each, order })))]);
+  const rows = new Map(skips.map((each, order) => [keyOf(each), { order, row: each }]));
+  await tx.run(SKIPS, [json([...rows.values()].map(({ order, row }) => Object.assign({ order }, row)))]);
 }
 
 function keyOf({ jobId, scheduledAt, through, reason, at }: SkipRecord): string {
