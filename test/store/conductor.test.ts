@@ -220,6 +220,27 @@ describe('a row that the tables refuse', () => {
   });
 });
 
+describe('history', () => {
+  it('is kept within its bounds, and tells whose runs there are', async () => {
+    const database = await fresh();
+    const gone: string[] = [];
+    const { store } = await open(database, { onPruned: (runs) => gone.push(...runs) });
+    const end = { state: 'finished', finishedAt: 9, outcome: { kind: 'succeeded' } } as const;
+    const runs = [1, 2, 3, 4, 5].map((slot) => runOf(String(slot), slot, end));
+    await store.claim([...runs, runOf('6', 6)], []);
+    store.retain({ keep: 2 });
+    await until('the oldest to go', () => gone.length === 4);
+    expect(gone.toSorted((one, other) => one.localeCompare(other))).toEqual(['1', '2', '3', '4']);
+    expect(await store.owners(['1', '5', '6', 'unknown'])).toEqual(
+      new Map([
+        ['5', { jobId: 'a', isFinished: true }],
+        ['6', { jobId: 'a', isFinished: false }],
+      ]),
+    );
+    await store.close();
+  });
+});
+
 describe('the server killed in the middle of batches', () => {
   it('loses no claim and has none twice; meanwhile nothing is won, and health is told', async () => {
     const database = await fresh();
@@ -233,9 +254,10 @@ describe('the server killed in the middle of batches', () => {
     let settledWhileDown = 0;
     const all: Promise<void>[] = [];
     const begin = (slot: number): void => {
+      const wasDown = isDown;
       const runs = jobs.map((jobId) => runOf(`${jobId}-${slot}`, slot, { jobId }));
       const ends = async (won: readonly boolean[]): Promise<void> => {
-        if (isDown) settledWhileDown += 1;
+        if (wasDown && isDown) settledWhileDown += 1;
         for (const [index, run] of runs.entries())
           if (won[index] === true) wins.set(run.id, (wins.get(run.id) ?? 0) + 1);
         const outcome = { kind: 'succeeded' } as const;

@@ -214,8 +214,22 @@ export class Postgres {
   }
 
   /** KILL, at once: every connection breaks, and what was not committed is gone. */
-  kill(): Promise<void> {
-    return this.#end('SIGKILL');
+  async kill(): Promise<void> {
+    const { pid } = this;
+    if (pid === undefined) return;
+    // Its sessions would go on with what they are doing, and commit it.
+    process.kill(pid, 'SIGSTOP');
+    const sessions = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+    const gone = this.#end('SIGKILL');
+    for (const session of sessions.filter((each) => each !== '')) {
+      try {
+        process.kill(Number(session), 'SIGKILL');
+      } catch (error) {
+        // It has just ended.
+        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+      }
+    }
+    await gone;
   }
 
   /** Ends it in order: connections are ended with a message. */
