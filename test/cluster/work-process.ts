@@ -44,7 +44,14 @@ const executor = imagined
     });
 const beat = new Beat({ database, queue, id, name, silence, onReady: (queues) => work.ready(queues) });
 const work = new Work({
-  ...{ database, queue, clock, executor, node: { id, name }, slots, labels, onTrouble },
+  database,
+  queue,
+  clock,
+  executor,
+  node: { id, name },
+  slots,
+  labels,
+  onTrouble,
   contactFor: () => beat.contactFor,
   ...(silence !== undefined && { silence }),
   onRefused: ({ jobId, attempt }, message) => say({ refused: jobId, attempt, message }),

@@ -2,6 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { randomUUID } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Dispatch, type DispatchOptions } from '../../src/cluster/dispatch.ts';
 import { createQueue, type Queue } from '../../src/cluster/queue.ts';
@@ -9,7 +10,7 @@ import { systemClock } from '../../src/engine/clock.ts';
 import type { AttemptHandle, AttemptReport, AttemptSpec } from '../../src/engine/ports.ts';
 import type { Outcome } from '../../src/model.ts';
 import { openDatabase, type Database } from '../../src/postgres/database.ts';
-import { BLANK, later, temporaryDirectory, until } from '../tasks/harness.ts';
+import { BLANK, later, shell, temporaryDirectory, until } from '../tasks/harness.ts';
 
 export interface WorkerSettings {
   readonly url: string;
@@ -172,6 +173,23 @@ export class Conductor {
     return follow(whole, (report) => dispatch.start(whole, report));
   }
 
+  /** Waits until all have ended, and says how things stand if they do not. */
+  async outcomes(sent: readonly Sent[]): Promise<Outcome[]> {
+    const isOpen = ({ reports }: Sent): boolean => reports.at(-1)?.kind !== 'ended';
+    const told = async (): Promise<unknown[]> => [
+      sent.filter(isOpen).map(({ spec, reports }) => [spec.jobId, reports]),
+      this.troubles,
+      await this.database.query('SELECT kind, taken, count(*) FROM reports GROUP BY 1, 2'),
+      await this.database.query('SELECT * FROM held'),
+      await this.database.query(`SELECT state, count(*) FROM ${this.queue.table} GROUP BY 1`),
+    ];
+    for (let tries = 0; sent.some(isOpen); tries += 1) {
+      if (tries === 1500) throw new Error(`not ended: ${JSON.stringify(await told())}`);
+      await new Promise<void>((resolve) => void systemClock.after(10, resolve));
+    }
+    return Promise.all(sent.map(({ outcome }) => outcome));
+  }
+
   async count(table: string, where = 'true'): Promise<number> {
     const [row] = await this.database.query<{ n: number }>(
       `SELECT count(*) AS n FROM ${table} WHERE ${where}`,
@@ -193,4 +211,25 @@ export function follow(
     else ended.resolve(report.outcome);
   });
   return { spec, handle, reports, started: started.promise, outcome: ended.promise };
+}
+
+/** Of a file that may not be there yet. */
+export const lines = (path: string): string[] =>
+  existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter(Boolean) : [];
+
+/** A shell attempt that says its process id, and goes on until a file is there. */
+export function waiting(more: Partial<AttemptSpec> = {}): {
+  readonly spec: Partial<AttemptSpec>;
+  readonly pid: () => Promise<number>;
+  readonly release: () => void;
+  readonly begun: () => number;
+} {
+  const directory = temporaryDirectory();
+  const [account, gate] = [join(directory, 'account'), join(directory, 'gate')];
+  return {
+    spec: shell(`echo $$ >> ${account}; while [ ! -e ${gate} ]; do sleep 0.05; done`, more),
+    pid: async () => Number(await until('the attempt to begin', () => lines(account)[0])),
+    release: () => writeFileSync(gate, ''),
+    begun: () => lines(account).length,
+  };
 }
