@@ -56,11 +56,7 @@ async function begin(): Promise<void> {
     calls: near.calls,
     node: 'near',
     find: async () => ({
-      attempts: nodes.map((node, at) => ({
-        number: at + 1,
-        startedAt: 0,
-        ...(node === undefined ? {} : { node }),
-      })),
+      attempts: nodes.map((node, at) => Object.assign({ number: at + 1, startedAt: 0 }, node && { node })),
     }),
     nodeNamed: async (name) => (name === 'far' ? farNode : undefined),
     clock: systemClock,
