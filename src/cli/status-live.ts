@@ -20,11 +20,15 @@ export function liveAsJson(live: LiveStatus | undefined): object {
 
 export function liveLines(live: LiveStatus | undefined, { now, hostTimezone }: Session): Line[] {
   if (live === undefined) return [];
-  const { stopping, waiting, next, jobs, pools } = live;
+  const { node, via, stopping, waiting, next, jobs, pools } = live;
   const at = Date.parse(next?.at ?? '');
   const due =
     next === null ? 'nothing' : `${next.jobId} ${fromNow(at, now)} (${shortTime(at, hostTimezone, now)})`;
+  const asked = typeof via === 'string' ? `; ${via} was asked` : '';
   return [
+    ...(typeof node === 'string'
+      ? [{ name: 'cluster', text: `${node} conducts${asked}; see tsched nodes` }]
+      : []),
     ...(waiting > 0 ? [{ name: 'waiting', text: counted(waiting, 'slot') }] : []),
     ...poolLines(pools),
     ...(jobs.faulted > 0

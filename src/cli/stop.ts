@@ -9,7 +9,7 @@ import type { ServerEvent } from './event-stream.ts';
 import { exit, isFailure } from './exit.ts';
 import type { Session } from './session.ts';
 import { stateDirectory } from './state-directory.ts';
-import type { ToldRun, ToldStatus } from './told.ts';
+import type { ToldRun, ToldStop } from './told.ts';
 
 export interface StopOptions extends ClientOptions {
   /** Kills active runs. */
@@ -25,19 +25,24 @@ const MOST = 10;
 /** Has the daemon stop, and waits until it has: another may start then. Gives the exit code. */
 export async function stop(options: StopOptions, session: Session): Promise<number> {
   const client = new Client(options, session);
-  const { pid } = await client.get<ToldStatus>('/status');
-  const events = await eventsOf(client);
+  const unwanted = new AbortController();
+  const events = await eventsOf(client, unwanted.signal);
   const { now = false, drain = false } = options;
-  await client.post('/stop', { now, drain });
-  if (events === undefined) {
+  const { pid, cluster } = await client.post<ToldStop>('/stop', { now, drain });
+  if (cluster) {
+    // What happens now happens to the cluster, of which this node is no part any more.
+    unwanted.abort();
+    await goneFrom(client);
+  } else if (events === undefined) {
     session.out(
       options.json === true ? `${printableJson({ stopped: false, pid })}\n` : 'tsched is stopping\n',
     );
     return exit.ok;
-  }
-  if (options.json !== true && !now) await tellActive(client, session);
-  for await (const { name, data } of events) {
-    if (name === 'run_finished' && options.json !== true) tellEnd((data as { run: ToldRun }).run, session);
+  } else {
+    if (options.json !== true && !now) await tellActive(client, session);
+    for await (const { name, data } of events) {
+      if (name === 'run_finished' && options.json !== true) tellEnd((data as { run: ToldRun }).run, session);
+    }
   }
   if (client.isLocal) await letGo(pid, options, session);
   session.out(
@@ -48,13 +53,30 @@ export async function stop(options: StopOptions, session: Session): Promise<numb
   return exit.ok;
 }
 
-/** Undefined where all streams are taken: the daemon is stopped nonetheless. */
-async function eventsOf(client: Client): Promise<AsyncIterable<ServerEvent> | undefined> {
+/** Undefined where all streams are taken, or no node conducts: the daemon is stopped nonetheless. */
+async function eventsOf(
+  client: Client,
+  signal: AbortSignal,
+): Promise<AsyncIterable<ServerEvent> | undefined> {
   try {
-    return await client.events('/events');
+    return await client.events('/events', { signal });
   } catch (error) {
-    if (error instanceof Refused && error.reason === 'busy') return undefined;
+    if (error instanceof Refused && (error.reason === 'busy' || error.reason === 'no_conductor'))
+      return undefined;
     throw error;
+  }
+}
+
+/** A node answers until what it runs has ended. */
+async function goneFrom(client: Client): Promise<void> {
+  for (;;) {
+    try {
+      await client.get('/session');
+    } catch (error) {
+      if (isFailure(error) && !(error instanceof Refused)) return;
+      throw error;
+    }
+    await new Promise<void>((resolve) => void systemClock.after(GONE_LOOK, resolve));
   }
 }
 
@@ -79,6 +101,8 @@ function tellEnd({ jobId, id }: ToldRun, session: Session): void {
   session.err(`tsched: ${printable(jobId)} has ended (run ${id})\n`);
 }
 
+/** Between two looks at whether a node still answers. */
+const GONE_LOOK: Duration = 200;
 /** Between two looks at the lock, and for how long it is looked at. */
 const LOOK: Duration = 20;
 const LONGEST: Duration = 10_000;

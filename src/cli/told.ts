@@ -107,6 +107,9 @@ export interface ToldJob {
 }
 
 export interface ToldStatus {
+  /** Of a cluster: the node that conducts, and the one that was asked if that is another. */
+  readonly node: string | null;
+  readonly via: string | null;
   readonly version: string;
   readonly pid: number;
   readonly startedAt: string;
@@ -125,6 +128,13 @@ export interface ToldStatus {
   readonly active: number;
   readonly waiting: number;
   readonly next: { readonly jobId: string; readonly at: string } | null;
+}
+
+/** A daemon that was asked to stop. */
+export interface ToldStop {
+  readonly pid: number;
+  /** It is a node, and the cluster goes on without it. */
+  readonly cluster: boolean;
 }
 
 export interface ToldPlan {

@@ -127,7 +127,7 @@ export const actRoutes: readonly Route[] = [
         });
       }
       node.stop({ now, drain, by });
-      return json({ stopping: true }, 202);
+      return json({ stopping: true, pid: process.pid, cluster: node.cluster !== undefined }, 202);
     },
   }),
 ];

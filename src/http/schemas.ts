@@ -346,7 +346,11 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     busiest: list(all({ at: time, active: whole, jobs: list(string) })),
     clockChanges: list(all({ at: time, timezone: string, byMs: { type: 'integer' } })),
   }),
-  Accepted: all({ stopping: bool }),
+  Accepted: all({
+    stopping: bool,
+    pid: whole,
+    cluster: { ...bool, description: 'Whether it is a node of a cluster, where another goes on' },
+  }),
   AddedJobs: all({ added: list(string), changed: list(string) }),
   RemovedJob: all({ removed: string }),
   Health: all({ ok: bool }),

@@ -205,7 +205,7 @@ describe('a request to a node that does not conduct', () => {
     expect((await gets('/openapi.json')).body.openapi).toBe('3.1.0');
     expect((await gets('/api/v1/session')).body.scope).toBe('admin');
     const stop = await ask(near.place, '/api/v1/stop', { method: 'POST', json: { now: true } });
-    expect([stop.status, stop.body]).toEqual([202, { stopping: true }]);
+    expect([stop.status, stop.body]).toEqual([202, { stopping: true, pid: process.pid, cluster: true }]);
     expect(near.asked).toEqual([
       'somebody on the socket asks to stop now',
       { stop: { now: true, drain: false } },

@@ -387,7 +387,8 @@ describe('the session of a page', () => {
 describe('stopping', () => {
   it('is the last thing asked, and every operation of the document was exercised', async () => {
     expect((await post('/api/v1/stop', { now: true, drain: true })).body.code).toBe('bad_body');
-    expect((await post('/api/v1/stop', { now: true })).body).toEqual({ stopping: true });
+    const told = { stopping: true, pid: daemon.pid, cluster: false };
+    expect((await post('/api/v1/stop', { now: true })).body).toEqual(told);
     expect(await daemon.end()).toBe(0);
     const promisedOperations = Object.entries(document.paths as Record<string, object>).flatMap(
       ([path, methods]) => Object.keys(methods).map((method) => `${method} ${path}`),
