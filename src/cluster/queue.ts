@@ -91,6 +91,7 @@ async function load(): Promise<typeof PgBoss> {
     throw new DatabaseUnfit(
       'a store in PostgreSQL needs the package pg-boss, which is not installed',
       'install it beside tsched: npm install pg pg-boss (with -g, if tsched was installed so)',
+      'packages',
     );
   }
 }

@@ -83,6 +83,8 @@ export interface Sketch<Q extends Fields, B extends Fields> {
   readonly summary: string;
   readonly query?: Q;
   readonly body?: B;
+  /** Longest body, in bytes, where the usual length is too short. */
+  readonly longest?: number;
   /** Request headers that mean something, with what they take. */
   readonly headers?: Readonly<Record<string, { readonly about: string; readonly schema: Schema }>>;
   readonly answers: Readonly<Record<number, Documented>>;

@@ -22,6 +22,8 @@ const drainTo =
 
 /** As PUT /file takes them. */
 const MOST_DOCUMENTS = 1000;
+/** A set of 100,000 jobs; what one node passes on to another may be as long. */
+const LONGEST_SET = 16 * 1024 * 1024;
 const LONGEST_PATH = 4096;
 
 function documents(about: string): Field<PublishRequest['documents']> {
@@ -89,6 +91,7 @@ export const clusterRoutes: readonly Route[] = [
     method: 'PUT',
     path: '/api/v1/file',
     scope: 'admin',
+    longest: LONGEST_SET,
     summary: 'Publishes a job file: if it is good, it is in force on every node, whatever copies they have',
     body: {
       documents: documents('The job file, then what it includes; paths as the publisher has them'),

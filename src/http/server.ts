@@ -57,11 +57,8 @@ export function createApiServer(parts: ServerParts): Server {
   const serve = (request: IncomingMessage, response: ServerResponse): void =>
     void answer(answering, request, response);
   server.on('request', serve);
-  // Who asks whether to send a body learns from the answer that it is too large, before sending it.
-  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
-    if (!isTooLarge(request)) response.writeContinue();
-    serve(request, response);
-  });
+  // Who asks whether to send a body is told so when it is to be read, or learns from the answer what is wrong with it.
+  server.on('checkContinue', serve);
   return server;
 }
 
@@ -104,7 +101,8 @@ async function reply(
   const found = findRoute(routes, method, url);
   const { route } = found;
   const visitor = guard.admit(request, route.scope);
-  const body = method === 'POST' || method === 'PUT' ? await bodyOf(request, gone) : undefined;
+  const body =
+    method === 'POST' || method === 'PUT' ? await bodyOf(request, route, { response, gone }) : undefined;
   const header = (name: string): string | undefined => headerOf(request, name);
   // Read here even if another node answers: what is wrong with it is told without asking there.
   const read = readAsked(found, body);
@@ -142,20 +140,25 @@ function isThere(pair: readonly [string, string | undefined]): pair is readonly 
   return pair[1] !== undefined;
 }
 
-async function bodyOf(request: IncomingMessage, signal: AbortSignal): Promise<Body> {
-  if (isTooLarge(request)) throw tooLarge();
-  const bytes = await readBody(request, LONGEST_BODY, signal);
-  if (bytes === undefined) throw tooLarge();
+async function bodyOf(
+  request: IncomingMessage,
+  { longest = LONGEST_BODY }: Route,
+  { response, gone }: { readonly response: ServerResponse; readonly gone: AbortSignal },
+): Promise<Body> {
+  if (isLonger(request, longest)) throw tooLarge(longest);
+  if (/^100-continue$/i.test(request.headers.expect ?? '')) response.writeContinue();
+  const bytes = await readBody(request, longest, gone);
+  if (bytes === undefined) throw tooLarge(longest);
   return { bytes, type: request.headers['content-type'] };
 }
 
-function isTooLarge({ headers }: IncomingMessage): boolean {
-  return Number(headers['content-length'] ?? 0) > LONGEST_BODY;
+function isLonger({ headers }: IncomingMessage, most: number): boolean {
+  return Number(headers['content-length'] ?? 0) > most;
 }
 
-function tooLarge(): HttpProblem {
+function tooLarge(most: number): HttpProblem {
   const headers = { connection: 'close' };
-  return new HttpProblem('too_large', `a body has at most ${LONGEST_BODY} bytes here`, { headers });
+  return new HttpProblem('too_large', `a body has at most ${most} bytes here`, { headers });
 }
 
 function headerOf(request: IncomingMessage, name: string): string | undefined {

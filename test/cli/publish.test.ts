@@ -4,7 +4,8 @@ import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { bin, directory, plainEnvironment, type Ran } from './tsched.ts';
+import { startAsked } from '../http/support.ts';
+import { bin, directory, plainEnvironment, tsched, type Ran } from './tsched.ts';
 
 interface Asked {
   readonly method: string | undefined;
@@ -142,6 +143,15 @@ describe('tsched publish', () => {
     const ran = await run(['publish', 'etc/jobs.yaml', '--socket', socket], files());
     expect(`exit ${ran.code}`).toBe(expected);
     expect(ran.err).toBe('tsched: no; that\n');
+  });
+
+  it('is for clusters: a daemon on its own says so', async () => {
+    const where = directory();
+    const daemon = await startAsked({ directory: where, jobs: 'jobs: { a: { every: 1000d, run: "true" } }' });
+    const ran = tsched(['publish', '--state-dir', daemon.stateDirectory], { cwd: where });
+    expect(ran).toMatchObject({ code: 1, out: '' });
+    expect(ran.err).toMatch(/^tsched: this daemon is alone: it was started without --store postgres:\/\//);
+    expect(await daemon.stop()).toBe(0);
   });
 
   it('asks nobody when not all of the files can be read here', async () => {

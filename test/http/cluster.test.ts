@@ -175,6 +175,25 @@ describe('a job file', () => {
     expect(published).toEqual([{ ...json, by: 'somebody on the socket' }]);
   });
 
+  it('may be a large one', async () => {
+    const text = `jobs:\n${'  # a line of some length\n'.repeat(200_000)}`;
+    expect(text.length).toBeGreaterThan(4 * 1024 * 1024);
+    const json = { documents: [{ path: '/a/jobs.yaml', text }], directory: '/a' };
+    const { status } = await promised('/api/v1/file', { method: 'PUT', json });
+    expect(status).toBe(422);
+    expect(published.pop()?.documents[0]?.text).toBe(text);
+    const longer = { ...json, directory: `/${'a'.repeat(16 * 1024 * 1024)}` };
+    // A client that only writes may miss the answer.
+    const refused = promised('/api/v1/file', { method: 'PUT', json: longer });
+    expect(
+      await refused.then(
+        ({ status }) => status,
+        () => 413,
+      ),
+    ).toBe(413);
+    expect(published).toHaveLength(1);
+  });
+
   it.each([
     ['no documents', { documents: [], directory: '/a' }],
     ['a document without a text', { documents: [{ path: '/a' }], directory: '/a' }],

@@ -286,6 +286,12 @@ describe('too much', () => {
     const asked = await raw(`${head}Content-Length: 104857600\r\nExpect: 100-continue\r\n\r\n`);
     expect(statusOf(asked)).toBe(413);
     expect(asked).toContain('a body has at most 1048576 bytes here');
+    expect(asked).not.toContain('100 Continue');
+    const stranger = `POST /api/v1/explain HTTP/1.1\r\n${host()}\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n`;
+    expect(statusOf(await raw(stranger))).toBe(401);
+    const welcome = `${head}Content-Type: application/json\r\nContent-Length: 26\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n`;
+    const answered = await raw(`${welcome}{"expression":"* * * * *"}`);
+    expect(answered).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 OK\r\n/);
     const deep = `{"expression":${'['.repeat(200_000)}`;
     expect(
       (
