@@ -109,6 +109,33 @@ export class Client {
     }
   }
 
+  /** How many bytes there are at a path that gives ranges. @throws as `call` */
+  async size(path: string): Promise<number> {
+    const response = await this.#range(path, 0, 1);
+    response.resume();
+    return Number(/\/(\d+)$/.exec(response.headers['content-range'] ?? '')?.[1] ?? 0);
+  }
+
+  /** Bytes of it, from `start` up to, not including, `end`; fewer where there are no more. @throws as `call` */
+  async range(path: string, start: number, end: number): Promise<Buffer> {
+    const response = await this.#range(path, start, end);
+    const pieces: Buffer[] = [];
+    try {
+      for await (const piece of response) pieces.push(piece as Buffer);
+    } catch {
+      throw this.gone();
+    }
+    return response.statusCode === 416 ? Buffer.alloc(0) : Buffer.concat(pieces);
+  }
+
+  /** 416 is an answer too: there are no more bytes than it says. */
+  async #range(path: string, start: number, end: number): Promise<IncomingMessage> {
+    const response = await this.#send(path, { headers: { range: `bytes=${start}-${end - 1}` } }, PATIENCE);
+    const { statusCode = 0 } = response;
+    if (statusCode >= 300 && statusCode !== 416) throw refusal(statusCode, await this.#textOf(response));
+    return response;
+  }
+
   /**
    * A stream of events, open when this resolves; it ends when the daemon ends it or goes away, or `signal` says so. `after`: it goes on
    * after that event.

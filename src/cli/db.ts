@@ -10,7 +10,7 @@ import type { PruneRequest } from '../store/pruner.ts';
 import { backUpDatabase, BackupUnsound, checkDatabase, pruneDatabase } from '../store/sqlite/upkeep.ts';
 import { statePaths } from '../store/state-directory.ts';
 import { exit, Failure } from './exit.ts';
-import { databaseTrouble, runDirectory, withHistory } from './past.ts';
+import { clusterDatabase, databaseTrouble, runDirectory, withHistory } from './past.ts';
 import type { Session } from './session.ts';
 import { counted, sizeInWords } from './sizes.ts';
 import { stateDirectory } from './state-directory.ts';
@@ -28,9 +28,24 @@ export interface PruneOptions extends DbOptions {
 /** Problems that are told; a page that is lost may break a thousand rows. */
 const MOST_TOLD = 10;
 
+/**
+ * The state directory, with a database of its own.
+ * @throws Failure (66) when its daemon is a node of a cluster
+ */
+function ownDatabase({ stateDir }: DbOptions, { environment }: Session): string {
+  const state = stateDirectory(stateDir, environment);
+  const database = clusterDatabase(state);
+  if (database === undefined) return state;
+  throw new Failure(
+    exit.noInput,
+    `this host's history is in PostgreSQL: ${printable(database)}`,
+    "look after it with PostgreSQL's own tools, e.g. pg_dump; how much is kept: see history in the job file",
+  );
+}
+
 /** Reads the whole database. Gives the exit code: 1 when it is damaged. */
 export async function checkDb(options: DbOptions, session: Session): Promise<number> {
-  const state = stateDirectory(options.stateDir, session.environment);
+  const state = ownDatabase(options, session);
   const { database } = statePaths(state);
   const problems = problemsIn(database);
   const figures = problems.length > 0 ? undefined : await withHistory(state, (history) => history?.figures());
@@ -78,7 +93,7 @@ What can still be read can be saved with: sqlite3 ${path}.damaged .recover
 
 /** Copies the database, live or not, to a new file. */
 export async function backUpDb(target: string, options: DbOptions, session: Session): Promise<void> {
-  const { database } = statePaths(stateDirectory(options.stateDir, session.environment));
+  const { database } = statePaths(ownDatabase(options, session));
   let bytes: number;
   try {
     bytes = await backUpDatabase(database, target);
@@ -119,7 +134,7 @@ const BREATH: Duration = 20;
 
 /** Removes old history and its output. What is not asked for stays: without either bound, the usual ones hold. */
 export async function pruneDb(options: PruneOptions, session: Session): Promise<void> {
-  const state = stateDirectory(options.stateDir, session.environment);
+  const state = ownDatabase(options, session);
   const { database } = statePaths(state);
   const before = await rowsIn(state);
   let runs = 0;

@@ -1,12 +1,10 @@
-import { watch, type FSWatcher } from 'node:fs';
 import { systemClock } from '../engine/clock.ts';
 import type { AttemptRecord, Duration, RunRecord } from '../model.ts';
 import { elapsed, outcomeInWords, printable } from '../observe/text.ts';
 import { exit } from './exit.ts';
 import { showerOf, tellAttempt, type LogView } from './log-view.ts';
-import { readFrom, tailOf } from './output-file.ts';
+import { readFrom, tailOf, type OpenOutput } from './output-file.ts';
 import type { Shower } from './output-text.ts';
-import { outputPath, runDirectory, runningDaemon } from './past.ts';
 import { shardRun } from '../schedule/joint.ts';
 import { partsOfId } from '../shard.ts';
 import { hasBegun } from '../schedule/run-length.ts';
@@ -21,7 +19,7 @@ export class Follower {
   readonly #view: LogView;
   readonly #id: string;
   readonly #shard: number | undefined;
-  #watcher: FSWatcher | undefined;
+  #unwatch: (() => void) | undefined;
   #wake: (() => void) | undefined;
   #attempt = 0;
   #shower: Shower | undefined;
@@ -38,13 +36,13 @@ export class Follower {
 
   /** Gives the exit code. */
   async follow(): Promise<number> {
-    const { history } = this.#view;
+    const { past } = this.#view;
     try {
       while (this.#isRead) {
-        const whole = history.run(partsOfId(this.#id).run);
+        const whole = await past.run(partsOfId(this.#id).run);
         if (whole === undefined || whole === 'ambiguous') break; // pruned meanwhile
         const run = this.#shard === undefined ? whole : (shardRun(whole, this.#shard) ?? whole);
-        this.#catchUp(run);
+        await this.#catchUp(run);
         if (run.state === 'finished') {
           this.#tellEnd(run);
           break;
@@ -55,48 +53,54 @@ export class Follower {
       this.#shower?.end();
       return exit.ok;
     } finally {
-      this.#watcher?.close();
+      this.#unwatch?.();
     }
   }
 
   /** Shows what has come of every attempt that the history knows by now. */
-  #catchUp(run: RunRecord): void {
+  async #catchUp(run: RunRecord): Promise<void> {
     const { attempt: wanted, tail } = this.#view.options;
     const begun = run.attempts.filter((each) => hasBegun(each) && each.number >= this.#attempt);
     // The last lines, and what follows them, are those of the newest.
     const shown = tail !== undefined && this.#attempt === 0 ? begun.slice(-1) : begun;
     for (const attempt of shown) {
       if (wanted !== undefined && attempt.number !== wanted) continue;
-      if (attempt.number !== this.#attempt) this.#begin(run, attempt);
-      this.#show();
+      if (attempt.number !== this.#attempt) await this.#begin(run, attempt);
+      await this.#show();
       if (!this.#isRead) return;
     }
   }
 
-  #begin(run: RunRecord, attempt: AttemptRecord): void {
-    const { state, options } = this.#view;
+  async #begin(run: RunRecord, attempt: AttemptRecord): Promise<void> {
+    const { tail: lines } = this.#view.options;
     this.#shower?.end();
     if (run.attempts.length > 1) tellAttempt(run, attempt, this.#view);
     const isFirst = this.#attempt === 0;
-    const tail =
-      isFirst && options.tail !== undefined
-        ? tailOf(outputPath(state, run.id, attempt.number), options.tail)
-        : undefined;
     this.#attempt = attempt.number;
+    const tail =
+      isFirst && lines !== undefined ? await this.#open((output) => tailOf(output, lines)) : undefined;
     this.#position = tail?.position ?? 0;
     this.#shower = showerOf(run.id, attempt.number, this.#view);
   }
 
-  #show(): void {
-    const { state, session } = this.#view;
+  async #show(): Promise<void> {
+    const { session } = this.#view;
     const shower = this.#shower;
-    const read = readFrom(outputPath(state, this.#id, this.#attempt), this.#position, (piece) => {
-      this.#isRead = shower?.show(piece) ?? false;
-      return this.#isRead;
-    });
+    const show = (piece: Buffer): boolean => (this.#isRead = shower?.show(piece) ?? false);
+    const read = await this.#open((output) => readFrom(output, this.#position, show));
     if (read === undefined) return;
     this.#position = read.position;
     if (read.cut) session.err('tsched: the output has grown too large and was cut; following its new end\n');
+  }
+
+  /** Does something with the output of the attempt at hand; undefined where there is none yet. */
+  async #open<T>(work: (output: OpenOutput) => Promise<T>): Promise<T | undefined> {
+    const output = await this.#view.past.outputs.open(this.#id, this.#attempt);
+    try {
+      return output && (await work(output));
+    } finally {
+      output?.close();
+    }
   }
 
   #tellEnd({ jobId, outcome }: RunRecord): void {
@@ -107,7 +111,7 @@ export class Follower {
 
   /** What a person who waits should know. */
   #tellWait({ state, retryAt, attempts }: RunRecord): void {
-    const { session, options, state: directory } = this.#view;
+    const { session, options, past } = this.#view;
     if (options.json === true) return;
     if (state === 'retrying' && retryAt !== undefined && this.#retryTold < attempts.length) {
       this.#retryTold = attempts.length;
@@ -115,13 +119,13 @@ export class Follower {
       const delay = elapsed(Math.max(0, retryAt - systemClock.now()));
       session.err(`tsched: attempt ${attempts.length + 1} in ${delay}\n`);
     }
-    if (this.#isAlone || runningDaemon(directory) !== undefined) return;
+    if (this.#isAlone || past.outputs.isAlive()) return;
     this.#isAlone = true;
     session.err('tsched: no daemon is running: how this ends is known when one starts\n');
   }
 
   #growth(): Promise<void> {
-    this.#watcher ??= this.#watch();
+    this.#unwatch ??= this.#view.past.outputs.watch(this.#id, () => this.#wake?.());
     return new Promise((resolve) => {
       const callOff = systemClock.after(LOOK, resolve);
       this.#wake = () => {
@@ -130,16 +134,5 @@ export class Follower {
         systemClock.after(SHORTEST, resolve);
       };
     });
-  }
-
-  /** Undefined where the system does not tell; then looking now and then must do. */
-  #watch(): FSWatcher | undefined {
-    try {
-      const watcher = watch(runDirectory(this.#view.state, this.#id), () => this.#wake?.());
-      watcher.on('error', () => watcher.close());
-      return watcher;
-    } catch {
-      return undefined;
-    }
   }
 }

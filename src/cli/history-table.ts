@@ -11,7 +11,6 @@ import type {
   SkipRecord,
 } from '../model.ts';
 import { elapsed, printable } from '../observe/text.ts';
-import type { HistoryReader } from '../store/history.ts';
 import { firstIdAt } from '../store/rows.ts';
 import { outputSize, outputSizeOf } from './past.ts';
 import { outcomeCell, resultCell } from './results.ts';
@@ -19,10 +18,10 @@ import { shardRun } from '../schedule/joint.ts';
 import { shardName } from '../shard.ts';
 import { begunAt, hasBegun, lengthOf } from '../schedule/run-length.ts';
 import type { Session } from './session.ts';
+import type { PastSource } from './past-source.ts';
 import { sizeInWords } from './sizes.ts';
 import { table, type Cell } from './table.ts';
 import { dayTime } from '../observe/when.ts';
-import { zoneOfJob } from './zones.ts';
 
 /** Characters of a run's id that are shown at least. */
 const SHORTEST_ID = 8;
@@ -37,7 +36,9 @@ export const causeWords: Record<Cause, string> = {
 };
 
 export interface TableOptions {
-  readonly history: HistoryReader;
+  readonly past: Pick<PastSource, 'uniqueLength'>;
+  /** Of jobs, as far as they are known. */
+  readonly zones: ReadonlyMap<JobId, string | undefined>;
   readonly state: string;
   readonly session: Session;
   readonly ofOneJob: boolean;
@@ -49,7 +50,6 @@ export interface TableOptions {
 
 export class HistoryTable {
   readonly #options: TableOptions;
-  readonly #zones = new Map<JobId, string>();
 
   constructor(options: TableOptions) {
     this.#options = options;
@@ -74,11 +74,11 @@ export class HistoryTable {
 
   /** The beginning of the id that no other run has, nor will have: ids to come begin with a time not before now. */
   shortId(id: RunId): string {
-    const { history, session } = this.#options;
+    const { past, session } = this.#options;
     const next = firstIdAt(session.now);
     let length = 0;
     while (length < next.length && id[length] === next[length]) length += 1;
-    const least = Math.max(SHORTEST_ID, history.uniqueLength(id), length + 1);
+    const least = Math.max(SHORTEST_ID, past.uniqueLength(id), length + 1);
     return id.slice(0, id[least - 1] === '-' ? least + 1 : least);
   }
 
@@ -170,9 +170,8 @@ export class HistoryTable {
   }
 
   #time(at: Instant, jobId: JobId): string {
-    const { history, session, timezone } = this.#options;
-    const zone = timezone ?? this.#zones.get(jobId) ?? zoneOfJob(history, jobId) ?? session.hostTimezone;
-    this.#zones.set(jobId, zone);
+    const { zones, session, timezone } = this.#options;
+    const zone = timezone ?? zones.get(jobId) ?? session.hostTimezone;
     return dayTime(at, zone, session.now);
   }
 }

@@ -2,16 +2,16 @@ import type { HistoryRow } from '../engine/ports.ts';
 import type { Duration, Instant, JobId } from '../model.ts';
 import { elapsed, printable, printableJson } from '../observe/text.ts';
 import type { Status } from '../engine/ports-operator.ts';
-import type { HistoryReader, RowQuery } from '../store/history.ts';
-import { rowAsJson } from './history-row.ts';
+import type { RowQuery } from '../store/history.ts';
 import { HistoryTable } from './history-table.ts';
 import { assertKnown } from './known-job.ts';
-import { noHistory, withHistory } from './past.ts';
+import { noHistory } from './past.ts';
+import { withPast, type PastSource } from './past-source.ts';
 import { lengthOf } from '../schedule/run-length.ts';
 import type { Session } from './session.ts';
 import { counted } from './sizes.ts';
 import { stateDirectory } from './state-directory.ts';
-import { momentOf, zoneOfJob } from './zones.ts';
+import { momentOf } from './zones.ts';
 
 export interface HistoryOptions {
   readonly file?: string;
@@ -33,26 +33,30 @@ export async function history(
   session: Session,
 ): Promise<void> {
   const state = stateDirectory(options.stateDir, session.environment);
-  await withHistory(state, async (history) => {
-    if (id !== undefined) await assertKnown(id, { history, file: options.file, session });
-    const query = queryOf(id, options, { history, session });
-    const rows = history?.rows(query) ?? [];
+  await withPast(state, session, async (past) => {
+    if (id !== undefined) await assertKnown(id, { past, file: options.file, session });
+    const ofJob = id === undefined ? undefined : await past?.zone(id);
+    const query = queryOf(id, options, { zone: options.tz ?? ofJob ?? session.hostTimezone, session });
+    const rows = (await past?.rows(query)) ?? [];
     if (options.json === true) {
-      session.out(`${printableJson({ runs: rows.map((row) => rowAsJson(row, state)) })}\n`);
+      session.out(`${printableJson({ runs: rows.map((row) => row.shape()) })}\n`);
       return;
     }
-    if (history === undefined) session.out(`${noHistory(state)}\n`);
-    else if (rows.length === 0) session.out(`${nothing(id, options, history)}\n`);
-    else session.out(shown(rows, { history, state, id, options, session }));
+    if (past === undefined) session.out(`${noHistory(state)}\n`);
+    else if (rows.length === 0) session.out(`${await nothing(id, options, past)}\n`);
+    else {
+      const told = rows.map(({ row }) => row);
+      const zones = await zonesOf(told, options, past);
+      session.out(shown(told, { past, zones, state, id, options, session }));
+    }
   });
 }
 
 function queryOf(
   id: JobId | undefined,
   options: HistoryOptions,
-  { history, session }: { readonly history: HistoryReader | undefined; readonly session: Session },
+  { zone, session }: { readonly zone: string; readonly session: Session },
 ): RowQuery {
-  const zone = options.tz ?? (id === undefined ? undefined : zoneOfJob(history, id)) ?? session.hostTimezone;
   const at = (name: string, text: string | undefined): Instant | undefined =>
     text === undefined ? undefined : momentOf(text, zone, name);
   const since = options.last === undefined ? at('--since', options.since) : session.now - options.last;
@@ -66,17 +70,30 @@ function queryOf(
   };
 }
 
-function nothing(id: JobId | undefined, options: HistoryOptions, history: HistoryReader): string {
+/** In which times are shown, where none is named for all of them. */
+async function zonesOf(
+  rows: readonly HistoryRow[],
+  { tz }: HistoryOptions,
+  past: PastSource,
+): Promise<ReadonlyMap<JobId, string | undefined>> {
+  const ids = new Set(rows.map((row) => ('run' in row ? row.run : row.skip).jobId));
+  const zones = new Map<JobId, string | undefined>();
+  for (const id of tz === undefined ? ids : []) zones.set(id, await past.zone(id));
+  return zones;
+}
+
+async function nothing(id: JobId | undefined, options: HistoryOptions, past: PastSource): Promise<string> {
   const { last, since, until, status } = options;
   const isNarrowed = [last, since, until, status].some((option) => option !== undefined);
   if (isNarrowed) return 'Nothing in the history is so.';
-  const known = id !== undefined && history.place(id) !== undefined;
+  const known = id !== undefined && (await past.isLoaded(id));
   const of = id === undefined ? '' : ` of ${printable(id)}`;
   return `No history yet${of}: ${known ? 'none of its slots has come' : 'no daemon has run it'}.`;
 }
 
 interface View {
-  readonly history: HistoryReader;
+  readonly past: PastSource;
+  readonly zones: ReadonlyMap<JobId, string | undefined>;
   readonly state: string;
   readonly id: JobId | undefined;
   readonly options: HistoryOptions;
@@ -84,9 +101,10 @@ interface View {
 }
 
 function shown(rows: readonly HistoryRow[], view: View): string {
-  const { history, state, id, options, session } = view;
+  const { past, zones, state, id, options, session } = view;
   const table = new HistoryTable({
-    history,
+    past,
+    zones,
     state,
     session,
     ofOneJob: id !== undefined,

@@ -1,8 +1,8 @@
 /** How a run's output is shown: to whom, in which form, under which headings. */
 import type { AttemptRecord, RunId, RunRecord } from '../model.ts';
 import { elapsed, outcomeInWords, printable } from '../observe/text.ts';
-import type { HistoryReader } from '../store/history.ts';
 import { jsonShower, rawShower, safeShower, type Shower } from './output-text.ts';
+import type { PastSource } from './past-source.ts';
 import type { Session } from './session.ts';
 
 export interface LogsOptions {
@@ -18,8 +18,7 @@ export interface LogsOptions {
 
 /** What shows a run's output, and where it goes. */
 export interface LogView {
-  readonly state: string;
-  readonly history: HistoryReader;
+  readonly past: PastSource;
   readonly options: LogsOptions;
   readonly session: Session;
 }

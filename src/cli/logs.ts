@@ -1,12 +1,12 @@
 import type { AttemptRecord, RunId, RunRecord } from '../model.ts';
 import { outcomeInWords, printable } from '../observe/text.ts';
-import type { HistoryReader } from '../store/history.ts';
 import { exit, Failure } from './exit.ts';
 import { Follower } from './follow.ts';
 import { assertKnown } from './known-job.ts';
 import { showerOf, tellAttempt, type LogsOptions, type LogView } from './log-view.ts';
-import { isOutput, readFrom, tailOf } from './output-file.ts';
-import { noHistory, outputPath, runDirectory, withHistory } from './past.ts';
+import { readFrom, tailOf, type OpenOutput } from './output-file.ts';
+import { noHistory } from './past.ts';
+import { withPast, type PastSource } from './past-source.ts';
 import { shardRun } from '../schedule/joint.ts';
 import { hasBegun } from '../schedule/run-length.ts';
 import { partsOfId, shardId, shardName } from '../shard.ts';
@@ -16,17 +16,14 @@ import { stateDirectory } from './state-directory.ts';
 /** What a run printed. Gives the exit code. */
 export async function logs(name: string, options: LogsOptions, session: Session): Promise<number> {
   const state = stateDirectory(options.stateDir, session.environment);
-  return withHistory(state, async (history) => {
-    const run = history === undefined ? undefined : runNamed(name, history);
-    if (run === undefined || history === undefined) {
-      await assertKnown(name, { history, file: options.file, session });
-      throw new Failure(
-        exit.no,
-        `${printable(name)} has not run yet`,
-        history === undefined ? noHistory(state) : undefined,
-      );
+  return withPast(state, session, async (past) => {
+    const run = past === undefined ? undefined : await runNamed(name, past);
+    if (run === undefined || past === undefined) {
+      await assertKnown(name, { past, file: options.file, session });
+      const hint = past === undefined ? noHistory(state) : undefined;
+      throw new Failure(exit.no, `${printable(name)} has not run yet`, hint);
     }
-    const view = { state, history, options, session };
+    const view = { past, options, session };
     if (run.shards !== undefined) return showShards(run, view);
     if (options.follow === true) return new Follower(run, view).follow();
     return showRun(run, view);
@@ -34,12 +31,12 @@ export async function logs(name: string, options: LogsOptions, session: Session)
 }
 
 /** A job's id comes before the beginning of a run's. */
-function runNamed(name: string, history: HistoryReader): RunRecord | undefined {
-  const newest = history.latestRun(name);
+async function runNamed(name: string, past: PastSource): Promise<RunRecord | undefined> {
+  const newest = await past.latestRun(name);
   if (newest !== undefined) return newest;
   const { run, index } = partsOfId(name);
-  if (index === undefined) return wholeRun(name, history);
-  const whole = wholeRun(run, history) ?? history.latestRun(run);
+  if (index === undefined) return wholeRun(name, past);
+  const whole = (await wholeRun(run, past)) ?? (await past.latestRun(run));
   const part = whole && shardRun(whole, index);
   if (whole === undefined || part !== undefined) return part;
   const known = (whole.shards ?? []).map((shard) => shard.index).join(', ');
@@ -50,9 +47,9 @@ function runNamed(name: string, history: HistoryReader): RunRecord | undefined {
   );
 }
 
-function wholeRun(name: string, history: HistoryReader): RunRecord | undefined {
+async function wholeRun(name: string, past: PastSource): Promise<RunRecord | undefined> {
   if (!/^[0-9a-f][0-9a-f-]{3,35}$/i.test(name)) return undefined;
-  const found = history.run(name.toLowerCase());
+  const found = await past.run(name.toLowerCase());
   if (found !== 'ambiguous') return found;
   throw new Failure(
     exit.usage,
@@ -62,7 +59,7 @@ function wholeRun(name: string, history: HistoryReader): RunRecord | undefined {
 }
 
 /** One part after another. */
-function showShards(run: RunRecord, view: LogView): number {
+async function showShards(run: RunRecord, view: LogView): Promise<number> {
   const { options, session } = view;
   const { shards = [] } = run;
   if (options.follow === true) {
@@ -78,28 +75,61 @@ function showShards(run: RunRecord, view: LogView): number {
         `${session.painter('err')('cyan', '▶')} ${printable(`shard ${shardName(shard)}: ${end}`)}\n`,
       );
     }
-    const begun = part.attempts.filter(hasBegun);
-    const isKept = begun.some(({ number }) => isOutput(outputPath(view.state, part.id, number)));
-    if (isKept) showRun(part, view);
+    const kept = await keptOf(part.id, part.attempts.filter(hasBegun), view);
+    if (kept.length > 0) await showKept(part, kept, view);
     else if (options.json !== true) session.err('(no output)\n');
   }
   return exit.ok;
 }
 
-function showRun(run: RunRecord, view: LogView): number {
-  const { options, session, state } = view;
-  const attempts = attemptsOf(run, options);
+async function showRun(run: RunRecord, view: LogView): Promise<number> {
+  const attempts = attemptsOf(run, view.options);
   if (attempts.length === 0) return tellUnbegun(run, view);
-  const kept = attempts.filter(({ number }) => isOutput(outputPath(state, run.id, number)));
-  if (kept.length === 0) return tellGone(run, view);
+  const kept = await keptOf(run.id, attempts, view);
+  return kept.length === 0 ? tellGone(run, view) : showKept(run, kept, view);
+}
+
+/** Whose output is still there. */
+async function keptOf(
+  id: RunId,
+  attempts: readonly AttemptRecord[],
+  view: LogView,
+): Promise<readonly AttemptRecord[]> {
+  const kept: AttemptRecord[] = [];
+  for (const attempt of attempts) {
+    if ((await withOutput(view, { id, number: attempt.number }, () => Promise.resolve(true))) === true)
+      kept.push(attempt);
+  }
+  return kept;
+}
+
+/** Undefined: there is none of it. */
+async function withOutput<T>(
+  { past }: LogView,
+  { id, number }: { readonly id: RunId; readonly number: number },
+  work: (output: OpenOutput) => Promise<T>,
+): Promise<T | undefined> {
+  const output = await past.outputs.open(id, number);
+  try {
+    return output && (await work(output));
+  } finally {
+    output?.close();
+  }
+}
+
+async function showKept(run: RunRecord, kept: readonly AttemptRecord[], view: LogView): Promise<number> {
+  const { options, session } = view;
   let bytes = 0;
-  for (const { attempt, from } of beginnings(run.id, kept, view)) {
+  for (const { attempt, from } of await beginnings(run.id, kept, view)) {
     if (run.attempts.length > 1) tellAttempt(run, attempt, view);
     const shower = showerOf(run.id, attempt.number, view);
-    const read = readFrom(outputPath(state, run.id, attempt.number), from, (piece) => {
+    const show = (piece: Buffer): boolean => {
       bytes += piece.length;
       return shower.show(piece);
-    });
+    };
+    const read = await withOutput(view, { id: run.id, number: attempt.number }, (output) =>
+      readFrom(output, from, show),
+    );
     if (read === undefined || !shower.end()) break;
   }
   if (bytes === 0 && options.json !== true) session.err('(no output)\n');
@@ -122,13 +152,19 @@ interface Beginning {
 }
 
 /** From where each is shown: the last lines of all of them together may be in several. */
-function beginnings(id: RunId, attempts: readonly AttemptRecord[], view: LogView): readonly Beginning[] {
+async function beginnings(
+  id: RunId,
+  attempts: readonly AttemptRecord[],
+  view: LogView,
+): Promise<readonly Beginning[]> {
   const { tail } = view.options;
   if (tail === undefined) return attempts.map((attempt) => ({ attempt, from: 0 }));
   const found: Beginning[] = [];
   let left = tail;
   for (const attempt of attempts.toReversed()) {
-    const { position = 0, lines = 0 } = tailOf(outputPath(view.state, id, attempt.number), left) ?? {};
+    const count = left;
+    const last = await withOutput(view, { id, number: attempt.number }, (output) => tailOf(output, count));
+    const { position = 0, lines = 0 } = last ?? {};
     found.unshift({ attempt, from: position });
     left -= lines;
     if (left <= 0) break;
@@ -145,8 +181,8 @@ function tellUnbegun({ jobId, outcome }: RunRecord, { session }: LogView): numbe
   throw new Failure(exit.no, printable(text));
 }
 
-function tellGone(run: RunRecord, { state }: LogView): number {
-  const text = `the output of this run of ${run.jobId} is gone from ${runDirectory(state, run.id)}`;
+function tellGone({ id, jobId }: RunRecord, { past }: LogView): number {
+  const text = `the output of this run of ${jobId} is gone from ${past.outputs.where(id)}`;
   throw new Failure(
     exit.no,
     printable(text),

@@ -12,14 +12,30 @@ import { readHistory } from '../store/sqlite/reader.ts';
 import { statePaths } from '../store/state-directory.ts';
 import { exit, Failure } from './exit.ts';
 
+/** The database that has the history, if the newest daemon of the state directory is, or was, a node of a cluster. */
+export function clusterDatabase(state: string): string | undefined {
+  return newestDaemon(state)?.database;
+}
+
+/** Where nobody runs who could tell what is in that database. */
+export function elsewhere(database: string): Failure {
+  return new Failure(
+    exit.unavailable,
+    `this host's history is in PostgreSQL: ${printable(database)}`,
+    'the daemon of this node tells it, and none is running: tsched start --store …',
+  );
+}
+
 /**
  * Does something with the history; with undefined where there is none yet.
- * @throws Failure when it is there but cannot be read
+ * @throws Failure when it is there but cannot be read, or is in PostgreSQL
  */
 export async function withHistory<T>(
   state: string,
   work: (history: HistoryReader | undefined) => T | Promise<T>,
 ): Promise<T> {
+  const database = clusterDatabase(state);
+  if (database !== undefined) throw elsewhere(database);
   const path = statePaths(state).database;
   let history: HistoryReader | undefined;
   try {

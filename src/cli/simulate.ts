@@ -9,7 +9,8 @@ import { LEGEND, timelines } from '../simulate/timeline.ts';
 import { exit, Failure } from './exit.ts';
 import { loadJobs } from './job-file.ts';
 import { fileOrLast } from './last-file.ts';
-import { withHistory } from './past.ts';
+import type { HistoryReader } from '../store/history.ts';
+import { clusterDatabase, withHistory } from './past.ts';
 import type { Session } from './session.ts';
 import { stateDirectory } from './state-directory.ts';
 import { table } from './table.ts';
@@ -44,7 +45,8 @@ export async function simulateWindow(options: SimulateOptions, session: Session)
   if (to <= from) throw new Failure(exit.usage, '--to is not after --from');
   const unknown = options.fail?.find((id) => !file.jobs.some((job) => job.id === id));
   if (unknown !== undefined) throw new Failure(exit.usage, `--fail: there is no job "${printable(unknown)}"`);
-  const simulation = await withHistory(stateDirectory(options.stateDir, session.environment), (history) =>
+  const state = stateDirectory(options.stateDir, session.environment);
+  const simulation = await withLengths(state, session, (history) =>
     simulate({
       jobs: file.jobs,
       from,
@@ -68,6 +70,19 @@ export async function simulateWindow(options: SimulateOptions, session: Session)
       ? `${printableJson(simulationShape(simulation, report))}\n`
       : asText({ simulation, report, jobs: file.jobs, assumed: options.assume, timezone }, session),
   );
+}
+
+/** How long runs took is in the history; without that, a node of a cluster can simulate too, and says what it takes them for. */
+function withLengths<T>(
+  state: string,
+  session: Session,
+  work: (history: HistoryReader | undefined) => T | Promise<T>,
+): Promise<T> {
+  if (clusterDatabase(state) === undefined) return withHistory(state, work);
+  session.err(
+    "tsched: this host's history is in PostgreSQL: every run is taken to last as long as --assume says, and no job to be paused\n",
+  );
+  return Promise.resolve(work(undefined));
 }
 
 interface Shown {

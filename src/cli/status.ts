@@ -49,6 +49,11 @@ export async function status(options: StatusOptions, session: Session): Promise<
     return (await import('./status-ask.ts')).remoteStatus(options, session);
   const state = stateDirectory(options.stateDir, session.environment);
   const running = runningDaemon(state);
+  // Of a node of a cluster: its history is in PostgreSQL, and it alone can tell it.
+  if (typeof running === 'object' && running.database !== undefined && running.socket !== undefined) {
+    const { remoteStatus } = await import('./status-ask.ts');
+    return remoteStatus({ ...options, socket: running.socket, url: '' }, session);
+  }
   const live = typeof running === 'object' ? await askDaemon(options, running, session) : undefined;
   const standing: Standing = {
     state,

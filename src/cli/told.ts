@@ -10,6 +10,7 @@ import type {
   RunRecord,
   RunState,
   ShardRecord,
+  SkipRecord,
   Waited,
 } from '../model.ts';
 
@@ -40,6 +41,18 @@ export interface ToldRun {
   readonly outcome: ToldOutcome | null;
   readonly attempts: readonly ToldAttempt[];
   readonly shards: readonly ToldShard[] | null;
+}
+
+/** Slots that did not become runs, in a list of these. */
+export interface ToldSkip {
+  readonly state: 'skipped';
+  readonly jobId: string;
+  readonly scheduledAt: string;
+  readonly through: string;
+  readonly count: number | null;
+  readonly reason: SkipRecord['reason'];
+  readonly detail: string | null;
+  readonly at: string;
 }
 
 export interface ToldShard extends Pick<
@@ -188,6 +201,18 @@ function shardOf({
     ...(retryAt === null ? {} : { retryAt: Date.parse(retryAt) }),
     ...(finishedAt === null ? {} : { finishedAt: Date.parse(finishedAt) }),
     ...(outcome === null ? {} : { outcome: outcomeOf(outcome) }),
+  };
+}
+
+export function skipOf({ jobId, scheduledAt, through, count, reason, detail, at }: ToldSkip): SkipRecord {
+  return {
+    jobId,
+    scheduledAt: Date.parse(scheduledAt),
+    through: Date.parse(through),
+    ...(count === null ? {} : { count }),
+    reason,
+    ...(detail === null ? {} : { detail }),
+    at: Date.parse(at),
   };
 }
 

@@ -11,6 +11,7 @@ import { assertKnown } from './known-job.ts';
 import { lastFile } from './last-file.ts';
 import { runningDaemon } from './past.ts';
 import type { Session } from './session.ts';
+import { StoredPast } from './stored-past.ts';
 import { waitOf, type ToldJob } from './told.ts';
 import type { Answer } from './why-answer.ts';
 
@@ -41,7 +42,10 @@ export async function gather(id: JobId, { history, state, options, session }: Or
   const stored = place === undefined ? undefined : scheduleOf(place.schedule);
   const jobs = await definitions({ file: options.file ?? usualFile(state), stored, session });
   const job = jobs.get(id);
-  if (job === undefined) await assertKnown(id, { history, file: options.file, session });
+  if (job === undefined) {
+    const past = history && new StoredPast(history, state);
+    await assertKnown(id, { past, file: options.file, session });
+  }
   const pause = history?.pauses().get(id);
   const known = { id, job, schedule: job?.schedule ?? stored, place, pause, daemon };
   return { known, definition: (jobId) => jobs.get(jobId) };

@@ -1,8 +1,7 @@
 import type { SlotAnswer } from '../engine/ports-operator.ts';
 import { whyShape } from '../http/shapes.ts';
 import type { Instant, JobId } from '../model.ts';
-import { ago, fromNow, localDateTime } from '../observe/when.ts';
-import { printable, printableJson } from '../observe/text.ts';
+import { printableJson } from '../observe/text.ts';
 import { linksOf, newestFollowed, type LinkSources } from '../operator/links.ts';
 import type { KnownJob } from '../operator/wording.ts';
 import { slotNote } from '../schedule/notes.ts';
@@ -10,12 +9,13 @@ import { slotUpTo } from '../schedule/previous.ts';
 import { compileSchedule, type Trigger } from '../schedule/trigger.ts';
 import type { HistoryReader } from '../store/history.ts';
 import { runAsJson } from './history-row.ts';
-import { withHistory } from './past.ts';
+import { clusterDatabase, withHistory } from './past.ts';
 import type { Session } from './session.ts';
 import { stateDirectory } from './state-directory.ts';
 import { answerFor, type Answer } from './why-answer.ts';
 import { gather, withWait, type WhyOptions } from './why-known.ts';
 import { noSlot, slotAnswer } from './why-slot.ts';
+import { noneAsText, slotAsText } from './why-text.ts';
 import { whyInWords } from './why-words.ts';
 import { momentOf } from './zones.ts';
 
@@ -26,6 +26,10 @@ export async function why(
   session: Session,
 ): Promise<void> {
   const state = stateDirectory(options.stateDir, session.environment);
+  if (clusterDatabase(state) !== undefined) {
+    const { toldWhy } = await import('./why-told.ts');
+    return toldWhy({ id, time, state }, options, session);
+  }
   const { now } = session;
   await withHistory(state, async (history) => {
     const { known, definition } = await gather(id, { history, state, options, session });
@@ -79,27 +83,17 @@ function asJson(answer: SlotAnswer, state: string): string {
 }
 
 function asText(answer: Answer, session: Session): string {
-  const { known, slot, timezone, comingAt, row } = answer;
-  const paint = session.painter('out');
-  const distance = slot > session.now ? fromNow(slot, session.now) : ago(slot, session.now);
-  const head = `${paint('bold', printable(known.id))}   ${localDateTime(slot, timezone)}   ${timezone}   ${paint('dim', distance)}\n`;
-  const note = known.schedule === undefined ? undefined : slotNote(known.schedule, slot, known.id);
-  const lines = whyInWords(answer, session.now).map((line) => `  ${printable(line)}\n`);
-  const run = row !== undefined && 'run' in row ? `  ${paint('dim', `run   ${row.run.id}`)}\n` : '';
-  const next =
-    comingAt === undefined || comingAt === slot || !(known.job?.enabled ?? true)
-      ? ''
-      : `  ${paint('dim', `next  ${localDateTime(comingAt, timezone)}   ${fromNow(comingAt, session.now)}`)}\n`;
-  return `${head}${note === undefined ? '' : `  ${paint('yellow', note)}\n`}${lines.join('')}${run}${next}`;
-}
-
-function noneAsText(
-  { jobId, inWords, nextAt }: SlotAnswer,
-  { timezone, session }: { readonly timezone: string; readonly session: Session },
-): string {
-  const next =
-    nextAt === undefined
-      ? ''
-      : `\n  next  ${localDateTime(nextAt, timezone)}   ${fromNow(nextAt, session.now)}`;
-  return `${session.painter('out')('bold', printable(jobId))}\n  ${inWords}${next}\n`;
+  const { known, slot, timezone, row, comingAt } = answer;
+  return slotAsText(
+    {
+      jobId: known.id,
+      slot,
+      timezone,
+      note: known.schedule && slotNote(known.schedule, slot, known.id),
+      lines: whyInWords(answer, session.now),
+      runId: row !== undefined && 'run' in row ? row.run.id : undefined,
+      comingAt: known.job?.enabled === false ? undefined : comingAt,
+    },
+    session,
+  );
 }
