@@ -113,14 +113,9 @@ describe('looking back at a node of a cluster', () => {
       ['why', 'backup', dayAgo(2), '--json'],
       ['why', 'backup', dayAgo(3), '--tz', 'Asia/Tokyo'],
       ['why', 'backup', dayAgo(3), '--json', '--tz', 'Asia/Tokyo'],
-      ...[
-        ['parts', dayAgo(2)],
-        ['never'],
-        ['boot'],
-        ['boot', '--json'],
-        ['backup', 'yesterday'],
-        ['backu'],
-      ].map((more) => ['why', ...more]),
+      ...[['parts', dayAgo(2)], ['never'], ['boot', '--json'], ['backup', 'yesterday'], ['backu']].map(
+        (more) => ['why', ...more],
+      ),
     ];
     for (const args of asked) {
       const beside = run(args);

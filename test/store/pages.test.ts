@@ -15,9 +15,9 @@ import { firstIdAt } from '../../src/store/rows.ts';
 import { openSqliteStore } from '../../src/store/sqlite/store.ts';
 import { openDatabase } from '../../src/postgres/database.ts';
 import { openPostgresHistory } from '../../src/store/postgres/history.ts';
+import { openPostgresStore } from '../../src/store/postgres/store.ts';
 import { startPostgres, VERSIONS, type Postgres } from '../support/postgres.ts';
 import { runOf, skipOf } from './conformance.ts';
-import { copyRows } from './copied.ts';
 
 interface Kept {
   readonly store: Store;
@@ -37,7 +37,7 @@ afterAll(async () => {
   for (const server of servers.values()) await server.stop();
 });
 
-async function sqlite(): Promise<Kept & { readonly path: string }> {
+async function sqlite(): Promise<Kept> {
   const directory = mkdtempSync(join(tmpdir(), 'tsched-pages-'));
   const path = join(directory, 'tsched.db');
   const store = await openSqliteStore({
@@ -54,22 +54,26 @@ async function sqlite(): Promise<Kept & { readonly path: string }> {
     () => store.close(),
     () => history.close(),
   );
-  return { store, history, path };
+  return { store, history };
 }
 
-/** What is recorded in SQLite is asked for in PostgreSQL. */
 async function postgres(version: string): Promise<Kept> {
-  const { store, path } = await sqlite();
   const url = (await servers.get(version)?.createDatabase()) ?? '';
   const database = await openDatabase({ url, clock: systemClock });
-  cleanups.push(() => database.close());
-  const history = openPostgresHistory({
-    async query(sql, values) {
-      await copyRows(path, database);
-      return database.query(sql, values);
-    },
+  const store = await openPostgresStore({
+    database,
+    clock: systemClock,
+    term: 0,
+    retention: { keep: 1000 },
+    onDeposed: () => undefined,
+    onHealth: () => undefined,
+    onPruned: () => undefined,
   });
-  return { store, history };
+  cleanups.push(
+    () => database.close(),
+    () => store.close(),
+  );
+  return { store, history: openPostgresHistory(database) };
 }
 
 const drivers: Record<string, () => Promise<Kept>> = {
