@@ -88,7 +88,8 @@ export async function createClusterApp(options: NodeOptions): Promise<ClusterApp
     undo.push(() => database.close());
     const queue = await createQueue({ database, clock: systemClock, onTrouble: warn });
     undo.push(() => queue.close());
-    const daemonFile = new DaemonFile(paths.daemon, daemonInfo(options, { jobs: [] }));
+    const info = { ...daemonInfo(options, { jobs: [] }), database: database.url };
+    const daemonFile = new DaemonFile(paths.daemon, info);
     undo.push(() => daemonFile.close());
     const { hostTimezone: timezone, environment } = options;
     log = createLog({ ...options.log, clock: systemClock, timezone, environment });

@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { Outcome } from '../../src/model.ts';
 import { startAsked } from '../http/support.ts';
 import { directory, type Daemon } from '../support/daemon.ts';
 import { printed, ran, skipped, stateWith } from './past.ts';
@@ -49,16 +50,17 @@ function fill(state: string) {
     ran('backup', dayAgo(2), { attempts: tries, outcome: failed }),
     ran('left', dayAgo(3)),
   ];
-  const end = { state: 'finished', finishedAt: at + 9000, outcome: { kind: 'succeeded' } } as const;
-  const parts = ran('parts', dayAgo(2), {
-    attempts: [],
-    shards: ['a', 'b'].map((value, index) => {
-      const outcome = index === 0 ? end.outcome : failed;
-      const only = { ...attempt(1, at + 1000), outcome };
-      return { index, total: 2, values: { of: value }, ...end, attempts: [only], outcome };
-    }),
-    outcome: failed,
+  const part = (index: number, value: string, outcome: Outcome) => ({
+    index,
+    total: 2,
+    values: { of: value },
+    state: 'finished' as const,
+    attempts: [{ ...attempt(1, at + 1000), outcome }],
+    finishedAt: at + 9000,
+    outcome,
   });
+  const shards = [part(0, 'a', { kind: 'succeeded' }), part(1, 'b', failed)];
+  const parts = ran('parts', dayAgo(2), { attempts: [], shards, outcome: failed });
   const skips = [skipped('backup', dayAgo(3), { reason: 'misfire', through: Date.parse(dayAgo(3)) })];
   stateWith({ runs: [...runs, parts], skips }, state);
   const [first, second, third, left] = runs;
@@ -66,6 +68,19 @@ function fill(state: string) {
   if (third !== undefined) printed(state, third, ['one\nuno\n', Buffer.from('tw\xffo\n', 'latin1'), 'three']);
   for (const index of [0, 1]) printed(state, { id: `${parts.id}/${index}` }, [`of ${index}\n`]);
   return { first, second, third, parts };
+}
+
+/** A line begins with a command; `|` stands between its calls, of which the first may have nothing more. */
+function commandsIn(text: string): string[][] {
+  const commands = text.trim().split(/\n\s*(?!\s|\|)/);
+  return commands.flatMap((line) => {
+    const [command = '', ...first] = line.split(' | ')[0]?.trim().split(/\s+/) ?? [];
+    const calls = line
+      .split(/\s\|\s/)
+      .slice(1)
+      .map((call) => call.trim().split(/\s+/));
+    return [first, ...calls].map((call) => [command].concat(call));
+  });
 }
 
 describe('looking back at a node of a cluster', () => {
@@ -79,45 +94,16 @@ describe('looking back at a node of a cluster', () => {
     daemon = await startAsked({ jobs, directory: where });
     await daemon.waitFor('the end of the run at the start', ({ event }) => event === 'run_finished');
     const [id = '', gone = ''] = [third?.id, second?.id];
-    const asked = [
-      ...[[], ['backup'], ['left'], ['never'], ['backu'], ['--limit', '2'], ['--shards']].map((more) => [
-        'history',
-        ...more,
-      ]),
-      ...[['--json'], ['parts', '--json'], ['--status', 'failed,skipped'], ['--status', 'lost']].map(
-        (more) => ['history', ...more],
-      ),
-      [
-        'history',
-        'backup',
-        '--since',
-        dayAgo(4).slice(0, 10),
-        '--until',
-        dayAgo(3).slice(0, 10),
-        '--tz',
-        'Asia/Tokyo',
-      ],
-      ...[['backup'], ['left'], ['parts'], [id], [id.slice(0, 13)], ['never'], ['backu']].map((more) => [
-        'logs',
-        ...more,
-      ]),
-      ...[['0'], ['1'], ['2'], ['4'], ['9']].map((more) => ['logs', 'backup', '--tail', ...more]),
-      ...[['--attempt', '2'], ['--attempt', '9'], ['--raw'], ['--json'], ['-f'], ['-f', '--tail', '1']].map(
-        (more) => ['logs', 'backup', ...more],
-      ),
-      ...[`${parts.id}.0`, `${parts.id}.1`, `${parts.id}.7`, first?.id.slice(0, 4) ?? ''].map((name) => [
-        'logs',
-        name,
-      ]),
-      ['why', 'backup', dayAgo(2)],
-      ['why', 'backup', dayAgo(2), '--json'],
-      ['why', 'backup', dayAgo(3), '--tz', 'Asia/Tokyo'],
-      ['why', 'backup', dayAgo(3), '--json', '--tz', 'Asia/Tokyo'],
-      ...[['parts', dayAgo(2)], ['never'], ['boot', '--json'], ['backup', 'yesterday'], ['backu']].map(
-        (more) => ['why', ...more],
-      ),
-    ];
-    for (const args of asked) {
+    const [four, three, two] = [4, 3, 2].map(dayAgo);
+    const asked = `
+      history | backup | left | never | backu | --limit 2 | --shards | --json | parts --json | --status failed,skipped
+      | --status lost | backup --since ${four?.slice(0, 10)} --until ${three?.slice(0, 10)} --tz Asia/Tokyo
+      logs backup | left | parts | ${id} | ${id.slice(0, 13)} | never | backu | ${parts.id}.0 | ${parts.id}.1 | ${parts.id}.7
+      | ${first?.id.slice(0, 4)} | backup --tail 0 | backup --tail 1 | backup --tail 2 | backup --tail 4 | backup --tail 9
+      | backup --attempt 2 | backup --attempt 9 | backup --raw | backup --json | backup -f | backup -f --tail 1
+      why backup ${two} | backup ${two} --json | backup ${three} --tz Asia/Tokyo | backup ${three} --json --tz Asia/Tokyo
+      | parts ${two} | never | boot --json | backup yesterday | backu`;
+    for (const args of commandsIn(asked)) {
       const beside = run(args);
       const back = asNode(daemon.stateDirectory);
       const told = run(args);
