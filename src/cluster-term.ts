@@ -13,7 +13,7 @@ import type { LoadedFile } from './config/load.ts';
 import { Deciding, type DecidingParts } from './deciding.ts';
 import { systemClock } from './engine/clock.ts';
 import type { OutputFiles } from './engine/ports-output.ts';
-import type { Observer, Supervisor } from './engine/ports.ts';
+import type { Supervisor } from './engine/ports.ts';
 import { inSmallNursery } from './heap.ts';
 import { loadJobFile } from './job-loading.ts';
 import type { Keeping } from './keeping.ts';
@@ -44,8 +44,6 @@ export interface TermParts {
   readonly supervisor: Supervisor;
   /** Draws from [0, 1). */
   readonly random: () => number;
-  /** Hear of what happens, after the log. */
-  readonly observers: readonly Observer[];
   /** How long this node has had the database without a gap. */
   readonly contactFor: () => Duration;
   readonly watchdogPings: () => number;
@@ -189,7 +187,6 @@ export class ClusterTerm {
       watchdogPings: this.#parts.watchdogPings,
     });
     deciding.tell(operating.operator);
-    for (const observer of this.#parts.observers) deciding.tell(observer);
     return { store, dispatch, deciding, operating };
   }
 

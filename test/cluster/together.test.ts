@@ -9,7 +9,7 @@ import { shellTask } from '../support/chaos.ts';
 import { TestCluster } from '../support/cluster.ts';
 import { SEED } from '../support/cron-judge.ts';
 import { Random } from '../support/cron-oracle.ts';
-import { directory, until, type Daemon } from '../support/daemon.ts';
+import { directory, type Daemon } from '../support/daemon.ts';
 import { startPostgres, type Postgres } from '../support/postgres.ts';
 
 let server: Postgres;
@@ -114,18 +114,10 @@ function jobFile(account: string, begin: number, end: number): string {
 /** Waits for something that has to be asked for; `look` gives what is still wanting. */
 async function untilAsync(what: string, look: () => Promise<string | undefined>): Promise<void> {
   let wanting: string | undefined = 'everything';
-  let isOver = false;
-  const asking = async (): Promise<void> => {
-    while (wanting !== undefined && !isOver) {
-      wanting = await look().catch((error: unknown) => String(error));
-      if (wanting !== undefined) await pause(300);
-    }
-  };
-  const asked = asking();
-  try {
-    await until(what, () => wanting === undefined, { patience: 120_000, told: () => `: ${wanting}` });
-  } finally {
-    isOver = true;
-    await asked;
+  const patience = AbortSignal.timeout(120_000);
+  while (wanting !== undefined) {
+    wanting = await look().catch((error: unknown) => String(error));
+    if (wanting !== undefined && patience.aborted) throw new Error(`waited in vain for ${what}: ${wanting}`);
+    if (wanting !== undefined) await pause(300);
   }
 }

@@ -31,7 +31,10 @@ export class TestCluster {
   node({ name, slots = 100, labels = [], args = [], env = {}, ...options }: NodeOptions): Daemon {
     const later = options.later ?? this.#later;
     const settings = [
-      ...['--node-name', name, '--slots', String(slots)],
+      '--node-name',
+      name,
+      '--slots',
+      String(slots),
       ...labels.flatMap((label) => ['--label', label]),
     ];
     return startDaemon({

@@ -1,0 +1,96 @@
+/** A node's terms, one after another: what is done when one begins, and when it is over. Part of the composition, beside cluster-app.ts. */
+import type { AppOptions } from './app-options.ts';
+import { ClusterTerm, FileUnfit, type TermParts } from './cluster-term.ts';
+import { Deposed } from './cluster/fence.ts';
+import type { Term as GivenTerm } from './cluster/membership.ts';
+import type { OwnFile } from './cluster/own-file.ts';
+import { systemClock } from './engine/clock.ts';
+import type { Duration } from './model.ts';
+import { DatabaseAway } from './postgres/database.ts';
+import type { StoreHealth } from './store/batching.ts';
+
+export interface ConductingParts extends Omit<TermParts, 'term' | 'onDeposed' | 'onHealth'> {
+  readonly options: AppOptions;
+  readonly ownFile: () => OwnFile;
+  /** Its jobs are armed. */
+  readonly onBegun: (term: ClusterTerm) => void;
+  readonly onBug: (error: unknown) => void;
+}
+
+/** Between two tries to begin a term; where the job file has errors here. */
+const AGAIN: Duration = 1000;
+const UNFIT: Duration = 30_000;
+
+export class Conducting {
+  readonly #parts: ConductingParts;
+  #term: ClusterTerm | undefined;
+
+  constructor(parts: ConductingParts) {
+    this.#parts = parts;
+  }
+
+  /** While this node conducts. */
+  get term(): ClusterTerm | undefined {
+    return this.#term;
+  }
+
+  /** A term begins, or is over: then at once. */
+  change(given: GivenTerm | undefined): void {
+    this.#term?.end();
+    this.#term = given && this.#made(given);
+    if (this.#term !== undefined && given !== undefined) void this.#begin(this.#term, given);
+  }
+
+  /** Ends the term in good order: what is decided is recorded. */
+  async handOver(): Promise<void> {
+    const term = this.#term;
+    this.#term = undefined;
+    await term?.handOver();
+  }
+
+  async #begin(term: ClusterTerm, given: GivenTerm): Promise<void> {
+    const { log, ownFile, onBegun, onBug } = this.#parts;
+    try {
+      // A first version of the job file comes before all else: what is to run at a start does.
+      await ownFile().settle('start');
+      await term.begin();
+      if (term === this.#term) onBegun(term);
+    } catch (error) {
+      term.end();
+      if (term !== this.#term || error instanceof Deposed) return;
+      const isUnfit = error instanceof FileUnfit;
+      if (isUnfit)
+        log.write(
+          'crit',
+          `the job file in force cannot be loaded on this node, which schedules nothing: ${error.message}`,
+        );
+      else if (!(error instanceof DatabaseAway)) onBug(error);
+      systemClock.after(isUnfit ? UNFIT : AGAIN, () => {
+        if (term === this.#term) this.change(given);
+      });
+    }
+  }
+
+  #made(term: GivenTerm): ClusterTerm {
+    const made: ClusterTerm = new ClusterTerm({
+      ...this.#parts,
+      term,
+      onHealth: (health) => this.#healthChanged(health),
+      onDeposed: () => made.end(),
+    });
+    return made;
+  }
+
+  #healthChanged(health: StoreHealth): void {
+    const { daemonFile } = this.#parts;
+    const deciding = this.#term?.deciding;
+    if (health.kind === 'well') {
+      const { caughtUp, dropped } = health;
+      daemonFile.update({ store: { kind: 'well' } });
+      deciding?.observe({ kind: 'store_healed', caughtUp, dropped });
+      return;
+    }
+    daemonFile.update({ store: health });
+    deciding?.observe({ ...health, kind: 'store_degraded' });
+  }
+}
