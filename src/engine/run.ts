@@ -185,11 +185,10 @@ export class ActiveRun<Turn = unknown> {
   }
 
   #takeUpAttempt(number: number, recovery: Exclude<Recovery, { kind: 'never_begun' }>): void {
-    const { policy } = this.definition;
     this.#state = 'running';
     // The store was told that it begins, but not yet that it began.
     if (this.#attempts.length === 0)
-      this.#attempts = [attemptOf(number, this.claim.claimedAt, policy.timeout)];
+      this.#attempts = [attemptOf(number, this.claim.claimedAt, this.definition.policy.timeout)];
     if (recovery.kind === 'ended') return this.#takeUpEnd(number, recovery);
     this.#isBegun = recovery.kind === 'running';
     const ranFor = recovery.kind === 'running' ? recovery.ranFor : 0;
@@ -206,17 +205,20 @@ export class ActiveRun<Turn = unknown> {
     { outcome, at: known, ranFor, node }: Extract<Recovery, { kind: 'ended' }>,
   ): void {
     const at = known ?? this.#around.clock.now();
-    if (ranFor !== undefined) this.#amend(this.#beganBefore(ranFor, at));
-    if (node !== undefined) this.#amend({ node });
     const startedAt = this.#attempts.at(-1)?.startedAt ?? this.claim.claimedAt;
-    this.#over(number, outcome, { at, duration: ranFor ?? Math.max(at - startedAt, 0) });
+    const duration = ranFor ?? (this.#mayHaveWaited ? 0 : Math.max(at - startedAt, 0));
+    this.#amend({ ...processOf({ node }), ...(ranFor !== undefined && this.#beganBefore(ranFor, at)) });
+    this.#over(number, outcome, { at, duration });
   }
 
-  /** Of an attempt that may have waited for a node: when it really began, unless that is on record. */
+  /** Nothing on record says that a node began it. */
+  get #mayHaveWaited(): boolean {
+    return this.#around.executor.reportsStart === true && this.#attempts.at(-1)?.node === undefined;
+  }
+
+  /** Of an attempt that may have waited for a node: when it really began. */
   #beganBefore(ranFor: Duration, at = this.#around.clock.now()): Partial<AttemptRecord> {
-    const { reportsStart = false } = this.#around.executor;
-    const isKnown = this.#attempts.at(-1)?.node !== undefined;
-    return reportsStart && !isKnown ? { startedAt: Math.round(at - ranFor) } : {};
+    return this.#mayHaveWaited ? { startedAt: Math.round(at - ranFor) } : {};
   }
 
   /** The attempt that was about to begin is made now, as another one, if it is not too late. */
@@ -319,10 +321,9 @@ export class ActiveRun<Turn = unknown> {
 
   /** A node has begun what was handed to it a while ago: its time counts from here. */
   #beginsNow(): void {
-    const { clock } = this.#around;
     this.#isBegun = true;
-    this.#attemptBegan = clock.monotonic();
-    this.#amend({ startedAt: clock.now() });
+    this.#attemptBegan = this.#around.clock.monotonic();
+    this.#amend({ startedAt: this.#around.clock.now() });
     this.#armDeadline(this.#attempts.at(-1)?.timeout, 0);
   }
 

@@ -161,6 +161,20 @@ describe('a new engine finds', () => {
     });
   });
 
+  it('what no node said it began, and is over: it took no time, however long it waited', async () => {
+    const { clock, nodes, engine, run } = cluster();
+    const jobs = [job('a', { at: AT })];
+    const first = engine('one');
+    await first.engine.start(jobs);
+    await clock.advance(MINUTE);
+    first.engine.abandon();
+    await clock.advance(MINUTE);
+    const outcome = { kind: 'lost', message: 'its node was not heard of' } as const;
+    nodes.recover = async () => ({ kind: 'ended', outcome, at: clock.now(), node: 'n2' });
+    await engine('two').engine.start(jobs);
+    expect(await run()).toMatchObject({ outcome, attempts: [{ startedAt: SLOT, duration: 0, node: 'n2' }] });
+  });
+
   it('parts that wait: the whole begins, once, with the first that a node takes', async () => {
     const { nodes, clock, second } = await takenOver({ waits: Infinity, lasts: MINUTE }, {}, 2);
     nodes.take();
