@@ -117,7 +117,7 @@ export async function beat(
   { id, state, busy, skew, document }: Beat,
   queue: string | null,
 ): Promise<Heard> {
-  const values = [id, state, busy, Math.round(skew), json(document)];
+  const values = [id, state, busy, skew, json(document)];
   const [heard] = await database.query<{ [K in keyof Heard]: Heard[K] }>(beatText(queue), values);
   if (heard === undefined) throw new Error('the table conductor has no row');
   return heard;
@@ -178,7 +178,8 @@ export interface TakeOver {
 }
 
 /**
- * Begins the next term, if this is still the one before it. `upSince`: since when there has been a node without a break, be it this
+ * Begins the next term, if this is still the one before it: with a beat, since it may have waited for a transaction of the
+ * last conductor, which the server ends when nothing is heard from it any more. `upSince`: since when there has been a node without a break, be it this
  * one, or one that beat just now.
  */
 export async function takeOver(
@@ -197,8 +198,10 @@ export async function takeOver(
            else (extract(epoch from clock_timestamp()) * 1000)::bigint end
        where c.term = $2 and (c.node is null or c.node = $1 or not exists (
          select 1 from nodes n where n.id = c.node and n.beat_at > clock_timestamp() - $3 * interval '1 ms'))
-       returning c.term, c.up_since)
-     select term as number, up_since as "upSince", ${TELL("''")} from taken`,
+       returning c.term, c.up_since),
+     beaten as (
+       update nodes set beat_at = clock_timestamp() where id = $1 and exists (select 1 from taken) returning id)
+     select term as number, up_since as "upSince", ${TELL("''")} from taken, beaten`,
     [id, term, unheard, joinedAt],
   );
   return taken && { number: taken.number, upSince: taken.upSince };

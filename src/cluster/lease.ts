@@ -51,6 +51,14 @@ export type Decision =
   | { readonly kind: 'step_down'; readonly reason: 'deposed' | 'skewed' | 'leaving' }
   | { readonly kind: 'wait'; readonly reason: 'works_only' | 'skewed' | 'leaving' | 'conducted' };
 
+/** Why a node begins to conduct, for its log. */
+export const WHY_TAKEN: Readonly<Record<(Decision & { readonly kind: 'take_over' })['reason'], string>> = {
+  vacant: 'nobody did',
+  own_earlier: 'it did before',
+  died: 'the node that did has died',
+  expired: 'the node that did has not been heard of',
+};
+
 export function decide(finding: Finding): Decision {
   const { schedules, isSkewed, isLeaving, ownTerm, conductor } = finding;
   if (ownTerm !== undefined) {

@@ -9,7 +9,7 @@ import { DatabaseAway, type Database } from '../postgres/database.ts';
 import { beat, giveBack, leave, takeOver, type Heard, type NodeFacts } from './beat.ts';
 import { ClockWatch } from './clock-watch.ts';
 import { join, NodeRefused, type Joining } from './joining.ts';
-import { BEAT, decide, LATE, LEASE, nextBeat, TRUST, type Decision } from './lease.ts';
+import { BEAT, decide, LATE, LEASE, nextBeat, TRUST, WHY_TAKEN, type Decision } from './lease.ts';
 import { nodeIdOf, sessionKeyOf } from './node-id.ts';
 import { nodeViews } from './node-view.ts';
 import { roundTrip } from './skew.ts';
@@ -234,7 +234,13 @@ class Node implements Membership {
     if (this.term === undefined) this.#stopConducting();
     const began = clock.monotonic();
     const state = this.#drains.own || this.#drains.wished ? 'draining' : 'up';
-    const said = { id: this.node.id, state, busy: busy(), skew: this.skew, document: document() } as const;
+    const said = {
+      id: this.node.id,
+      state,
+      busy: busy(),
+      skew: Math.round(this.skew),
+      document: document(),
+    } as const;
     const heard = await beat(database, said, this.#queue);
     this.#queue = heard.queue;
     const took = clock.monotonic() - began;
@@ -278,7 +284,9 @@ class Node implements Membership {
         break;
       }
       case 'take_over':
-        if (await this.#takeOver(heard.term, decision)) return BEAT;
+        // One that took long has little trust left.
+        if (await this.#takeOver(heard.term, decision))
+          return this.#options.clock.monotonic() - began < BEAT ? BEAT : 0;
         break;
       case 'wait':
         // It stepped down without being able to say so.
@@ -304,7 +312,7 @@ class Node implements Membership {
     await this.#holdTerm(taken.number);
     // The next beat, or the leaving, gives it back.
     if (this.#isResigned || this.#closing !== undefined) return false;
-    this.#log('notice', `this node conducts, for term ${taken.number}: ${WHY[decision.reason]}`);
+    this.#log('notice', `this node conducts, for term ${taken.number}: ${WHY_TAKEN[decision.reason]}`);
     this.#term = { ...taken, trustedUntil: 0 };
     if (this.#heard !== undefined)
       this.#heard = { ...this.#heard, term: taken.number, conductor: this.node.id, conductorAgo: 0 };
@@ -387,10 +395,3 @@ class Node implements Membership {
     this.#options.log.write(level, message);
   }
 }
-
-const WHY: Readonly<Record<(Decision & { kind: 'take_over' })['reason'], string>> = {
-  vacant: 'nobody did',
-  own_earlier: 'it did before',
-  died: 'the node that did has died',
-  expired: 'the node that did has not been heard of',
-};

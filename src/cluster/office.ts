@@ -12,6 +12,7 @@ import type { Clock } from '../engine/ports.ts';
 import type { Duration } from '../model.ts';
 import { DatabaseAway, type Database } from '../postgres/database.ts';
 import { wishOf } from './beat.ts';
+import { BEAT } from './lease.ts';
 import type { Membership } from './membership.ts';
 
 export interface OfficeParts {
@@ -30,6 +31,8 @@ export interface OfficeParts {
 const SELDOM: Duration = 2000;
 /** Who asks is not held up by a database that does not answer. */
 const PATIENCE: Duration = 2000;
+/** By then a node has beaten twice. */
+const HEEDED: Duration = 2 * BEAT + 1000;
 /** Requirements that are told of at most, those with most waiting first. */
 const MOST_QUEUES = 100;
 
@@ -40,6 +43,7 @@ interface Counted {
 
 export class ClusterOffice implements ClusterOperator {
   readonly #parts: OfficeParts;
+  readonly #wishes = new Map<string, { readonly drain: boolean; readonly until: Duration }>();
   #counted: Counted | undefined;
 
   constructor(parts: OfficeParts) {
@@ -52,7 +56,7 @@ export class ClusterOffice implements ClusterOperator {
     try {
       const queued = await this.#queued();
       const { conductor, lastTerm: term, fileVersion } = membership;
-      return { ok: true, value: { nodes: membership.nodes(), conductor, term, fileVersion, queued } };
+      return { ok: true, value: { nodes: this.#nodes(), conductor, term, fileVersion, queued } };
     } catch (error) {
       if (error instanceof DatabaseAway) return refuse(AWAY);
       throw error;
@@ -60,15 +64,14 @@ export class ClusterOffice implements ClusterOperator {
   }
 
   async drain(name: string, on: boolean, by: string): Promise<Answer<NodeView>> {
-    const { database, membership, say } = this.#parts;
+    const { database, clock, membership, say } = this.#parts;
     try {
       const id = await wishOf(database, name, on ? 'drain' : null);
-      const node = membership.nodes().find((each) => each.id === id);
       if (id === undefined) return refuse(unknownNode(name, membership.nodes()));
       say(on ? `${by} drains the node ${name}` : `${by} lets the node ${name} take again`);
-      if (node === undefined) return refuse(justCome(name));
-      const isThere = node.state === 'up' || node.state === 'draining';
-      return { ok: true, value: isThere ? { ...node, state: on ? 'draining' : 'up' } : node };
+      this.#wishes.set(id, { drain: on, until: clock.monotonic() + HEEDED });
+      const node = this.#nodes().find((each) => each.id === id);
+      return node === undefined ? refuse(justCome(name)) : { ok: true, value: node };
     } catch (error) {
       if (error instanceof DatabaseAway) return refuse(AWAY);
       throw error;
@@ -77,6 +80,17 @@ export class ClusterOffice implements ClusterOperator {
 
   publish(request: PublishRequest): Promise<Answer<Published>> {
     return this.#parts.publish(request);
+  }
+
+  /** A node heeds a wish at once, and is heard of with the next beat: until then it is told as it will be. */
+  #nodes(): readonly NodeView[] {
+    const now = this.#parts.clock.monotonic();
+    for (const [id, { until }] of this.#wishes) if (until < now) this.#wishes.delete(id);
+    return this.#parts.membership.nodes().map((node) => {
+      const wish = this.#wishes.get(node.id);
+      const isThere = node.state === 'up' || node.state === 'draining';
+      return wish === undefined || !isThere ? node : withState(node, wish.drain ? 'draining' : 'up');
+    });
   }
 
   #queued(): Promise<readonly QueuedView[]> {
@@ -114,6 +128,10 @@ export class ClusterOffice implements ClusterOperator {
     );
     return rows.map(queuedView);
   }
+}
+
+function withState(node: NodeView, state: NodeView['state']): NodeView {
+  return { ...node, state };
 }
 
 type QueuedRow = Omit<QueuedView, 'module'> & { readonly module: string | null };

@@ -1,6 +1,7 @@
 /** Nodes as processes at a real database: who conducts when nodes die, freeze, leave, come all at once, or have a wrong clock. */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { directory, until, type Later } from '../support/daemon.ts';
 import { library } from '../support/faketime.ts';
@@ -98,6 +99,39 @@ describe.concurrent('a cluster', { timeout: TIME }, () => {
     const before = a.said.length;
     a.signal('SIGCONT');
     await a.hears('that it does not conduct', ({ term }) => term === null, before);
+    expect(b.conducts).toBe(true);
+    expectNoTermTwice();
+  });
+
+  it('has another conductor though the last one froze in a transaction that holds the term', async ({
+    onTestFinished,
+  }) => {
+    const { start, url, ask, expectNoTermTwice } = await cluster(onTestFinished);
+    const a = start('a');
+    await a.hears('term 1', ({ term }) => term === 1);
+    const b = start('b');
+    await b.ready();
+    // As a batch of the store begins, in a session that ends as those of nodes do.
+    const frozen = new pg.Client({
+      connectionString: url,
+      options: '-c idle_in_transaction_session_timeout=5000 -c search_path=tsched',
+    });
+    frozen.on('error', () => undefined);
+    await frozen.connect();
+    onTestFinished(() => frozen.end().catch(() => undefined));
+    await a.kill();
+    await frozen.query('begin');
+    await frozen.query('select 1 from conductor where term = 1 for share');
+    await b.hears('that it conducts', ({ term }) => term === 2);
+    // It keeps the term: there is no third when it has beaten again and again.
+    const beats = new Set<string>();
+    while (beats.size < 4) {
+      const [row] = await ask<{ at: string }>(
+        "select beat_at::text as at from tsched.nodes where name = 'b'",
+      );
+      beats.add(row?.at ?? '');
+    }
+    expect(b.terms).toEqual([2]);
     expect(b.conducts).toBe(true);
     expectNoTermTwice();
   });
