@@ -125,7 +125,11 @@ async function run(options: AppOptions, session: Session): Promise<number> {
   const app = await made(options, session);
   listen(app);
   for (const signal of RELOADS) process.off(signal, early);
-  await app.start();
+  try {
+    await app.start();
+  } catch (error) {
+    throw databaseRefused(error) ?? error;
+  }
   for (const signal of asked.slice(0, 1)) void app.reload(signal);
   return app.done;
 }

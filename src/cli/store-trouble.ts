@@ -34,6 +34,7 @@ export async function whenReached<T>(make: () => Promise<T>, session: Session): 
 
 /** By the name of an error: their classes are loaded for clusters alone. */
 const CODES: Readonly<Record<string, number>> = {
+  DatabaseAway: exit.unavailable,
   DatabaseUnfit: exit.badFile,
   NodeRefused: exit.alreadyRunning,
 };

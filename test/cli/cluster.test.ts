@@ -105,6 +105,7 @@ describe('a database that will not have a node', () => {
     ['DatabaseUnfit', { hint: 'do this' }, 78],
     ['DatabaseUnfit', { hint: 'do this', why: 'login' }, 77],
     ['DatabaseUnfit', { hint: 'do this', why: 'packages' }, 69],
+    ['DatabaseAway', { hint: 'do this' }, 69],
     ['NodeRefused', { hint: 'do this' }, 75],
   ])('is told as what it is: %s %o', (name, more, code) => {
     expect(databaseRefused(named(name, more))).toMatchObject({

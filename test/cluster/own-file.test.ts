@@ -6,7 +6,8 @@ import { OwnFile } from '../../src/cluster/own-file.ts';
 import { systemClock } from '../../src/engine/clock.ts';
 import type { PublishRequest, Published } from '../../src/engine/ports-cluster.ts';
 import type { Answer } from '../../src/engine/refusal.ts';
-import { readCopy } from '../../src/job-file-copy.ts';
+import { gather } from '../../src/config/gather.ts';
+import { loadJobFile } from '../../src/job-loading.ts';
 import { publishedFile } from '../../src/publishing.ts';
 import { openDatabase, type Database } from '../../src/postgres/database.ts';
 import { Files } from '../config/support.ts';
@@ -68,8 +69,11 @@ class Node {
       node: this,
       clock: systemClock,
       read: async () => {
-        const copy = await readCopy(options);
-        return copy && { ...copy, errors: copy.result.ok ? 0 : copy.result.errors.length };
+        const path = options.file;
+        const result = await loadJobFile(options);
+        const { sources } = result.ok ? result.file : result;
+        const given = await gather(path, sources);
+        return given && { given, path, errors: result.ok ? 0 : result.errors.length };
       },
       conducts: () => conducts,
       publish: async (request) => answer?.() ?? this.#publish(request),
