@@ -68,7 +68,7 @@ export interface Heard {
   readonly ready: readonly string[];
 }
 
-/** Nodes that left in good order are told of for so long, those that fell silent until they are forgotten. */
+/** Nodes that left in good order, or whose name another has by now, are told of for so long; those that fell silent until they are forgotten. */
 const TOLD = "interval '1 hour'";
 const FORGOTTEN = "interval '7 days'";
 /** More than anybody looks at. */
@@ -103,7 +103,7 @@ function beatText(queue: string | null): string {
           'busy', n.busy, 'host', n.host, 'pid', n.pid, 'version', n.version, 'startedAt', n.started_at,
           'ago', ${AGO('n.beat_at')}, 'skew', n.skew, 'fileHash', n.file_hash, 'document', n.document)), '[]')
         from (select * from nodes
-          where state <> 'stopped' or beat_at > clock_timestamp() - ${TOLD}
+          where (state <> 'stopped' and not document ? 'replaced') or beat_at > clock_timestamp() - ${TOLD}
           order by beat_at desc limit ${MOST_NODES}) n) as nodes,
       case when to_regclass(quote_ident(current_schema() || '_queue') || '.job') is not null
         then quote_ident(current_schema() || '_queue') end as queue,
@@ -144,11 +144,17 @@ export function register(
       if (other.state !== 'stopped' && other.ago < SILENT && (await isAlive(other))) return { taken: other };
       // It keeps its row, for what it may still be said to run; the name goes to who lives.
       if (other.id !== id)
-        await tx.run(`update nodes set name = name || ' (' || left(id::text, 8) || ')' where id = $1`, [
-          other.id,
-        ]);
+        await tx.run(
+          `update nodes set name = name || ' (' || left(id::text, 8) || ')', document = '{"replaced": true}' where id = $1`,
+          [other.id],
+        );
     }
-    await tx.run(`delete from nodes where id <> $1 and beat_at < clock_timestamp() - ${FORGOTTEN}`, [id]);
+    // Those that nobody has heard of since the cluster was down are declared lost first, with what they had.
+    await tx.run(
+      `delete from nodes n where id <> $1 and beat_at < clock_timestamp() - ${FORGOTTEN}
+         and not exists (select 1 from held h where h.node = n.id)`,
+      [id],
+    );
     await tx.run('insert into conductor (term) select 0 where not exists (select 1 from conductor)');
     // What an earlier process of this node conducted, it conducted until its last beat.
     await tx.run(

@@ -65,7 +65,7 @@ describe.concurrent('a cluster', { timeout: TIME }, () => {
   it('has another conductor soon when one is killed, and its name is free again', async ({
     onTestFinished,
   }) => {
-    const { start, expectNoTermTwice, where } = await cluster(onTestFinished);
+    const { start, expectNoTermTwice, where, ask } = await cluster(onTestFinished);
     const a = start('a');
     await a.hears('term 1', ({ term }) => term === 1);
     const b = start('b');
@@ -81,7 +81,13 @@ describe.concurrent('a cluster', { timeout: TIME }, () => {
     await again.kill();
     rmSync(join(where, 'a'), { recursive: true });
     const other = start('a');
-    expect((await other.ready()).id).not.toBe(a.said.find(({ id }) => id !== undefined)?.id);
+    const { id } = await other.ready();
+    expect(id).not.toBe(a.said.find((said) => said.id !== undefined)?.id);
+    // The one before keeps its row, for what it had.
+    expect(await ask("select id from tsched.nodes where name like 'a%' order by name")).toEqual([
+      { id },
+      { id: a.said.find((said) => said.id !== undefined)?.id },
+    ]);
     expectNoTermTwice();
   });
 
@@ -180,6 +186,30 @@ describe.concurrent('a cluster', { timeout: TIME }, () => {
     expect(said.refused).toMatch(/^another process is this node/);
     expect(said.hint).toContain('state directory copied');
     expect(a.conducts).toBe(true);
+  });
+
+  it('forgets nodes that it has not heard of for a week, once they have nothing left', async ({
+    onTestFinished,
+  }) => {
+    const { start, ask } = await cluster(onTestFinished);
+    await start('a').ready();
+    const old = (
+      name: string,
+      days: number,
+    ) => `insert into tsched.nodes (id, name, state, schedules, beat_at)
+      values (gen_random_uuid(), '${name}', 'up', true, now() - interval '${days} days')`;
+    for (const [name, days] of [
+      ['gone', 8],
+      ['held', 8],
+      ['silent', 6],
+    ] as const)
+      await ask(old(name, days));
+    await ask(`insert into tsched.held (attempt, queue, run, number, job, node)
+      select gen_random_uuid(), 'any', 'r', 1, 'j', id from tsched.nodes where name = 'held'`);
+    await start('b').ready();
+    expect(await ask('select name from tsched.nodes order by name')).toEqual(
+      ['a', 'b', 'held', 'silent'].map((name) => ({ name })),
+    );
   });
 
   it('tells a node what it is wished to do', async ({ onTestFinished }) => {
