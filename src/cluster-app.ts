@@ -199,9 +199,13 @@ export class ClusterApp implements DaemonApp {
     if (schedules) await this.#file.follow();
   }
 
-  /** Reads this node's copy of the job file again; by the rule it becomes the version in force. */
+  /**
+   * Reads this node's copy of the job file again; by the rule it may become the version in force. A HUP comes each night from whoever
+   * rotates logs, so it says nothing of a copy that nobody edited; any other signal does.
+   */
   async reload(cause: string): Promise<ReloadResult> {
-    const decision = await this.#file.own.settle('asked', cause);
+    const asked = cause === 'SIGHUP' ? 'changed' : 'asked';
+    const decision = await this.#file.own.settle(asked);
     return { kind: 'kept', reason: decision === undefined ? 'not now' : decision.reason };
   }
 

@@ -59,7 +59,10 @@ export async function publishFile(
   const { kind, version } = result;
   if (kind === 'unchanged')
     return done({ version, changed: false, plan: { ...NOTHING, unchanged: loading.jobs.length } });
-  const applied = await operator.reload({ dryRun: false, by: `${request.by} (version ${version})` });
+  const applied = await operator.reload({
+    dryRun: false,
+    by: `${request.by}, by publishing version ${version},`,
+  });
   return applied.ok ? done({ version, changed: true, plan: applied.value }) : applied;
 }
 

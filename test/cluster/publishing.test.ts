@@ -73,7 +73,7 @@ describe('publishing a job file', () => {
       ok: true,
       value: { version: 1, changed: false, plan: { kind: 'unchanged' } },
     });
-    expect(asked).toEqual(['ann (version 1)']);
+    expect(asked).toEqual(['ann, by publishing version 1,']);
     expect(await publishedFile(files).read()).toMatchObject(request('1h'));
   });
 
