@@ -199,13 +199,9 @@ export class ClusterApp implements DaemonApp {
     if (schedules) await this.#file.follow();
   }
 
-  /**
-   * Reads this node's copy of the job file again; by the rule it may become the version in force. A HUP comes each night from whoever
-   * rotates logs, so it says nothing of a copy that nobody edited; any other signal does.
-   */
+  /** Reads this node's copy of the job file again. A HUP, which comes each night from whoever rotates logs, publishes none that nobody edited. */
   async reload(cause: string): Promise<ReloadResult> {
-    const asked = cause === 'SIGHUP' ? 'changed' : 'asked';
-    const decision = await this.#file.own.settle(asked);
+    const decision = await this.#file.own.settle(cause === 'SIGHUP' ? 'changed' : 'asked');
     return { kind: 'kept', reason: decision === undefined ? 'not now' : decision.reason };
   }
 
