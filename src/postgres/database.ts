@@ -5,7 +5,7 @@ import { parseAddress, type Address } from './address.ts';
 import { DatabaseAway, DatabaseUnfit, explain } from './errors.ts';
 import { migrate, refuseNewer, SCHEMA_VERSION, schemaVersion } from './schema.ts';
 import type { Queryable } from './queryable.ts';
-import { Session } from './session.ts';
+import { GOODBYE, Session } from './session.ts';
 import { decodeJson, decodeText, encode } from './values.ts';
 
 export { DatabaseAway, DatabaseUnfit, StatementRefused } from './errors.ts';
@@ -30,6 +30,7 @@ export interface Database extends Queryable {
    */
   hold(key: number): Promise<boolean>;
   release(key: number): Promise<void>;
+  /** What is on its way has a second to be done. */
   close(): Promise<void>;
 }
 
@@ -101,6 +102,8 @@ class PostgresDatabase implements Database {
   readonly #clock: Clock;
   readonly #where: { readonly url: string; readonly user: string; readonly name: string };
   readonly #pool: pg.Pool;
+  /** Of the pool. */
+  readonly #clients = new Set<pg.Client>();
   readonly #session: Session;
   readonly #lockClass: number;
 
@@ -121,8 +124,12 @@ class PostgresDatabase implements Database {
     });
     // One that nobody uses was lost: the pool has dropped it, and who asks next gets another.
     this.#pool.on('error', () => undefined);
-    // One that is in use and lost says so to who asks, also when nothing is asked at that moment.
-    this.#pool.on('connect', (client) => client.on('error', () => undefined));
+    this.#pool.on('connect', (client) => {
+      // One that is in use and lost says so to who asks, also when nothing is asked at that moment.
+      client.on('error', () => undefined);
+      this.#clients.add(client);
+    });
+    this.#pool.on('remove', (client) => this.#clients.delete(client));
     this.#session = new Session({
       clock,
       lockClass: this.#lockClass,
@@ -182,7 +189,11 @@ class PostgresDatabase implements Database {
   }
 
   async close(): Promise<void> {
+    const callOff = this.#clock.after(GOODBYE, () => {
+      for (const { connection } of this.#clients) connection.stream.destroy();
+    });
     await Promise.all([this.#session.close(), this.#pool.end()]);
+    callOff();
   }
 
   #judge(server: { version: number; encoding: string; standby: boolean }): void {

@@ -3,6 +3,9 @@ import type { Client } from 'pg';
 import type { Clock } from '../engine/ports.ts';
 import { DatabaseAway } from './errors.ts';
 
+/** From a goodbye to hanging up. Milliseconds. */
+export const GOODBYE = 1000;
+
 interface Listener {
   readonly hear: (payload: string) => void;
   readonly again: () => void;
@@ -89,7 +92,7 @@ export class Session {
     this.#callOffRegain?.();
     const client = this.#client;
     this.#client = undefined;
-    await client?.end().catch(() => undefined);
+    if (client !== undefined) await part(client, this.#options.clock);
   }
 
   #connect(): Promise<void> {
@@ -105,7 +108,7 @@ export class Session {
     } catch (error) {
       return this.#lost(undefined, (error as Error).message);
     }
-    if (this.#closed) return void client.end().catch(() => undefined);
+    if (this.#closed) return part(client, this.#options.clock);
     client.on('error', (error) => this.#lost(client, error.message));
     client.on('end', () => this.#lost(client, 'the connection was closed'));
     client.on('notification', ({ channel, payload }) => {
@@ -172,13 +175,20 @@ export class Session {
     if (this.#closed || client !== this.#client) return;
     this.#client = undefined;
     this.#callOffRegain?.();
-    void client?.end().catch(() => undefined);
+    if (client !== undefined) void part(client, this.#options.clock);
     if (this.#retry === FIRST_RETRY) this.#options.onTrouble(message);
     const delay = this.#retry;
     this.#retry = Math.min(this.#retry * 2, LAST_RETRY);
     this.#callOff?.();
     this.#callOff = this.#options.clock.after(delay, () => void this.#connect());
   }
+}
+
+/** Says goodbye, and hangs up where nobody says it back: on a network that was cut, that would take until the system gives up. */
+async function part(client: Client, clock: Clock): Promise<void> {
+  const callOff = clock.after(GOODBYE, () => client.connection.stream.destroy());
+  await client.end().catch(() => undefined);
+  callOff();
 }
 
 function quoted(channel: string): string {

@@ -1,6 +1,7 @@
 /** A database that is there, is not, is not ours, or goes away. */
 import { chownSync, copyFileSync, chmodSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/engine/clock.ts';
 import type { Clock } from '../../src/engine/ports.ts';
@@ -267,6 +268,36 @@ describe('a transaction that rests', () => {
       return tx.query('SELECT 1');
     });
     await expect(work).rejects.toThrow(DatabaseAway);
+  });
+});
+
+describe('a server that says nothing any more', () => {
+  it('holds up nobody who closes: what is on its way is away, and every connection is hung up', async () => {
+    const own = await startPostgres();
+    const sockets = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
+    const before = sockets();
+    const database = await openDatabase({ url: await own.createDatabase(), clock: systemClock });
+    await database.listen(
+      'tsched_work',
+      () => undefined,
+      () => undefined,
+    );
+    expect(sockets()).toBeGreaterThan(before);
+    own.freeze();
+    const asked = database.query('SELECT 1').then(
+      () => 'answered',
+      (error: unknown) => error,
+    );
+    // By then it is asked.
+    await setImmediate();
+    await database.close();
+    expect(await asked).toMatchObject({
+      name: 'DatabaseAway',
+      message: expect.stringContaining('terminated'),
+    });
+    await until('the last of them to be gone', () => sockets() <= before);
+    own.thaw();
+    await own.stop();
   });
 });
 

@@ -219,17 +219,30 @@ export class Postgres {
     if (pid === undefined) return;
     // Its sessions would go on with what they are doing, and commit it.
     process.kill(pid, 'SIGSTOP');
-    const sessions = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+    const sessions = this.#sessions();
     const gone = this.#end('SIGKILL');
-    for (const session of sessions.filter((each) => each !== '')) {
-      try {
-        process.kill(Number(session), 'SIGKILL');
-      } catch (error) {
-        // It has just ended.
-        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-      }
-    }
+    signal(sessions, 'SIGKILL');
     await gone;
+  }
+
+  /** It answers nothing any more, as on a network that was cut. `stop` and `kill` end it all the same. */
+  freeze(): void {
+    signal([this.pid ?? 0], 'SIGSTOP');
+    signal(this.#sessions(), 'SIGSTOP');
+  }
+
+  thaw(): void {
+    signal([...this.#sessions(), this.pid ?? 0], 'SIGCONT');
+  }
+
+  /** Processes of the server beside the first. */
+  #sessions(): number[] {
+    const { pid } = this;
+    const children = pid === undefined ? '' : readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+    return children
+      .trim()
+      .split(' ')
+      .flatMap((child) => (child === '' ? [] : [Number(child)]));
   }
 
   /** Ends it in order: connections are ended with a message. */
@@ -254,6 +267,17 @@ export class Postgres {
     const gone = once(child, 'exit');
     child.kill(signal);
     await gone;
+  }
+}
+
+function signal(processes: readonly number[], which: NodeJS.Signals): void {
+  for (const pid of processes) {
+    try {
+      if (pid !== 0) process.kill(pid, which);
+    } catch (error) {
+      // It has just ended.
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
   }
 }
 
