@@ -41,6 +41,8 @@ interface Asked {
 
 /** In one transaction; reports that come in one turn of the loop. */
 const MOST = 500;
+/** Between two looks at reports: what comes within it costs no more than one. Milliseconds. */
+const GAP: Duration = 10;
 
 export class Dispatch implements Executor {
   readonly reportsStart = true;
@@ -65,10 +67,10 @@ export class Dispatch implements Executor {
   constructor(options: DispatchOptions) {
     this.#options = options;
     const { clock, onTrouble } = options;
-    const errand = (work: () => Promise<void>): Errand =>
-      new Errand({ clock, onTrouble, run: () => this.#whileInOffice(work) });
+    const errand = (work: () => Promise<void>, gap = 0): Errand =>
+      new Errand({ clock, onTrouble, gap, run: () => this.#whileInOffice(work) });
     this.#send = errand(() => this.#sendPending());
-    this.#take = errand(() => this.#takeReports());
+    this.#take = errand(() => this.#takeReports(), GAP);
     this.#find = errand(() => this.#findAsked());
     this.#order = errand(() => this.#sendOrders());
     this.#declare = errand(() => this.#declareQueues());

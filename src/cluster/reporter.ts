@@ -12,6 +12,8 @@ export interface Held extends Claim {
   readonly queue: string;
   readonly spec: AttemptSpec;
   handle?: AttemptHandle;
+  /** That it began is told, or about to be. */
+  hasStarted?: boolean;
   /** It has ended. */
   outcome?: Outcome;
   /** It is somebody else's business by now. */
@@ -45,15 +47,18 @@ export class Reporter {
     this.#errand = new Errand({ clock, onTrouble, gap: GAP, run: () => this.#tell() });
   }
 
-  started({ id }: Held, { pid, startTime }: KnownProcess): void {
+  started(held: Held, { pid, startTime }: KnownProcess): void {
     const { name: node } = this.#options.node;
     const report = { node, ...(pid !== undefined && { pid }), ...(startTime !== undefined && { startTime }) };
-    this.#starts.push({ attempt: id, report });
+    held.hasStarted = true;
+    this.#starts.push({ attempt: held.id, report });
     this.#errand.ask();
   }
 
   /** It has an outcome. */
   ended(held: Held): void {
+    // Of what was over before anybody could look, an executor tells the end alone; but it is also to be known where it ran.
+    if (held.hasStarted !== true && held.outcome?.kind !== 'not_started') this.started(held, {});
     this.#ends.push(held);
     this.#errand.ask();
   }

@@ -254,7 +254,7 @@ export class Work {
   async #recover({ id, tries, queue: name, data, started, order }: Holding): Promise<void> {
     const { queue, executor, node } = this.#options;
     const spec = queue.specOf(data);
-    const held: Held = { id, tries, queue: name, spec, isGivenUp: false };
+    const held: Held = { id, tries, queue: name, spec, isGivenUp: false, hasStarted: started !== null };
     const found = await executor.recover(spec, started ?? {});
     this.#attempts.set(id, held);
     if (found.kind === 'running' || found.kind === 'queued') {
@@ -262,7 +262,10 @@ export class Work {
       if (found.kind === 'running' && started === null) this.#reporter.started(held, found);
       obey(held, order);
     } else if (found.kind === 'ended') this.#ended(held, found.outcome);
-    else this.#ended(held, { kind: 'lost', message: `node ${node.name} ended before it could begin it` });
+    else {
+      held.hasStarted = true; // which it did not: nothing is to be told of it
+      this.#ended(held, { kind: 'lost', message: `node ${node.name} ended before it could begin it` });
+    }
   }
 
   /** What was given up while this node was away may still run here. */

@@ -117,13 +117,13 @@ export class Conductor {
   static async over(url: string, options: Partial<DispatchOptions> = {}): Promise<Conductor> {
     const database = await openDatabase({ url, clock: systemClock });
     const queue = await createQueue({ database, clock: systemClock });
+    await database.run('UPDATE conductor SET term = 1');
     const conductor = new Conductor(url, database, queue, options);
     later(async () => {
       await conductor.dispatch.close();
       await queue.close();
       await database.close();
     });
-    await database.run('UPDATE conductor SET term = 1');
     return conductor;
   }
 
