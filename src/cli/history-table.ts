@@ -50,6 +50,8 @@ export interface TableOptions {
 
 export class HistoryTable {
   readonly #options: TableOptions;
+  /** Whether runs had nodes of a cluster. */
+  #hasNodes = false;
 
   constructor(options: TableOptions) {
     this.#options = options;
@@ -57,6 +59,7 @@ export class HistoryTable {
 
   render(rows: readonly HistoryRow[]): string {
     const { ofOneJob, session } = this.#options;
+    this.#hasNodes = rows.some((row) => 'run' in row && nodeOf(row.run) !== '');
     const heading = [
       'RUN',
       ...(ofOneJob ? [] : ['JOB']),
@@ -66,6 +69,7 @@ export class HistoryTable {
       'ATT',
       'RESULT',
       'CAUSE',
+      ...(this.#hasNodes ? ['NODE'] : []),
       'OUTPUT',
     ];
     const lines = rows.flatMap((row) => ('run' in row ? this.#run(row.run) : [this.#skip(row.skip)]));
@@ -96,6 +100,7 @@ export class HistoryTable {
       { text: begun.length === 0 ? '' : String(begun.length) },
       resultCell(run, session.now),
       { text: causeWords[run.cause], style: 'dim' },
+      ...this.#node(nodeOf(run)),
       { text: size === undefined ? '' : sizeInWords(size) },
     ];
     if (shards.length > 0) {
@@ -126,6 +131,7 @@ export class HistoryTable {
       { text: '' },
       outcome === undefined ? { text: 'running', style: 'cyan' } : outcomeCell(outcome),
       { text: '' },
+      ...this.#node(attempt.node ?? ''),
       { text: size === undefined ? '' : sizeInWords(size) },
     ];
   }
@@ -144,6 +150,7 @@ export class HistoryTable {
       { text: begun.length === 0 ? '' : String(begun.length) },
       resultCell(part, session.now),
       { text: '' },
+      ...this.#node(nodeOf(part)),
       { text: size === undefined ? '' : sizeInWords(size) },
     ];
   }
@@ -165,6 +172,10 @@ export class HistoryTable {
     ];
   }
 
+  #node(name: string): Cell[] {
+    return this.#hasNodes ? [{ text: printable(name), style: 'dim' }] : [];
+  }
+
   #job(id: JobId | undefined): Cell[] {
     return this.#options.ofOneJob ? [] : [{ text: printable(id ?? '') }];
   }
@@ -174,6 +185,12 @@ export class HistoryTable {
     const zone = timezone ?? zones.get(jobId) ?? session.hostTimezone;
     return dayTime(at, zone, session.now);
   }
+}
+
+/** The nodes that had its attempts, or those of its parts. */
+function nodeOf({ attempts, shards = [] }: RunRecord): string {
+  const all = [attempts, ...shards.map((shard) => shard.attempts)].flat();
+  return [...new Set(all.flatMap(({ node }) => node ?? []))].join(', ');
 }
 
 function delay(begun: Instant | undefined, scheduledAt: Instant): string {

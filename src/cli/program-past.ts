@@ -1,4 +1,4 @@
-/** The commands that look at what was, and after it. They need no daemon. */
+/** The commands that look at what was, and after it. They need no daemon, but for a node of a cluster, where it alone can tell. */
 import type { Command } from './options.ts';
 import {
   clientOptions,

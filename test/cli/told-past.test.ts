@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Outcome } from '../../src/model.ts';
 import { startAsked } from '../http/support.ts';
+import { TestCluster } from '../support/cluster.ts';
 import { directory, type Daemon } from '../support/daemon.ts';
+import { startPostgres } from '../support/postgres.ts';
 import { printed, ran, skipped, stateWith } from './past.ts';
 import { tsched } from './tsched.ts';
 
@@ -152,4 +154,27 @@ describe('looking back at a node of a cluster', () => {
       err: expect.stringContaining('the history is not shown'),
     });
   });
+
+  it('reaches the history of a real node', async () => {
+    const server = await startPostgres();
+    try {
+      const cluster = await TestCluster.in(server);
+      daemon = await cluster.node({ name: 'alpha', jobs }).ready();
+      await daemon.waitFor('the end of the run at the start', ({ event }) => event === 'run_finished');
+      await daemon.until('the run in the history', () => run(['history', 'boot']).out.includes('ok'));
+      const told = run(['history', 'boot']);
+      expect(told).toMatchObject({ code: 0, err: '', out: expect.stringContaining('NODE') });
+      expect(told.out).toContain('alpha');
+      expect(run(['logs', 'boot'])).toMatchObject({ code: 0, out: 'one\ntw\\xffo\n' });
+      expect(run(['why', 'boot'])).toMatchObject({ code: 0, out: expect.stringContaining('it ran on time') });
+      expect(tsched(['status', '--state-dir', daemon.stateDirectory])).toMatchObject({ code: 0, err: '' });
+      expect(await daemon.stop()).toBe(0);
+      expect(run(['history'])).toMatchObject({
+        code: 69,
+        err: expect.stringContaining(`127.0.0.1:${server.port}`),
+      });
+    } finally {
+      await server.stop();
+    }
+  }, 60_000);
 });
