@@ -60,9 +60,12 @@ describe('three nodes', () => {
           await pause(random.int(0, 3000));
           nodes[number] = start(home);
         } else {
-          faults.push(`freeze ${home.name}`);
+          // Just when it has taken some, and perhaps for longer than the others wait for it.
+          await pause(PERIOD * 1000 - ((Date.now() - begin) % (PERIOD * 1000)) + random.int(100, 1500));
+          const length = random.int(0, 2) === 0 ? random.int(2000, 8000) : random.int(16_000, 22_000);
+          faults.push(`freeze ${home.name} for ${length} ms`);
           node.signal('SIGSTOP');
-          await pause(random.int(2000, 20_000));
+          await pause(length);
           node.signal('SIGCONT');
         }
         await pause(random.int(500, 4000));
