@@ -69,9 +69,10 @@ export class AskedCall {
   }
 
   /** How it is by the table. */
-  look({ open, taken, other }: CallState): void {
+  look({ open, taken, unread, other }: CallState): void {
     if (this.#isOver) return;
     if (!open) return this.#cut();
+    if (unread !== null) this.hear();
     const silence = silenceOf(other);
     this.#silent = silence === undefined ? 0 : this.#silent + 1;
     this.#untaken = taken ? 0 : this.#untaken + 1;

@@ -178,7 +178,6 @@ export class Calls implements NodeCalls {
   /** Words may have been lost. */
   #again(): void {
     this.#take();
-    for (const call of this.#asked.values()) call.hear();
     void this.#look();
   }
 

@@ -2,10 +2,16 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Calls } from '../../src/cluster/calls.ts';
-import type { NodeAnswer, NodeHandler, NodeReply, NodeRequest } from '../../src/engine/ports-calls.ts';
+import {
+  NodeUnanswered,
+  type NodeAnswer,
+  type NodeHandler,
+  type NodeReply,
+  type NodeRequest,
+} from '../../src/engine/ports-calls.ts';
 import type { Clock } from '../../src/engine/ports.ts';
 import { systemClock } from '../../src/engine/clock.ts';
-import { openDatabase, type Database } from '../../src/postgres/database.ts';
+import { DatabaseAway, openDatabase, type Database } from '../../src/postgres/database.ts';
 
 /** What is looked at now and then is looked at more often, so that no test waits for it. */
 const hasty: Clock = {
@@ -13,12 +19,52 @@ const hasty: Clock = {
   after: (delay, action) => systemClock.after(delay >= 5000 ? delay / 20 : delay, action),
 };
 
+/** Asks the real one, and now and then loses what it answers: nobody knows then whether it was done. */
+function lossy(database: Database, loses: () => boolean): Database {
+  const { url, schema } = database;
+  return {
+    url,
+    schema,
+    query: async <Row extends object>(sql: string, values?: readonly unknown[]) => {
+      const rows = await database.query<Row>(sql, values);
+      if (loses()) throw new DatabaseAway('the answer was lost');
+      return rows;
+    },
+    run: (sql, values) => database.run(sql, values),
+    transaction: (work) => database.transaction(work),
+    listen: (channel, hear, again) => database.listen(channel, hear, again),
+    hold: (key) => database.hold(key),
+    release: (key) => database.release(key),
+    close: () => database.close(),
+  };
+}
+
+/** Until a condition holds; the test's own time is the limit. */
+export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await holds())) await sleep(10);
+}
+
+/** Rows that calls have left. */
+export async function rowsLeft({ database }: Caller): Promise<number> {
+  const [row] = await database.query<{ rows: number }>(
+    'SELECT (SELECT count(*) FROM calls) + (SELECT count(*) FROM answers) AS rows',
+  );
+  return row?.rows ?? 0;
+}
+
+export function failure(error: unknown): NodeUnanswered {
+  if (error instanceof NodeUnanswered) return error;
+  throw new Error(`it did not fail as it should: ${String(error)}`, { cause: error });
+}
+
 export class Caller {
   readonly id: string;
   readonly name: string;
   readonly database: Database;
   readonly calls: Calls;
   readonly bugs: unknown[] = [];
+  /** Whether an answer of the database is to be lost. */
+  loses = (): boolean => false;
   #callOff: (() => void) | undefined;
 
   private constructor(database: Database, { id, name }: { id: string; name: string }) {
@@ -26,7 +72,7 @@ export class Caller {
     this.name = name;
     this.database = database;
     this.calls = new Calls({
-      database,
+      database: lossy(database, () => this.loses()),
       clock: hasty,
       node: id,
       onBug: (error) => this.bugs.push(error),

@@ -5,9 +5,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { NodeUnanswered } from '../../src/engine/ports-calls.ts';
 import { startPostgres, type Postgres } from '../support/postgres.ts';
-import { bytes, bytesOf, Caller, digest, handler } from './callers.ts';
+import { bytes, bytesOf, Caller, digest, failure, handler, rowsLeft, until } from './callers.ts';
 
 let server: Postgres;
 const open: { close(): unknown }[] = [];
@@ -71,27 +70,9 @@ async function elsewhere(url: string): Promise<Elsewhere> {
   return made;
 }
 
-async function rowsLeft(url: string): Promise<number> {
-  const [row] = await server.ask<{ rows: string }>(
-    'SELECT (SELECT count(*) FROM tsched.calls) + (SELECT count(*) FROM tsched.answers) AS rows',
-    url,
-  );
-  return Number(row?.rows);
-}
-
-/** Until a condition holds; the test's own time is the limit. */
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await sleep(10);
-}
-
-const failure = (error: unknown): NodeUnanswered => {
-  expect(error).toBeInstanceOf(NodeUnanswered);
-  return error as NodeUnanswered;
-};
-
 describe('a request to another node', () => {
   it('comes there as it was, and its answer comes back, whatever texts they hold', async () => {
-    const { url, near, far } = await pair();
+    const { near, far } = await pair();
     const odd = `\u0000 \ud800 ü ‮ '"\\ \u{E000}`;
     const body = bytes(5_000_000);
     const answer = await near.ask(far.id, `/echo?job=%00'; DROP TABLE calls; --`, {
@@ -112,17 +93,17 @@ describe('a request to another node', () => {
       from: near.id,
       digest: digest(body),
     });
-    await until(async () => (await rowsLeft(url)) === 0);
+    await until(async () => (await rowsLeft(near)) === 0);
   });
 
   it('may have a long answer, and one of no bytes', async () => {
-    const { url, near, far } = await pair();
+    const { near, far } = await pair();
     for (const size of [5_000_000, 262_144, 262_145, 1, 0]) {
       expect(digest(await bytesOf(await near.ask(far.id, `/bytes?${size}`))), `${size} bytes`).toBe(
         digest(bytes(size)),
       );
     }
-    await until(async () => (await rowsLeft(url)) === 0);
+    await until(async () => (await rowsLeft(near)) === 0);
   });
 
   it('is answered by a node in another process, 200 at once', async () => {
@@ -137,7 +118,7 @@ describe('a request to another node', () => {
     );
     expect(answers).toEqual(Array.from({ length: 200 }, (_, number) => `/echo?${number}`));
     expect(far.lines.filter((line) => line.startsWith('begun'))).toHaveLength(200);
-    await until(async () => (await rowsLeft(url)) === 0);
+    await until(async () => (await rowsLeft(near)) === 0);
   });
 
   it('may be made to the very node that makes it', async () => {
@@ -150,7 +131,7 @@ describe('a request to another node', () => {
     const url = await server.createDatabase();
     const [near, far] = await Promise.all([caller(url, 'near'), caller(url, 'far')]);
     const asking = near.ask(far.id, '/bytes?1');
-    await until(async () => (await rowsLeft(url)) === 1);
+    await until(async () => (await rowsLeft(near)) === 1);
     far.calls.serve(handler);
     expect(await bytesOf(await asking)).toHaveLength(1);
   });
@@ -182,10 +163,10 @@ describe('a stream', () => {
   });
 
   it('of very many pieces loses none and doubles none', async () => {
-    const { url, near, far } = await pair();
+    const { near, far } = await pair();
     const text = (await bytesOf(await near.ask(far.id, '/count?20000'))).toString();
     expect(text).toBe(Array.from({ length: 20_000 }, (_, at) => `${at + 1}\n`).join(''));
-    await until(async () => (await rowsLeft(url)) === 0);
+    await until(async () => (await rowsLeft(near)) === 0);
   });
 
   it('is made no faster than it is read', async () => {
@@ -218,7 +199,7 @@ describe('a stream', () => {
 
 describe('an asker that goes away', () => {
   it('is noticed by who answers, before the answer and in the middle of it', async () => {
-    const { url, near, far } = await pair();
+    const { near, far } = await pair();
     const seen: string[] = [];
     let closed = 0;
     far.calls.serve(async (request, signal) => {
@@ -228,7 +209,7 @@ describe('an asker that goes away', () => {
     });
     const early = new AbortController();
     const never = near.ask(far.id, '/never', {}, early.signal);
-    await until(async () => (await rowsLeft(url)) === 1);
+    await until(async () => (await rowsLeft(near)) === 1);
     early.abort();
     expect(failure(await never.catch((error: unknown) => error)).reason).toBe('given_up');
     await until(() => seen.includes('/never'));
@@ -242,7 +223,7 @@ describe('an asker that goes away', () => {
     (await near.ask(far.id, '/count?200000000')).close();
     await until(() => seen.includes('/count?200000000'));
     await until(() => closed === 3);
-    await until(async () => (await rowsLeft(url)) === 0);
+    await until(async () => (await rowsLeft(near)) === 0);
     expect(far.bugs).toEqual([]);
   });
 
@@ -268,7 +249,7 @@ describe('an asker that goes away', () => {
       [far.id, near.id],
     );
     await near.database.run("SELECT pg_notify('tsched_call', $1)", [near.id]);
-    await until(async () => (await rowsLeft(url)) === 2);
+    await until(async () => (await rowsLeft(near)) === 2);
     await far.close();
     await near.database.run("UPDATE nodes SET beat_at = clock_timestamp() - interval '16 s' WHERE id = $1", [
       far.id,
@@ -297,7 +278,7 @@ describe('a node that does not answer', () => {
   });
 
   it('makes a mistake', async () => {
-    const { url, near, far } = await pair();
+    const { near, far } = await pair();
     const broken = failure(await near.ask(far.id, '/fail').catch((error: unknown) => error));
     expect(broken).toMatchObject({ reason: 'broken', mayBeDone: true });
     expect(far.bugs.map(String)).toEqual(['Error: there is no /fail']);
@@ -311,7 +292,7 @@ describe('a node that does not answer', () => {
     }));
     const answer = await near.ask(far.id, '/');
     expect(failure(await bytesOf(answer).catch((error: unknown) => error)).reason).toBe('broken');
-    await until(async () => (await rowsLeft(url)) === 0);
+    await until(async () => (await rowsLeft(near)) === 0);
   });
 
   it('dies in the middle of its answer', { timeout: 60_000 }, async () => {
@@ -327,7 +308,7 @@ describe('a node that does not answer', () => {
     const dead = failure(await reading);
     expect(dead).toMatchObject({ reason: 'silent', mayBeDone: true });
     expect(dead.message).toMatch(/^node elsewhere has not been heard of for \d+ s$/v);
-    await until(async () => (await rowsLeft(url)) === 0);
+    await until(async () => (await rowsLeft(near)) === 0);
   });
 
   it('is restarted in the middle of it, and does nothing twice', { timeout: 60_000 }, async () => {
@@ -354,45 +335,5 @@ describe('a node that does not answer', () => {
     });
     expect((await bytesOf(await near.ask(far.id, '/bytes?1'))).length).toBe(1);
     expect(begun).toEqual(['/bytes?1']);
-  });
-});
-
-describe('a database that is restarted', () => {
-  it('cuts no call, and loses no piece of an answer', { timeout: 60_000 }, async () => {
-    const { url, near, far } = await pair();
-    let go: (() => void) | undefined;
-    far.calls.serve(async (request, signal) => {
-      if (request.target !== '/wait') return handler(request, signal);
-      await new Promise<void>((resolve) => (go = resolve));
-      return { status: 200, headers: {}, body: Buffer.from('waited') };
-    });
-    const waiting = near.ask(far.id, '/wait');
-    const answer = await near.ask(far.id, '/count?400000');
-    const reading = bytesOf(answer);
-    await until(() => go !== undefined);
-    await server.halt();
-    go?.();
-    await server.start();
-    expect((await bytesOf(await waiting)).toString()).toBe('waited');
-    const text = (await reading).toString();
-    expect(text.length).toBe(2_688_895);
-    expect(digest(Buffer.from(text))).toBe(
-      digest(Buffer.from(Array.from({ length: 400_000 }, (_, at) => `${at + 1}\n`).join(''))),
-    );
-    expect((await bytesOf(await near.ask(far.id, '/bytes?9'))).length).toBe(9);
-    await until(async () => (await rowsLeft(url)) === 0);
-    expect([...near.bugs, ...far.bugs]).toEqual([]);
-  });
-
-  it('after a crash has forgotten calls, which is told at once', { timeout: 60_000 }, async () => {
-    const { near, far } = await pair();
-    const asking = near.ask(far.id, '/never').catch((error: unknown) => error);
-    await until(
-      async () => (await near.database.query('SELECT FROM calls WHERE taken IS NOT NULL')).length === 1,
-    );
-    await server.kill();
-    await server.start();
-    expect(failure(await asking)).toMatchObject({ reason: 'cut', mayBeDone: true });
-    expect((await bytesOf(await near.ask(far.id, '/bytes?9'))).length).toBe(9);
   });
 });
