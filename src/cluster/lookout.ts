@@ -74,7 +74,7 @@ export class Lookout {
   }
 
   async #look(): Promise<void> {
-    const { database, queue, term, contactFor, clock } = this.#options;
+    const { database, queue, term, contactFor } = this.#options;
     if (contactFor() >= this.#patience.silence) {
       const silent = await silentClaims(database, queue, { ...this.#patience, most: MOST });
       if (silent.length > 0) {
@@ -82,10 +82,16 @@ export class Lookout {
         if (lost > 0) this.#errand.ask();
       }
     }
-    if (!this.#isUntidy) return;
-    await fenced(database, term, sweepRecords);
-    await queue.tidy();
+    if (this.#isUntidy) await this.#tidy();
+  }
+
+  /** Where it fails it is tried again the next time: what is left lying does no harm. */
+  async #tidy(): Promise<void> {
+    const { database, queue, term, clock } = this.#options;
     this.#tidiedAt = clock.monotonic();
+    let isMore = true;
+    while (isMore) isMore = await fenced(database, term, sweepRecords);
+    await queue.tidy();
   }
 
   /** Those that their nodes have not settled meanwhile. Gives how many. */

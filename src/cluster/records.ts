@@ -184,10 +184,12 @@ export async function silentClaims(
   { silence, away, most }: { readonly silence: Duration; readonly away: Duration; readonly most: number },
 ): Promise<readonly Silent[]> {
   return queryable.query<Silent>(
-    `SELECT h.attempt AS id, h.tries, h.queue, h.node, n.name, n.state = 'stopped' AS "hasStopped", j.data AS spec
-     FROM nodes n JOIN held h ON h.node = n.id
+    `SELECT h.attempt AS id, h.tries, h.queue, h.node, coalesce(n.name, h.node::text) AS name,
+       coalesce(n.state = 'stopped', false) AS "hasStopped", j.data AS spec
+     FROM held h LEFT JOIN nodes n ON h.node = n.id
      LEFT JOIN ${queue.table} j ON j.name = h.queue AND j.id = h.attempt
-     WHERE n.beat_at < clock_timestamp() - CASE n.state WHEN 'stopped' THEN $2::float8 ELSE $1::float8 END * interval '1 ms'
+     WHERE (n.id IS NULL
+         OR n.beat_at < clock_timestamp() - CASE n.state WHEN 'stopped' THEN $2::float8 ELSE $1::float8 END * interval '1 ms')
        AND pg_postmaster_start_time() < clock_timestamp() - $1::float8 * interval '1 ms'
      LIMIT $3`,
     [silence, away, most],
@@ -310,19 +312,23 @@ export async function forgetGivenUp(queryable: Queryable, attempts: readonly str
 
 /**
  * Removes what nobody will ask for: of attempts that are over, and whose end somebody had long ago. What a node has not yet ended of what was
- * given up stays for a week.
+ * given up stays for a week. Gives whether there may be more.
  */
-export async function sweepRecords(queryable: Queryable): Promise<void> {
-  await queryable.run(
+export async function sweepRecords(queryable: Queryable): Promise<boolean> {
+  const swept = await queryable.run(
     `DELETE FROM reports r WHERE seq IN (
-       SELECT seq FROM reports o WHERE taken AND at < clock_timestamp() - CASE
-           WHEN kind = 'given_up' AND report ? 'spec' THEN interval '7 days' ELSE interval '1 hour' END
-         AND NOT EXISTS (SELECT 1 FROM held h WHERE h.attempt = o.attempt)
-         AND NOT (kind = 'started' AND EXISTS (
+       SELECT seq FROM reports o WHERE taken AND at < clock_timestamp() - interval '1 hour'
+         AND (at < clock_timestamp() - interval '7 days' OR NOT EXISTS (
            SELECT 1 FROM reports g WHERE g.attempt = o.attempt AND g.kind = 'given_up' AND g.report ? 'spec'))
-       ORDER BY at LIMIT 50000)`,
+         AND NOT EXISTS (SELECT 1 FROM held h WHERE h.attempt = o.attempt)
+       ORDER BY at LIMIT $1)`,
+    [SWEPT],
   );
   await queryable.run(
     'DELETE FROM orders o WHERE NOT EXISTS (SELECT 1 FROM held h WHERE h.attempt = o.attempt)',
   );
+  return swept === SWEPT;
 }
+
+/** Rows at once. */
+const SWEPT = 20_000;

@@ -4,7 +4,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
@@ -46,6 +46,31 @@ async function node(settings: WorkerSettings): Promise<ChildProcess> {
 function percentile(values: readonly number[], share: number): string {
   const sorted = values.toSorted((a, b) => a - b);
   return `${Math.round(sorted[Math.min(Math.floor(sorted.length * share), sorted.length - 1)] ?? 0)} ms`;
+}
+
+/** Seconds of processor that a process has used, and those that it waited for. */
+function used(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    .replace(/^.*\) /s, '')
+    .split(' ');
+  return [11, 12, 13, 14].reduce((sum, each) => sum + Number(fields[each]), 0) / 100;
+}
+
+/** Of the server, with all its sessions. */
+function usedByServer(pid: number): number {
+  const isChild = (each: string): boolean => {
+    try {
+      return (
+        readFileSync(`/proc/${each}/stat`, 'latin1')
+          .replace(/^.*\) /s, '')
+          .split(' ')[1] === String(pid)
+      );
+    } catch {
+      return false; // it has ended
+    }
+  };
+  const children = readdirSync('/proc').filter((each) => /^\d+$/.test(each) && isChild(each));
+  return [pid, ...children.map(Number)].reduce((sum, each) => sum + used(each), 0);
 }
 
 interface Timing {
@@ -98,8 +123,9 @@ export async function run({ smoke }: { readonly smoke: boolean }): Promise<void>
     await Promise.all(children.map((child) => new Promise((resolve) => child.once('exit', resolve))));
   };
   try {
-    await rate(smoke ? 2 : 10, { begin, open, nodes, dismiss });
-    await burst(smoke ? 50 : 500, { begin, open, nodes, dismiss });
+    const serverUsed = (): number => (server.pid === undefined ? 0 : usedByServer(server.pid));
+    await rate(smoke ? 2 : 10, { begin, open, nodes, dismiss, serverUsed });
+    await burst(smoke ? 50 : 500, { begin, open, nodes, dismiss, serverUsed });
   } finally {
     await dispatch.close();
     await queue.close();
@@ -113,12 +139,15 @@ interface Rig {
   readonly begin: (timings: Timing[]) => void;
   readonly open: ReadonlySet<number>;
   readonly nodes: (imagined: boolean) => Promise<ChildProcess[]>;
+  readonly serverUsed: () => number;
   readonly dismiss: (children: readonly ChildProcess[]) => Promise<void>;
 }
 
 /** Attempts that do nothing, as fast as asked. */
-async function rate(seconds: number, { begin, open, nodes, dismiss }: Rig): Promise<void> {
+async function rate(seconds: number, { begin, open, nodes, dismiss, serverUsed }: Rig): Promise<void> {
   const children = await nodes(true);
+  const usedByNodes = (): number => children.reduce((sum, { pid = 0 }) => sum + used(pid), 0);
+  const before = [usedByNodes(), serverUsed()] as const;
   const timings: Timing[] = [];
   const delay = monitorEventLoopDelay({ resolution: 1 });
   const cpu = process.cpuUsage();
@@ -148,6 +177,10 @@ async function rate(seconds: number, { begin, open, nodes, dismiss }: Rig): Prom
   console.log(`  open at the end: ${waiting}; all over ${Math.round(over)} ms later`);
   console.log(
     `  conductor: ${Math.round((user + system) / 1000 / seconds / 10)} % of a core, loop late by at most ${Math.round(delay.max / 1e6)} ms`,
+  );
+  const each = (spent: number): string => `${Math.round((spent * 1e6) / timings.length)} µs`;
+  console.log(
+    `  processor for each attempt: conductor ${each((user + system) / 1e6)}, nodes ${each(usedByNodes() - before[0])}, PostgreSQL ${each(serverUsed() - before[1])}`,
   );
   delay.disable();
   await dismiss(children);

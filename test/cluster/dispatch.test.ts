@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createQueue } from '../../src/cluster/queue.ts';
+import { recordTaken, sweepRecords } from '../../src/cluster/records.ts';
 import { systemClock } from '../../src/engine/clock.ts';
 import { openDatabase } from '../../src/postgres/database.ts';
 import { startPostgres, type Postgres } from '../support/postgres.ts';
@@ -93,5 +94,53 @@ describe('who conducts next', () => {
     const conductor = await Conductor.over(url);
     await conductor.workers(['a']);
     expect(await conductor.start(shell('true')).outcome).toMatchObject({ kind: 'succeeded' });
+  });
+});
+
+describe('what is kept', () => {
+  it('is what somebody may still ask for', async () => {
+    const conductor = await Conductor.over(await database());
+    const { database: tables } = conductor;
+    await conductor.dispatch.close();
+    const rows = [
+      // old, taken, over: the only ones that go
+      ['00000000-0000-5000-8000-000000000001', 'started', '2 hours', true, '{}'],
+      ['00000000-0000-5000-8000-000000000001', 'ended', '2 hours', true, '{}'],
+      // nobody has had it
+      ['00000000-0000-5000-8000-000000000002', 'ended', '2 hours', false, '{}'],
+      // young
+      ['00000000-0000-5000-8000-000000000003', 'ended', '30 minutes', true, '{}'],
+      // held: its process id is needed when its node starts again
+      ['00000000-0000-5000-8000-000000000004', 'started', '2 hours', true, '{}'],
+      // its node has not ended it yet
+      ['00000000-0000-5000-8000-000000000005', 'started', '2 days', true, '{}'],
+      ['00000000-0000-5000-8000-000000000005', 'given_up', '2 days', true, '{"spec": {}}'],
+    ] as const;
+    for (const [attempt, kind, age, taken, report] of rows)
+      await tables.run(
+        `INSERT INTO reports (attempt, kind, at, taken, report) VALUES ($1, $2, clock_timestamp() - $3::interval, $4, $5)`,
+        [attempt, kind, age, taken, report],
+      );
+    await tables.run(
+      `INSERT INTO held (attempt, queue, run, number, job, node) VALUES ($1, 'any', 'r', 1, 'j', $1)`,
+      ['00000000-0000-5000-8000-000000000004'],
+    );
+    await tables.transaction(async (tx) => {
+      expect(await sweepRecords(tx)).toBe(false);
+    });
+    const left = await tables.query<{ attempt: string }>('SELECT attempt FROM reports ORDER BY seq');
+    expect(left.map(({ attempt }) => Number(attempt.slice(-1)))).toEqual([2, 3, 4, 5, 5]);
+    await conductor.queue.tidy();
+  });
+
+  it('does not hold up attempts of a node of which nobody knows', async () => {
+    const conductor = await Conductor.over(await database(), { silence: 500, look: 50 });
+    const sent = conductor.start(shell('true'));
+    while ((await conductor.count(conductor.queue.table)) < 1) await Promise.resolve();
+    await conductor.database.transaction(async (tx) => {
+      const taken = await conductor.queue.take(tx, 'any', 5);
+      await recordTaken(tx, taken, { queue: 'any', node: '00000000-0000-4000-8000-000000000009' });
+    });
+    expect(await sent.outcome).toMatchObject({ kind: 'lost' });
   });
 });
