@@ -3,12 +3,9 @@ import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadJobFile } from '../../src/config/load.ts';
-import type { JobDefinition } from '../../src/model.ts';
-import { compileSchedule } from '../../src/schedule/trigger.ts';
 import { Audit, executionsIn } from '../support/audit.ts';
 import { shellTask } from '../support/chaos.ts';
-import { TestCluster } from '../support/cluster.ts';
+import { definitionsIn, slotsOf, TestCluster, untilAsync } from '../support/cluster.ts';
 import { SEED } from '../support/cron-judge.ts';
 import { Random } from '../support/cron-oracle.ts';
 import { directory, type Daemon } from '../support/daemon.ts';
@@ -70,13 +67,8 @@ describe('three nodes', () => {
         }
         await pause(random.int(500, 4000));
       }
-      const result = await loadJobFile(nodes[0]?.file ?? '', {
-        environment: {},
-        hostTimezone: 'UTC',
-        now: begin,
-      });
-      if (!result.ok) throw new Error(JSON.stringify(result.errors));
-      const due = result.file.jobs.reduce((sum, each) => sum + slotsOf(each, begin, end), 0);
+      const definitions = await definitionsIn(nodes[0]?.file ?? '');
+      const due = definitions.reduce((sum, each) => sum + slotsOf(each, { from: begin, to: end }), 0);
       expect(due).toBeGreaterThanOrEqual(JOBS * (SLOTS - 1));
       const told = (): string => `; after ${faults.join(', ')}, TSCHED_TEST_SEED=${SEED}`;
       let rows = await cluster.rows();
@@ -89,8 +81,8 @@ describe('three nodes', () => {
         return `${decided} of ${due} slots decided, ${JSON.stringify(open[0])} not over\n${words.join('\n')}`;
       });
       const audit = new Audit(rows.runs, rows.skips, executionsIn(account), { mayLose: true });
-      for (const definition of result.file.jobs) audit.slots(definition, { from: begin - 1, to: end });
-      audit.runs(new Map(result.file.jobs.map((each) => [each.id, each])));
+      for (const definition of definitions) audit.slots(definition, { from: begin - 1, to: end });
+      audit.runs(new Map(definitions.map((each) => [each.id, each])));
       expect(audit.findings, told()).toEqual([]);
       expect(rows.skips, told()).toEqual([]);
       // Nothing ran in vain: what ran twice was lost before, and is recorded so.
@@ -116,23 +108,4 @@ function jobFile(account: string, begin: number, end: number): string {
   const task = (number: number): string => shellTask(account, number % 10 === 0 ? 'sleep 5' : ':');
   const jobs = Array.from({ length: JOBS }, (_, number) => [`job-${number}`, { ...job, run: task(number) }]);
   return JSON.stringify({ jobs: Object.fromEntries(jobs) });
-}
-
-function slotsOf({ id, schedule }: JobDefinition, from: number, to: number): number {
-  const trigger = compileSchedule(schedule, id);
-  let count = 0;
-  for (let slot = trigger.next(from - 1); slot !== undefined && slot <= to; slot = trigger.next(slot))
-    count += 1;
-  return count;
-}
-
-/** Waits for something that has to be asked for; `look` gives what is still wanting. */
-async function untilAsync(what: string, look: () => Promise<string | undefined>): Promise<void> {
-  let wanting: string | undefined = 'everything';
-  const patience = AbortSignal.timeout(120_000);
-  while (wanting !== undefined) {
-    wanting = await look().catch((error: unknown) => String(error));
-    if (wanting !== undefined && patience.aborted) throw new Error(`waited in vain for ${what}: ${wanting}`);
-    if (wanting !== undefined) await pause(300);
-  }
 }

@@ -1,7 +1,10 @@
 /** Nodes of a cluster as real processes over a real PostgreSQL, and what the history they share says. */
+import { setTimeout as pause } from 'node:timers/promises';
+import { loadJobFile } from '../../src/config/load.ts';
 import { systemClock } from '../../src/engine/clock.ts';
-import type { RunRecord, SkipRecord } from '../../src/model.ts';
+import type { JobDefinition, RunRecord, SkipRecord } from '../../src/model.ts';
 import { openDatabase } from '../../src/postgres/database.ts';
+import { compileSchedule } from '../../src/schedule/trigger.ts';
 import { openPostgresHistory } from '../../src/store/postgres/history.ts';
 import { directory, startDaemon, type Daemon, type DaemonOptions, type Later } from './daemon.ts';
 import type { Postgres } from './postgres.ts';
@@ -78,5 +81,37 @@ export class TestCluster {
   /** Of our tables, by a connection of its own; names of tables with their schema. */
   ask<Row extends object>(sql: string): Promise<Row[]> {
     return this.server.ask<Row>(sql, this.url);
+  }
+}
+
+/** The jobs of a file. */
+export async function definitionsIn(file: string): Promise<readonly JobDefinition[]> {
+  const now = Date.now();
+  const result = await loadJobFile(file, { environment: {}, hostTimezone: 'UTC', now });
+  if (!result.ok) throw new Error(JSON.stringify(result.errors));
+  return result.file.jobs;
+}
+
+/** How many slots a job has from one moment to another, both included. */
+export function slotsOf({ id, schedule }: JobDefinition, { from, to }: { from: number; to: number }): number {
+  const trigger = compileSchedule(schedule, id);
+  let count = 0;
+  for (let slot = trigger.next(from - 1); slot !== undefined && slot <= to; slot = trigger.next(slot))
+    count += 1;
+  return count;
+}
+
+/** Waits for something that has to be asked for; `look` gives what is still wanting. */
+export async function untilAsync(
+  what: string,
+  look: () => Promise<string | undefined>,
+  patience = 120_000,
+): Promise<void> {
+  let wanting: string | undefined = 'everything';
+  const over = AbortSignal.timeout(patience);
+  while (wanting !== undefined) {
+    wanting = await look().catch((error: unknown) => String(error));
+    if (wanting !== undefined && over.aborted) throw new Error(`waited in vain for ${what}: ${wanting}`);
+    if (wanting !== undefined) await pause(300);
   }
 }

@@ -22,6 +22,7 @@ import { dirname, join, relative } from 'node:path';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import type { Place } from './network.ts';
 
 export interface PostgresVersion {
   readonly name: string;
@@ -54,6 +55,8 @@ export interface PostgresSettings {
   readonly version?: PostgresVersion;
   /** Lines of postgresql.conf beside ours. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Where it runs, and by which address it is reached there; who is elsewhere has the socket. Default: here, on loopback. */
+  readonly place?: Place;
 }
 
 /** Starts a server that trusts everybody but the user `secured`, who has to say the password `correct horse`. */
@@ -73,15 +76,17 @@ export class Postgres {
   readonly #bin: string;
   readonly #user: User | undefined;
   readonly #settings: Readonly<Record<string, string>>;
+  readonly #place: Place | undefined;
   #port = 0;
   #process: ChildProcess | undefined;
   #said = '';
   #databases = 0;
 
-  constructor({ version = NEWEST, settings = {} }: PostgresSettings) {
+  constructor({ version = NEWEST, settings = {}, place }: PostgresSettings) {
     this.#bin = version.bin();
     this.#user = otherUser();
     this.#settings = settings;
+    this.#place = place;
     this.directory = mkdtempSync(join(tmpdir(), 'tsched-pg-'));
     if (this.#user !== undefined) chownSync(this.directory, this.#user.uid, this.#user.gid);
   }
@@ -113,7 +118,11 @@ export class Postgres {
     if (made.status !== 0)
       throw new Error(`initdb: ${made.error?.message ?? ''}${made.stdout ?? ''}${made.stderr ?? ''}`);
     const rules = join(this.#data, 'pg_hba.conf');
-    writeFileSync(rules, `host all secured 127.0.0.1/32 scram-sha-256\n${readFileSync(rules, 'utf8')}`);
+    const neighbours = this.#place === undefined ? '' : 'host all all samenet trust\n';
+    writeFileSync(
+      rules,
+      `host all secured 127.0.0.1/32 scram-sha-256\n${readFileSync(rules, 'utf8')}${neighbours}`,
+    );
     await this.start();
     await this.ask("CREATE ROLE secured LOGIN PASSWORD 'correct horse'");
   }
@@ -134,7 +143,7 @@ export class Postgres {
     this.#said = '';
     const settings = {
       port: String(this.#port),
-      listen_addresses: '127.0.0.1',
+      listen_addresses: this.#address,
       unix_socket_directories: this.directory,
       fsync: 'off',
       full_page_writes: 'off',
@@ -150,11 +159,9 @@ export class Postgres {
       this.#data,
       ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
     ];
-    // Ends, without care, when this process does.
-    const leash = existsSync('/usr/bin/setpriv') ? ['/usr/bin/setpriv', '--pdeathsig', 'QUIT', '--'] : [];
-    const [command = '', ...rest] = [...leash, ...program];
+    const [command = '', ...rest] = [...(this.#place?.enter ?? []), ...this.#leash(), ...program];
     const child = spawn(command, rest, {
-      ...this.#user,
+      ...(this.#place === undefined && this.#user),
       cwd: '/',
       env: { PATH: process.env['PATH'], LC_ALL: 'C' },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -163,6 +170,17 @@ export class Postgres {
       stream.on('data', (piece: Buffer) => (this.#said = (this.#said + piece.toString()).slice(-100_000)));
     child.on('error', (error) => (this.#said += error.message));
     this.#process = child;
+  }
+
+  /** It ends, without care, when this process does; and becomes its user, where it is root's to enter its place. */
+  #leash(): readonly string[] {
+    if (!existsSync('/usr/bin/setpriv')) return [];
+    const { uid, gid } = this.#user ?? {};
+    const user =
+      this.#place === undefined || uid === undefined
+        ? []
+        : ['--reuid', String(uid), '--regid', String(gid), '--clear-groups'];
+    return ['/usr/bin/setpriv', ...user, '--pdeathsig', 'QUIT', '--'];
   }
 
   async #isReady(): Promise<boolean> {
@@ -193,7 +211,11 @@ export class Postgres {
   }
 
   url(database: string, user = 'postgres'): string {
-    return `postgres://${user}@127.0.0.1:${this.#port}/${database}`;
+    return `postgres://${user}@${this.#address}:${this.#port}/${database}`;
+  }
+
+  get #address(): string {
+    return this.#place?.address ?? '127.0.0.1';
   }
 
   /** The same through the socket. */
@@ -201,8 +223,12 @@ export class Postgres {
     return `postgres://postgres@${encodeURIComponent(this.directory)}:${this.#port}/${database}`;
   }
 
+  #urlHere(database: string): string {
+    return this.#place === undefined ? this.url(database) : this.socketUrl(database);
+  }
+
   /** Asks by a connection of its own. */
-  async ask<Row extends object>(sql: string, url = this.url('postgres')): Promise<Row[]> {
+  async ask<Row extends object>(sql: string, url = this.#urlHere('postgres')): Promise<Row[]> {
     const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 });
     client.on('error', () => undefined);
     try {
