@@ -1,7 +1,7 @@
 /** A node's terms, one after another: what is done when one begins, and when it is over. Part of the composition, beside cluster-app.ts. */
 import type { AppOptions } from './app-options.ts';
 import { ClusterTerm, FileUnfit, type TermParts } from './cluster-term.ts';
-import { Deposed } from './cluster/fence.ts';
+import { Deposed } from './postgres/fence.ts';
 import type { Term as GivenTerm } from './cluster/membership.ts';
 import type { OwnFile } from './cluster/own-file.ts';
 import { systemClock } from './engine/clock.ts';

@@ -13,7 +13,7 @@ import type {
 import type { Duration, JobDefinition } from '../model.ts';
 import { StatementRefused, type Database, type Queryable } from '../postgres/database.ts';
 import { Errand } from './errand.ts';
-import { Deposed, fenced } from './fence.ts';
+import { Deposed, fenced } from '../postgres/fence.ts';
 import { attemptId } from './ids.ts';
 import { Lookout, type Patience } from './lookout.ts';
 import type { Queue } from './queue.ts';

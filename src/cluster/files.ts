@@ -101,7 +101,7 @@ export class JobFiles {
     const why = await check();
     if (why !== undefined) return { kind: 'refused', why };
     return this.#transaction(async (tx) => {
-      const conductor = await tx.query('select 1 from conductor where term = $1 for share', [term]);
+      const conductor = await tx.query('select 1 from conductor where term = $1 for key share', [term]);
       if (conductor.length === 0) return { kind: 'deposed' };
       // Of two at once, the second sees the first.
       await tx.run('lock table files in share row exclusive mode');

@@ -4,7 +4,7 @@ import type { Duration } from '../model.ts';
 import type { Database, Queryable } from '../postgres/database.ts';
 import { formatDuration } from '../schedule/duration.ts';
 import { Errand } from './errand.ts';
-import { fenced } from './fence.ts';
+import { fenced } from '../postgres/fence.ts';
 import type { Queue } from './queue.ts';
 import { recordLosses, silentClaims, sweepRecords, type Silent } from './records.ts';
 import { grouped } from './requirement.ts';

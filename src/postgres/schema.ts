@@ -7,7 +7,7 @@ import type { Queryable } from './queryable.ts';
  * What identifies is compared byte by byte, whatever the database's language.
  *
  * jobs … told   as store/sqlite/schema.ts has them, in one step; what is JSON there is `jsonb` here
- * conductor     one row: the term, whose it is, and its last beat. Who writes for a term holds this row shared while it does
+ * conductor     one row: the term, whose it is, and its last beat. Who writes for a term locks it, as a key, meanwhile: that lets beats pass, and no other term
  * nodes         one row for each daemon that ever belonged to this store; `beat_at`: its last sign of life
  * queues        what attempts may require of a node, and how many jobs do: labels, a module file
  * held          attempts that a node took and that are not over
@@ -101,7 +101,7 @@ const MIGRATIONS: readonly string[] = [
 
   CREATE TABLE conductor (
     "only"       boolean PRIMARY KEY DEFAULT true CHECK ("only"),
-    term         bigint NOT NULL DEFAULT 0,
+    term         bigint NOT NULL DEFAULT 0 UNIQUE,
     node         uuid,
     since        timestamptz,
     beat_at      timestamptz,

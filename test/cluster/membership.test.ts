@@ -127,7 +127,7 @@ describe.concurrent('a cluster', { timeout: TIME }, () => {
     onTestFinished(() => frozen.end().catch(() => undefined));
     await a.kill();
     await frozen.query('begin');
-    await frozen.query('select 1 from conductor where term = 1 for share');
+    await frozen.query('select 1 from conductor where term = 1 for key share');
     await b.hears('that it conducts', ({ term }) => term === 2);
     // It keeps the term: there is no third when it has beaten again and again.
     const beats = new Set<string>();

@@ -262,7 +262,7 @@ describe('a transaction that rests', () => {
   it('is ended by the server, so that nobody waits for its locks', async () => {
     const database = await open(await server.createDatabase());
     const work = database.transaction(async (tx) => {
-      await tx.query('SELECT 1 FROM conductor FOR SHARE');
+      await tx.query('SELECT 1 FROM conductor FOR KEY SHARE');
       // Waits for the lock: until the other is ended.
       expect(await database.run('UPDATE conductor SET term = 1')).toBe(1);
       return tx.query('SELECT 1');

@@ -3,9 +3,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/engine/clock.ts';
 import { DatabaseAway, openDatabase, type Database } from '../../src/postgres/database.ts';
 import type { StoreHealth } from '../../src/store/batching.ts';
+import { Deposed, fence } from '../../src/postgres/fence.ts';
 import {
-  Deposed,
-  fence,
   openPostgresStore,
   type PostgresStore,
   type PostgresStoreOptions,
@@ -103,6 +102,12 @@ describe('two terms', () => {
         await other.run('UPDATE conductor SET term = 1');
       });
       await expect(taken).rejects.toThrow('lock timeout');
+      // Whoever conducts shows that it lives all the same.
+      const beat = database.transaction(async (other) => {
+        await other.run("SET LOCAL lock_timeout = '50ms'");
+        return other.run('UPDATE conductor SET beat_at = clock_timestamp() WHERE term = 0');
+      });
+      expect(await beat).toBe(1);
     });
     expect(await database.run('UPDATE conductor SET term = 1')).toBe(1);
   });
@@ -238,6 +243,30 @@ describe('history', () => {
       ]),
     );
     await store.close();
+  });
+});
+
+describe('a server that says nothing', () => {
+  it('lets claims wait, is told of, and goes on where it was', async () => {
+    const own = await startPostgres();
+    const database = await openDatabase({ url: await own.createDatabase(), clock: systemClock });
+    const { store, health } = await open(database);
+    await store.claim([runOf('1', 100)], []);
+    own.freeze();
+    const settled: unknown[] = [];
+    const claimed = store.claim([runOf('2', 200), runOf('3', 100)], []).then((won) => settled.push(won));
+    await until('the store to say that it is degraded', () => health.length > 0);
+    expect({ settled, health }).toMatchObject({
+      settled: [],
+      health: [{ kind: 'degraded', message: expect.stringContaining('does not answer') }],
+    });
+    own.thaw();
+    await claimed;
+    expect(settled).toEqual([[true, false]]);
+    expect(health.slice(1)).toEqual([{ kind: 'well', caughtUp: 2, dropped: 0 }]);
+    await store.close();
+    await database.close();
+    await own.stop();
   });
 });
 

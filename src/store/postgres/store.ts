@@ -15,6 +15,7 @@ import {
   type Database,
   type Queryable,
 } from '../../postgres/database.ts';
+import { Deposed, fenced } from '../../postgres/fence.ts';
 import { Batch, type BatchData } from '../batch.ts';
 import { BatchingStore, type StoreListener } from '../batching.ts';
 import type { Contents } from '../contents.ts';
@@ -51,29 +52,12 @@ const LIMITS = {
 /** Classes of SQLSTATE that are about tables, not about rows: somebody changed those, and every row would be refused. */
 const OF_TABLES: ReadonlySet<string> = new Set(['0A', '42']);
 
-/** Another term is in force than the one that was to be written for. */
-export class Deposed extends Error {
-  override readonly name = 'Deposed';
-}
-
-/**
- * Makes sure, for the rest of the transaction, that the term is in force: whoever takes over waits until it is over.
- * @throws Deposed
- */
-export async function fence(tx: Queryable, term: number): Promise<void> {
-  const rows = await tx.query('SELECT 1 FROM conductor WHERE term = $1 FOR SHARE', [term]);
-  if (rows.length === 0) throw new Deposed(`term ${term} is over`);
-}
-
 /**
  * Opens the store for a term, with all that the tables hold.
  * @throws Deposed; DatabaseAway, DatabaseUnfit
  */
 export async function openPostgresStore(options: PostgresStoreOptions): Promise<PostgresStore> {
-  const contents = await options.database.transaction(async (tx) => {
-    await fence(tx, options.term);
-    return contentsOf(tx);
-  });
+  const contents = await fenced(options.database, options.term, contentsOf);
   return new PostgresStore(options, contents);
 }
 
@@ -199,10 +183,8 @@ export class PostgresStore extends BatchingStore {
   }
 
   #fenced<T>(work: (tx: Queryable) => Promise<T>): Promise<T> {
-    return this.#options.database.transaction(async (tx) => {
-      await fence(tx, this.#options.term);
-      return work(tx);
-    });
+    const { database, term } = this.#options;
+    return fenced(database, term, work);
   }
 
   #recorded({ batch, claims, saved }: Flight, won: readonly boolean[]): void {
