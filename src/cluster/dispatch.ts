@@ -107,14 +107,24 @@ export class Dispatch implements Executor {
 
   /** Attempts go on; whoever conducts next takes them up. */
   async close(): Promise<void> {
-    const errands = this.#end();
-    await Promise.all(errands.map((each) => each.settled()));
+    this.#end();
+    await Promise.all(this.#errands.map((each) => each.settled()));
   }
 
   async #listen(): Promise<void> {
     const { database } = this.#options;
-    const take = (): void => this.#take.ask();
-    await database.listen(`${database.schema}_report`, take, take);
+    await database.listen(
+      `${database.schema}_report`,
+      () => this.#take.ask(),
+      () => {
+        this.#take.ask();
+        for (const each of this.#errands) each.hurry();
+      },
+    );
+  }
+
+  get #errands(): readonly Errand[] {
+    return [this.#send, this.#take, this.#find, this.#order, this.#declare];
   }
 
   #begin(spec: AttemptSpec, hear: Hear | undefined): Flight {
@@ -125,13 +135,11 @@ export class Dispatch implements Executor {
     return flight;
   }
 
-  #end(): readonly Errand[] {
+  #end(): void {
     this.#isOver = true;
     this.#lookout.close();
-    const errands = [this.#send, this.#take, this.#find, this.#order, this.#declare];
-    for (const each of errands) each.close();
+    for (const each of this.#errands) each.close();
     this.#answerNobody();
-    return errands;
   }
 
   /** Who asks has been left by its engine: that nothing more is heard of it is all it may be told. */

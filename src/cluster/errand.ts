@@ -39,6 +39,15 @@ export class Errand {
     if (this.#running === undefined && this.#callOff === undefined) this.#soon();
   }
 
+  /** The database is back: what is to be tried again is tried now. */
+  hurry(): void {
+    this.#retry = FIRST_RETRY;
+    if (this.#callOff === undefined) return;
+    this.#callOff();
+    this.#callOff = undefined;
+    this.#soon();
+  }
+
   /** Resolves when it is not under way; at once, if it is not. */
   async settled(): Promise<void> {
     await this.#running;

@@ -71,6 +71,11 @@ export class Reporter {
     callOff();
   }
 
+  /** The database is back. */
+  hurry(): void {
+    this.#errand.hurry();
+  }
+
   async settled(): Promise<void> {
     await this.#errand.settled();
   }

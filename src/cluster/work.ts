@@ -96,6 +96,8 @@ export class Work {
       () => {
         this.#offers.changed();
         this.#doubt();
+        this.#reporter.hurry();
+        for (const each of [this.#fetch, this.#orders]) each.hurry();
       },
     );
     await database.listen(

@@ -184,7 +184,7 @@ export class Conductor {
       await this.database.query(`SELECT state, count(*) FROM ${this.queue.table} GROUP BY 1`),
     ];
     for (let tries = 0; sent.some(isOpen); tries += 1) {
-      if (tries === 1500) throw new Error(`not ended: ${JSON.stringify(await told())}`);
+      if (tries === 4000) throw new Error(`not ended: ${JSON.stringify(await told())}`);
       await new Promise<void>((resolve) => void systemClock.after(10, resolve));
     }
     return Promise.all(sent.map(({ outcome }) => outcome));
