@@ -59,7 +59,6 @@ const work = new Work({
 });
 await beat.begin();
 await work.start();
-say({ ready: true });
 process.on('SIGUSR2', () => {
   work.drain(true);
   say({ drained: true });
@@ -75,3 +74,5 @@ process.on('SIGTERM', () => {
     .then(() => database.close())
     .then(() => say({ left: true }));
 });
+// Only now: whoever hears it may send signals.
+say({ ready: true });
