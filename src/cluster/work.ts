@@ -40,8 +40,9 @@ export interface WorkOptions {
   readonly onEnded: (spec: AttemptSpec) => void;
 }
 
-/** Attempts taken at once: few, so that those that fall due together spread over the nodes. */
-const BATCH = 25;
+/** Attempts taken at once: few, so that those that fall due together spread over the nodes; twice as many, where that is not enough. */
+const FEW = 25;
+const MANY = 200;
 /** Between two looks at what is held, as long as anything is; and at whether there was a gap. */
 const CHECK: Duration = 30_000;
 const TICK: Duration = 2000;
@@ -182,13 +183,13 @@ export class Work {
   async #fetchAll(): Promise<void> {
     if (this.#options.contactFor() === 0) return;
     if (this.#isInDoubt) await this.#check();
-    for (;;) {
+    for (let most = FEW; ; most = Math.min(most * 2, MANY)) {
       const room = this.#options.slots - this.busy;
       if (!this.#takes || room <= 0) return;
       const name = await this.#offers.next();
       if (name === undefined) return;
       try {
-        await this.#fetchFrom(name, Math.min(room, BATCH));
+        await this.#fetchFrom(name, Math.min(room, most));
       } catch (error) {
         this.#offers.add(name);
         // It may hold what it was not told of.
