@@ -57,6 +57,8 @@ function runsFile({ file, ...options }: ListOptions, session: Session): boolean 
   const state = stateIfAny(options.stateDir, session.environment);
   const daemon = state === undefined ? undefined : readDaemonFile(daemonFileIn(state));
   if (daemon?.socket === undefined || !existsSync(daemon.socket)) return false;
+  // What a node of a cluster runs is in its database, whatever lies here.
+  if (daemon.database !== undefined && file === undefined) return true;
   const found = fileIfAny(file);
   return found === undefined || resolve(found) === daemon.file;
 }
