@@ -129,9 +129,7 @@ function within(tx: Queryable): { readonly db: Db } {
 }
 
 async function rowsOf(queryable: Queryable, text: string, values?: readonly unknown[]): Promise<object[]> {
-  // Of several statements in one text there are no rows.
-  const rows: readonly object[] | undefined = await queryable.query(text, values);
-  return [...(rows ?? [])];
+  return [...(await queryable.query(text, values))];
 }
 
 /** What lies in the table: text in text, since `jsonb` neither keeps the order of keys nor takes every string. */

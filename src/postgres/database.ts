@@ -142,8 +142,11 @@ class PostgresDatabase implements Database {
         });
         return client;
       },
-      ask: async (client, sql, values) => (await this.#ask(client, sql, values)).rows as object[],
-      onTrouble: onTrouble ?? (() => undefined),
+      ask: async (client, sql, values) => rowsOf(await this.#ask(client, sql, values)),
+      onTrouble: (message) =>
+        onTrouble?.(
+          `the connection to PostgreSQL at ${this.url} by which this node is notified was lost: ${message}; it is made again`,
+        ),
     });
   }
 
@@ -165,7 +168,7 @@ class PostgresDatabase implements Database {
   }
 
   async query<Row extends object>(sql: string, values?: readonly unknown[]): Promise<readonly Row[]> {
-    return (await this.#alone(sql, values)).rows as Row[];
+    return rowsOf(await this.#alone(sql, values)) as Row[];
   }
 
   async run(sql: string, values?: readonly unknown[]): Promise<number> {
@@ -243,7 +246,7 @@ class PostgresDatabase implements Database {
       await ask('BEGIN');
       const result = await work({
         query: async <Row extends object>(sql: string, values?: readonly unknown[]) =>
-          (await ask(sql, values)).rows as Row[],
+          rowsOf(await ask(sql, values)) as Row[],
         run: async (sql, values) => (await ask(sql, values)).rowCount ?? 0,
       });
       const { command } = await ask('COMMIT');
@@ -327,6 +330,11 @@ function configOf(
     config,
     Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined)),
   );
+}
+
+/** Of several statements in one text there are as many results. */
+function rowsOf(results: pg.QueryResult | readonly pg.QueryResult[]): object[] {
+  return [results].flat().flatMap(({ rows }) => rows as object[]);
 }
 
 /** A number of 32 bits. */

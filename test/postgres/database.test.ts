@@ -87,6 +87,14 @@ describe('what comes back', () => {
     ]);
     expect(rows).toEqual([{ a: odd, b: [odd] }]);
   });
+
+  it('is the rows of every statement, where one text has several', async () => {
+    const database = await open(await server.createDatabase());
+    const text = 'SELECT 1 AS a; SELECT 2 AS b WHERE false; SELECT 3 AS c';
+    const inTransaction = await database.transaction((tx) => tx.query(text));
+    expect(await database.query(text)).toEqual([{ a: 1 }, { c: 3 }]);
+    expect(inTransaction).toEqual([{ a: 1 }, { c: 3 }]);
+  });
 });
 
 describe('what cannot be used', () => {
@@ -367,6 +375,9 @@ describe('the dedicated connection', () => {
 
     await own.kill();
     await until('it to be told', () => troubles.length > 0);
+    expect(troubles[0]).toMatch(
+      /^the connection to PostgreSQL at postgres:.* by which this node is notified was lost: .+; it is made again$/,
+    );
     await expect(database.hold(7)).rejects.toThrow(DatabaseAway);
     await own.start();
     await until('it to listen again', () => again === 2);
