@@ -322,6 +322,8 @@ export type EngineEvent =
       readonly since: Instant;
       readonly message: string;
       readonly hint?: string;
+      /** Nothing is begun meanwhile. */
+      readonly blocks?: true;
     }
   | {
       readonly kind: 'message_delivered';

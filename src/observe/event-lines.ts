@@ -140,13 +140,21 @@ function replayLine({ kind, replay }: ReplayEvent): LogLine {
   return line(level, words, { event: kind, job: jobId, replay: id, total, begun, succeeded, failed });
 }
 
-function degraded({ kind, message, hint }: Extract<EngineEvent, { kind: 'store_degraded' }>): LogLine {
+function degraded({
+  kind,
+  message,
+  hint,
+  blocks,
+}: Extract<EngineEvent, { kind: 'store_degraded' }>): LogLine {
   const what = hint === undefined ? '' : ` (${hint})`;
-  return line(
-    'crit',
-    `degraded: history cannot be recorded: ${message}${what}; jobs go on, and what happens is kept in memory until it can`,
-    { event: kind, reason: message },
-  );
+  const meanwhile =
+    blocks === true
+      ? 'what runs goes on, and nothing is begun until it can'
+      : 'jobs go on, and what happens is kept in memory until it can';
+  return line('crit', `degraded: history cannot be recorded: ${message}${what}; ${meanwhile}`, {
+    event: kind,
+    reason: message,
+  });
 }
 
 function healed({ kind, caughtUp, dropped }: Extract<EngineEvent, { kind: 'store_healed' }>): LogLine {

@@ -33,7 +33,14 @@ export type StoreHealth =
       readonly caughtUp: number;
       readonly dropped: number;
     }
-  | { readonly kind: 'degraded'; readonly since: Instant; readonly message: string; readonly hint?: string };
+  | {
+      readonly kind: 'degraded';
+      readonly since: Instant;
+      readonly message: string;
+      readonly hint?: string;
+      /** Nothing is begun meanwhile: what is not recorded, another node would begin too. */
+      readonly blocks?: true;
+    };
 
 /** What whoever opens such a store is told. */
 export interface StoreListener {

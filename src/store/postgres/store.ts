@@ -237,7 +237,7 @@ export class PostgresStore extends BatchingStore {
     if (this.#told === error.message || since === undefined) return;
     this.#told = error.message;
     const hint = error instanceof DatabaseUnfit ? { hint: error.hint } : {};
-    this.#options.onHealth({ kind: 'degraded', since, message: error.message, ...hint });
+    this.#options.onHealth({ kind: 'degraded', since, message: error.message, ...hint, blocks: true });
   }
 
   async #allRecorded(): Promise<void> {
