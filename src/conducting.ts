@@ -37,6 +37,8 @@ export class Conducting {
   /** A term begins, or is over: then at once. */
   change(given: GivenTerm | undefined): void {
     this.#term?.end();
+    // What its store could not record is the next term's affair, and would be said of this node for ever.
+    this.#parts.daemonFile.update({ store: { kind: 'well' } });
     this.#term = given && this.#made(given);
     if (this.#term !== undefined && given !== undefined) void this.#begin(this.#term, given);
   }
@@ -90,7 +92,8 @@ export class Conducting {
       deciding?.observe({ kind: 'store_healed', caughtUp, dropped });
       return;
     }
-    daemonFile.update({ store: health });
+    const { kind, since, message, hint } = health;
+    daemonFile.update({ store: { kind, since, message, ...(hint !== undefined && { hint }) } });
     deciding?.observe({ ...health, kind: 'store_degraded' });
   }
 }
