@@ -38,7 +38,7 @@ describe.skipIf(noNetwork !== undefined)(`three hosts${noNetwork ? ` (${noNetwor
   it.concurrent.for(CASES)(
     'run each slot once, while $who for 30 s',
     { timeout: 400_000 },
-    async ({ conducts, how }, { onTestFinished: later }) => {
+    async ({ who, conducts, how }, { onTestFinished: later }) => {
       const scene = await Scene.start(later);
       const victim = await scene.victim(conducts);
       const { node, host } = victim;
@@ -78,7 +78,7 @@ describe.skipIf(noNetwork !== undefined)(`three hosts${noNetwork ? ` (${noNetwor
       expect(troubles).toEqual([]);
       // Nothing is wrong with it any more.
       expect(readDaemonFile(daemonFileIn(node.stateDirectory))?.store).toEqual({ kind: 'well' });
-      scene.measured(runs, { cutAt, victim, conducts });
+      console.log(`${who}: ${scene.measured(runs, { cutAt, victim, conducts })}`);
       expect(await scene.leaveAlone(victim)).toEqual([0, 0]);
     },
   );
@@ -249,20 +249,18 @@ class Scene {
     return codes;
   }
 
-  /** Tells, for people, how long it took until another node conducted, and until jobs ran again. */
+  /** For people, how long it took until another node conducted, and until jobs ran again. */
   measured(
     runs: readonly RunRecord[],
     { cutAt, victim, conducts }: { cutAt: number; victim: Station; conducts: boolean },
-  ): void {
+  ): string {
     const attempts = runs.flatMap((run) => run.attempts);
     const lost = attempts.filter(({ outcome }) => outcome?.kind === 'lost');
     const began = attempts
       .filter(({ node, startedAt }) => node !== victim.name && startedAt >= (this.#successor ?? cutAt))
       .map(({ startedAt }) => startedAt - cutAt);
     const conducted = conducts ? `another conducted after ${(this.#successor ?? 0) - cutAt} ms, ` : '';
-    console.log(
-      `${conducted}the next job began after ${Math.min(...began)} ms; ${runs.length} runs, ${lost.length} attempts lost`,
-    );
+    return `${conducted}the next job began after ${Math.min(...began)} ms; ${runs.length} runs, ${lost.length} attempts lost`;
   }
 
   /** Of all nodes. */
