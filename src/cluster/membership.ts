@@ -11,7 +11,7 @@ import { ClockWatch } from './clock-watch.ts';
 import { join, NodeRefused, type Joining } from './joining.ts';
 import { BEAT, decide, LATE, LEASE, nextBeat, TRUST, WHY_TAKEN, type Decision } from './lease.ts';
 import { nodeIdOf, sessionKeyOf } from './node-id.ts';
-import { nodeViews } from './node-view.ts';
+import { conductorOf, nodeViews } from './node-view.ts';
 import { roundTrip } from './skew.ts';
 
 export interface MembershipOptions extends Omit<NodeFacts, 'id'> {
@@ -54,7 +54,7 @@ export interface Membership {
   onTerm(change: (term: Term | undefined) => void): void;
   /** As of the last beat. */
   nodes(): readonly NodeView[];
-  /** Id of the node that conducts, as of the last beat. */
+  /** Id of the node that conducts, as of the last beat; undefined once it has not been heard of for as long as a lease lasts. */
   readonly conductor: string | undefined;
   /** The number of the term that runs, or of the last one, as of the last beat. */
   readonly lastTerm: number;
@@ -147,7 +147,8 @@ class Node implements Membership {
   }
 
   get conductor(): string | undefined {
-    return this.#heard?.conductor ?? undefined;
+    const heard = this.#heard;
+    return heard && conductorOf(heard, this.#options.clock.monotonic() - heard.at);
   }
 
   get lastTerm(): number {

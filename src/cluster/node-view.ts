@@ -2,13 +2,18 @@
 import type { NodeState, NodeView } from '../engine/ports-cluster.ts';
 import type { Duration, Json } from '../model.ts';
 import type { Heard, NodeRow } from './beat.ts';
-import { SILENT } from './lease.ts';
+import { LEASE, SILENT } from './lease.ts';
 
 /** By name; `since`: how long ago the beat was that heard of them. */
 export function nodeViews(heard: Heard, since: Duration): readonly NodeView[] {
   return heard.nodes
     .map((row) => nodeView(row, heard, since))
     .sort((one, other) => (one.name < other.name ? -1 : 1));
+}
+
+/** Of one whose lease has run out nothing is left but its name. */
+export function conductorOf({ conductor, conductorAgo }: Heard, since: Duration): string | undefined {
+  return conductor !== null && conductorAgo + since < LEASE ? conductor : undefined;
 }
 
 function nodeView(row: NodeRow, heard: Heard, since: Duration): NodeView {

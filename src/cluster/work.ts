@@ -141,9 +141,13 @@ export class Work {
     this.#isStopping = true;
     await this.#fetch.settled();
     this.#endAll((onShutdown) => onShutdown === 'terminate');
-    const callOff = this.#options.clock.after(drain, () => this.#endAll((policy) => policy !== 'leave'));
+    const { clock } = this.#options;
+    // No timer is for ever: it would be over at once.
+    const callOff = Number.isFinite(drain)
+      ? clock.after(drain, () => this.#endAll((policy) => policy !== 'leave'))
+      : undefined;
     while (this.#staying.length > 0) await new Promise<void>((resolve) => this.#whenLess.push(resolve));
-    callOff();
+    callOff?.();
     await this.#reporter.flush(LAST_WORDS);
   }
 
