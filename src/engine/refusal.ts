@@ -14,6 +14,8 @@ export interface Refusal {
     | 'run_finished'
     | 'too_many'
     | 'no_output'
+    /** It lies on a node that cannot be asked now. */
+    | 'output_away'
     | 'bad_cursor'
     | 'bad_expression'
     | 'bad_arguments'

@@ -104,6 +104,7 @@ const STATUS: Readonly<Record<ProblemCode, number>> = {
   busy: 503,
   no_conductor: 503,
   history_unavailable: 503,
+  output_away: 503,
   simulation_failed: 503,
   cluster_away: 503,
   stopping: 503,

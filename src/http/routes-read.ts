@@ -165,7 +165,7 @@ export const readRoutes: readonly Route[] = [
       200: { about: 'All of it', type: 'text/plain' },
       206: { about: 'The range', type: 'text/plain' },
     },
-    problems: ['unknown_run', 'ambiguous_run', 'no_output', 'range', 'history_unavailable'],
+    problems: ['unknown_run', 'ambiguous_run', 'no_output', 'output_away', 'range', 'history_unavailable'],
     async handle({ path: { id = '' }, query: { attempt }, header }, { operator }): Promise<Reply> {
       const output = valueOf(await operator.output(id, attempt));
       try {

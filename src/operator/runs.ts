@@ -106,7 +106,7 @@ export class Runs {
     const output = await this.#open(run.value.id, wanted);
     if (output instanceof OutputElsewhere) {
       const message = `the output of attempt ${wanted} of this run cannot be read now: ${output.message}`;
-      return refuse({ refused: 'no_output', message, hint: 'ask again when that node is there again' });
+      return refuse({ refused: 'output_away', message, hint: 'ask again when that node is there again' });
     }
     if (output !== undefined) return done(output);
     // Its processes have not got as far as opening it.
