@@ -20,6 +20,7 @@ export interface ToldNode {
   readonly slots: number;
   readonly busy: number;
   readonly host: string;
+  readonly pid: number;
   readonly heardAgoMs: number;
   readonly skewMs: number;
   readonly file: 'same' | 'differs' | 'none';

@@ -1,53 +1,17 @@
 /** Limits that jobs share, held against what the jobs themselves wrote down. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { startAsked } from '../http/support.ts';
 import { tsched } from '../cli/tsched.ts';
 import { directory, until, type Daemon } from '../support/daemon.ts';
 import { historyOf } from '../support/history.ts';
+import { mostAtOnce, stintsIn, stintTask, type Stint } from '../support/stints.ts';
 
-interface Stint {
-  readonly job: string;
-  readonly begin: number;
-  end: number | undefined;
-}
+const stints = (where: string): Stint[] => stintsIn(join(where, 'ledger'));
 
-/** What each run wrote: its job, and when it began and ended, by one clock. */
-function stints(where: string): Stint[] {
-  const found = new Map<string, Stint>();
-  let text: string;
-  try {
-    text = readFileSync(join(where, 'ledger'), 'utf8');
-  } catch {
-    return [];
-  }
-  for (const line of text.trim().split('\n')) {
-    const [what, job = '', run = '', at = ''] = line.split(' ');
-    const known = found.get(run);
-    if (what === 'begin') {
-      if (known !== undefined) throw new Error(`${job} begins twice as run ${run}`);
-      found.set(run, { job, begin: Number(at), end: undefined });
-    } else if (known !== undefined) known.end = Number(at);
-  }
-  return [...found.values()];
-}
-
-/** The most that ran at once. */
-function mostAtOnce(all: readonly Stint[]): number {
-  const steps = all
-    .flatMap(({ begin, end = Number.POSITIVE_INFINITY }) => [
-      { at: begin, by: 1 },
-      { at: end, by: -1 },
-    ])
-    .sort((a, b) => a.at - b.at || a.by - b.by);
-  let now = 0;
-  return Math.max(0, ...steps.map(({ by }) => (now += by)));
-}
-
-/** Writes down when it begins and ends, in nanoseconds of the clock that all share. */
-const TASK =
-  'echo "begin $TSCHED_JOB_ID $TSCHED_RUN_ID $(date +%s%N)" >>ledger; sleep "$LENGTH"; echo "end $TSCHED_JOB_ID $TSCHED_RUN_ID $(date +%s%N)" >>ledger';
+/** In the directory of its daemon. */
+const TASK = stintTask('ledger', 'sleep "$LENGTH"');
 
 function fileOf(jobs: object, pools: object): string {
   return JSON.stringify({ env: { LENGTH: '0.2' }, pools, jobs });

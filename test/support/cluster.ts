@@ -49,6 +49,11 @@ export class TestCluster {
     });
   }
 
+  /** A daemon that only works. */
+  worker(options: Omit<NodeOptions, 'jobs' | 'file'>): Daemon {
+    return this.node({ ...options, command: 'worker' });
+  }
+
   /** Waits until one of the nodes conducts. */
   conductor(nodes: readonly Daemon[]): Promise<Daemon> {
     const [first] = nodes;

@@ -74,6 +74,8 @@ export interface DaemonOptions {
   readonly file?: string;
   /** Where the job file (`jobs.yaml`) and the state (`state`) are; another daemon's to restart it. Default: a new one. */
   readonly directory?: string;
+  /** A worker has no job file. Default: start. */
+  readonly command?: 'start' | 'worker';
   /** After `start <file> --state-dir … --log-format json`. */
   readonly args?: readonly string[];
   /** Added to a plain environment. */
@@ -115,12 +117,13 @@ export class Daemon {
   #rest = '';
 
   constructor(options: DaemonOptions, where: string) {
-    const { args = [], env = {}, wrapper = [], patience } = options;
+    const { command = 'start', args = [], env = {}, wrapper = [], patience } = options;
     this.#patience = patience;
     this.directory = where;
     this.file = options.file ?? join(where, 'jobs.yaml');
     this.stateDirectory = join(where, 'state');
-    const start = ['start', this.file, '--state-dir', this.stateDirectory, '--log-format', 'json', ...args];
+    const file = command === 'start' ? [this.file] : [];
+    const start = [command, ...file, '--state-dir', this.stateDirectory, '--log-format', 'json', ...args];
     const [program = '', ...argv] = [...wrapper, process.execPath, bin, ...start];
     const [name = '', value = ''] = this.#mark.split('=');
     this.#child = spawn(program, argv, {
