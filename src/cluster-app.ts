@@ -157,7 +157,7 @@ export class ClusterApp implements DaemonApp {
       database,
       clock: systemClock,
       membership,
-      publish: (request) => this.#file.publish(request),
+      file: this.#file,
       say: (message) => log.write('notice', message),
     });
     const local = outputFiles(runs, systemClock);
@@ -201,8 +201,10 @@ export class ClusterApp implements DaemonApp {
 
   /** Reads this node's copy of the job file again. A HUP, which comes each night from whoever rotates logs, publishes none that nobody edited. */
   async reload(cause: string): Promise<ReloadResult> {
-    const decision = await this.#file.own.settle(cause === 'SIGHUP' ? 'changed' : 'asked');
-    return { kind: 'kept', reason: decision === undefined ? 'not now' : decision.reason };
+    this.#serviceManager?.reloading();
+    const result = await this.#file.reload(cause);
+    this.#serviceManager?.reloaded(result.kind === 'kept' ? result.reason : undefined);
+    return result;
   }
 
   /** Opens the log file anew, after a rotation. */

@@ -5,14 +5,16 @@ import type { AppOptions } from './app-options.ts';
 import type { ClusterTerm } from './cluster-term.ts';
 import type { JobFiles } from './cluster/files.ts';
 import type { Membership } from './cluster/membership.ts';
-import { OwnFile, type OwnCopy } from './cluster/own-file.ts';
+import { OwnFile, type FileCause, type OwnCopy } from './cluster/own-file.ts';
 import { gather } from './config/gather.ts';
 import { watchFiles, type FileWatch } from './config/watch.ts';
 import { systemClock } from './engine/clock.ts';
-import type { Published, PublishRequest } from './engine/ports-cluster.ts';
+import type { FileCopy, Published, PublishRequest } from './engine/ports-cluster.ts';
 import type { Answer } from './engine/ports-operator.ts';
 import { loadJobFile } from './job-loading.ts';
 import type { Log } from './observe/log.ts';
+import { badFile, done, refuse } from './operator/answers.ts';
+import type { ReloadResult } from './operator/reload-result.ts';
 import { publishFile, undecided } from './publishing.ts';
 
 export interface NodeFileParts {
@@ -51,21 +53,65 @@ export class NodeFile {
     if (options.watch) {
       this.#watch = watchFiles({
         clock: systemClock,
-        onChange: () => void this.own.settle('changed'),
+        onChange: () => void this.#look('changed', 'a file has changed'),
         onProblem: (message) => log.write('warning', message),
       });
       this.#watch.watch([resolve(options.file)]);
     }
     await files.watch(undefined, (version) => {
       void term()?.deciding?.loading.reload(`version ${version} was published`);
+      void this.own.settle('published');
     });
     await this.own.settle('start');
   }
 
+  /** Reads the copy again, since a signal says so; by the rule it becomes the version in force. A HUP comes each night, from whoever rotates logs. */
+  reload(cause: string): Promise<ReloadResult> {
+    return this.#look(cause === 'SIGHUP' ? 'changed' : 'asked', cause);
+  }
+
+  async #look(cause: FileCause, by: string): Promise<ReloadResult> {
+    const decision = await this.own.settle(cause);
+    const { deciding } = this.#parts.term() ?? {};
+    // What it names, e.g. env files, may be another, though its text is not.
+    if (decision?.reason === 'same' && deciding !== undefined) return deciding.loading.reload(by);
+    if (decision === undefined) return { kind: 'kept', reason: 'no node conducts, or its database is away' };
+    const { reason } = decision;
+    return reason === 'broken' ? { kind: 'kept', reason: 'the job file has errors' } : { kind: 'unchanged' };
+  }
+
+  /** For a person, who may want it in force. */
+  async copy(): Promise<Answer<FileCopy>> {
+    const { options } = this.#parts;
+    const { file: path } = options;
+    if (!options.store?.schedules || !existsSync(path)) {
+      const message = path === '' ? 'this node only works, and has no job file' : `there is no ${path} here`;
+      const hint = 'tsched publish FILE puts a job file in force on every node';
+      return refuse({ refused: 'bad_file', message, hint });
+    }
+    const result = await loadJobFile(options, { tests: true });
+    if (!result.ok) return refuse(badFile(result));
+    const given = await gather(resolve(path), result.file.sources);
+    if (given !== undefined) return done(given);
+    return refuse({
+      refused: 'bad_file',
+      message: `${path} was changed while it was read`,
+      hint: 'try again',
+    });
+  }
+
   /** Has whoever conducts publish a job file: this node, or another. */
-  publish(request: PublishRequest): Promise<Answer<Published>> {
-    const { options, files, membership, term, elsewhere } = this.#parts;
+  async publish(request: PublishRequest): Promise<Answer<Published>> {
+    const { membership, elsewhere } = this.#parts;
     if (membership.term === undefined) return elsewhere(request);
+    const answer = await this.#publish(request);
+    // It is not told to whom it publishes.
+    if (answer.ok && answer.value.changed) void this.own.settle('published');
+    return answer;
+  }
+
+  #publish(request: PublishRequest): Promise<Answer<Published>> {
+    const { options, files, membership, term } = this.#parts;
     const { deciding, operator } = term() ?? {};
     const parts =
       deciding === undefined || operator === undefined

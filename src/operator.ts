@@ -296,7 +296,7 @@ export class DaemonOperator implements Operator {
     const { engine, daemon } = this.#parts;
     if (dryRun) {
       const result = await daemon.load();
-      return result.ok ? done(await this.#plan(result.file)) : refuse(badFile(result));
+      return result.ok ? done(await this.plan(result.file)) : refuse(badFile(result));
     }
     const known = before(engine);
     daemon.say(`${by} asks to read the job file again`);
@@ -319,10 +319,11 @@ export class DaemonOperator implements Operator {
 
   async validate(text: string): Promise<Validation> {
     const result = await this.#parts.daemon.load(text);
-    return validationOf(result, result.ok ? await this.#plan(result.file) : undefined);
+    return validationOf(result, result.ok ? await this.plan(result.file) : undefined);
   }
 
-  #plan({ jobs, warnings }: LoadedFile): Promise<ReloadPlan> {
+  /** What a good file would change. */
+  plan({ jobs, warnings }: LoadedFile): Promise<ReloadPlan> {
     const { engine, daemon, clock } = this.#parts;
     return planOf(before(engine), { jobs: daemon.withAdded(jobs), warnings }, clock);
   }

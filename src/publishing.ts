@@ -2,8 +2,9 @@
 import type { AppOptions } from './app-options.ts';
 import type { JobFiles } from './cluster/files.ts';
 import type { Published, PublishRequest } from './engine/ports-cluster.ts';
-import type { Answer, Operator, Refusal } from './engine/ports-operator.ts';
+import type { Answer, Refusal } from './engine/ports-operator.ts';
 import { FileUnread, loadJobFile, type FileSource, type GivenFile, type JobLoading } from './job-loading.ts';
+import type { DaemonOperator } from './operator.ts';
 import { badFile, done, refuse } from './operator/answers.ts';
 import { NOTHING } from './operator/reload-plan.ts';
 import { DatabaseAway } from './postgres/database.ts';
@@ -14,8 +15,8 @@ export interface PublishingParts {
   readonly node: string;
   /** Undefined: it does not conduct. */
   readonly term: () => number | undefined;
-  readonly loading: Pick<JobLoading, 'check' | 'jobs'>;
-  readonly operator: Pick<Operator, 'reload'>;
+  readonly loading: Pick<JobLoading, 'check'>;
+  readonly operator: Pick<DaemonOperator, 'reload' | 'plan'>;
 }
 
 /** What a node decides over that conducts when nothing was ever published, and has no copy that is good. */
@@ -30,8 +31,11 @@ export const NO_JOBS: GivenFile = {
  */
 export function undecided(options: AppOptions): Pick<PublishingParts, 'loading' | 'operator'> {
   return {
-    loading: { check: (given) => loadJobFile(options, { given, tests: true }), jobs: [] },
-    operator: { reload: () => Promise.resolve(done({ ...NOTHING, kind: 'applied', unchanged: 0 })) },
+    loading: { check: (given) => loadJobFile(options, { given, tests: true }) },
+    operator: {
+      reload: () => Promise.resolve(done({ ...NOTHING, kind: 'applied', unchanged: 0 })),
+      plan: () => Promise.resolve({ ...NOTHING, unchanged: 0 }),
+    },
   };
 }
 
@@ -49,6 +53,7 @@ export async function publishFile(
   const { files, node, loading, operator } = parts;
   const term = parts.term();
   if (term === undefined) return refuse(ELSEWHERE);
+  if (request.dryRun === true) return planned(parts, request);
   const check = async (): Promise<Refusal | undefined> => {
     const result = await loading.check(request);
     return result.ok ? undefined : badFile(result);
@@ -57,13 +62,23 @@ export async function publishFile(
   if (result.kind === 'refused') return refuse(result.why);
   if (result.kind === 'deposed') return refuse(ELSEWHERE);
   const { kind, version } = result;
-  if (kind === 'unchanged')
-    return done({ version, changed: false, plan: { ...NOTHING, unchanged: loading.jobs.length } });
-  const applied = await operator.reload({
-    dryRun: false,
-    by: `${request.by}, by publishing version ${version},`,
-  });
-  return applied.ok ? done({ version, changed: true, plan: applied.value }) : applied;
+  // The same text may mean something else by now: its env files, and variables, are read again.
+  const by = kind === 'published' ? `${request.by}, by publishing version ${version},` : request.by;
+  const applied = await operator.reload({ dryRun: false, by });
+  return applied.ok ? done({ version, changed: kind === 'published', plan: applied.value }) : applied;
+}
+
+/** What it would change. */
+async function planned(
+  { files, loading, operator }: PublishingParts,
+  request: PublishRequest,
+): Promise<Answer<Published>> {
+  const result = await loading.check(request);
+  if (!result.ok) return refuse(badFile(result));
+  const edition = await published(() => files.following(request));
+  if (edition.kind === 'refused') return refuse(edition.why);
+  const { kind, version } = edition;
+  return done({ version, changed: kind === 'published', plan: await operator.plan(result.file) });
 }
 
 async function published<R extends { readonly kind: string }>(

@@ -4,7 +4,7 @@ import { printable, printableJson } from '../observe/text.ts';
 import { Client, Refused, type ClientOptions } from './client.ts';
 import { exit, Failure } from './exit.ts';
 import { show } from './job-file.ts';
-import { withoutNulls } from './reload.ts';
+import { withoutNulls } from './told-problems.ts';
 import type { Session } from './session.ts';
 
 export interface AddOptions extends ClientOptions {

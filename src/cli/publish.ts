@@ -1,15 +1,15 @@
 import { dirname, isAbsolute, join, resolve } from 'node:path';
-import { formatDiagnostics, type Diagnostic } from '../config/diagnostic.ts';
 import { gather, type GivenFile } from '../config/gather.ts';
 import { loadJobFile } from '../config/load.ts';
 import type { Duration } from '../model.ts';
-import { printable, printableJson } from '../observe/text.ts';
+import { printableJson } from '../observe/text.ts';
 import { Client, Refused, type ClientOptions } from './client.ts';
 import { exit, Failure } from './exit.ts';
 import { findJobFile, shownPath } from './find-file.ts';
 import { loadOptions, refused } from './job-file.ts';
-import { planText, withoutNulls } from './reload.ts';
+import { planText } from './reload.ts';
 import type { Session } from './session.ts';
+import { showFramed } from './told-problems.ts';
 import type { ToldPlan } from './told.ts';
 
 export interface PublishOptions extends ClientOptions {
@@ -41,14 +41,19 @@ export async function publish(
   try {
     const answer = await client.call<ToldPublished>('/file', { method: 'PUT', body, patience: PATIENCE });
     const { version, changed, plan } = answer;
-    tell(plan.warnings, path, session);
+    showFramed(plan.warnings, namedFrom(path), session);
     if (options.json === true) session.out(`${printableJson(answer)}\n`);
     else session.out(asText(shownPath(path), { version, changed, plan }));
     return exit.ok;
   } catch (error) {
-    if (error instanceof Refused) tell(error.errors, path, session);
+    if (error instanceof Refused) showFramed(error.errors, namedFrom(path), session);
     throw error;
   }
+}
+
+/** Files of the daemon as they are seen from here. */
+function namedFrom(path: string): (file: string) => string {
+  return (file) => (isAbsolute(file) ? file : join(dirname(path), file));
 }
 
 function directoryOf({ directory }: PublishOptions): string | undefined {
@@ -66,27 +71,6 @@ async function read(path: string, session: Session): Promise<GivenFile> {
   const given = await gather(resolve(path), result.ok ? result.file.sources : result.sources);
   if (given !== undefined) return given;
   throw new Failure(exit.noInput, `${shownPath(path)} was changed while it was read`, 'try again');
-}
-
-type Told = Diagnostic & { readonly frame?: string };
-
-/** With the frames that the daemon made, in which what is secret is hidden; files are named as they are seen from here. */
-function tell(problems: readonly Diagnostic[], path: string, session: Session): void {
-  for (const problem of problems) {
-    const { frame, hint, file, ...rest } = withoutNulls(problem) as Told;
-    const shown = { ...rest, file: isAbsolute(file) ? file : join(dirname(path), file) };
-    const whole = frame === undefined && hint !== undefined ? { ...shown, hint } : shown;
-    session.err(formatDiagnostics([whole], new Map(), { color: session.colorOn('err') }));
-    if (frame !== undefined) session.err(`${harmless(frame)}\n`);
-  }
-}
-
-/** Lines and tabs are what a frame is made of. */
-function harmless(frame: string): string {
-  return frame
-    .split(/([\n\t])/)
-    .map((part, index) => (index % 2 === 0 ? printable(part) : part))
-    .join('');
 }
 
 function asText(file: string, { version, changed, plan }: ToldPublished): string {

@@ -1,4 +1,3 @@
-import type { Diagnostic } from '../config/diagnostic.ts';
 import { loadJobFile } from '../config/load.ts';
 import { printable, printableJson } from '../observe/text.ts';
 import { Client, Refused, type ClientOptions } from './client.ts';
@@ -6,12 +5,16 @@ import { exit } from './exit.ts';
 import { shownPath } from './find-file.ts';
 import { loadOptions, show } from './job-file.ts';
 import type { Session } from './session.ts';
+import { showFramed, withoutNulls, type ToldProblem } from './told-problems.ts';
 import type { ToldPlan, ToldRun, ToldStatus } from './told.ts';
 
 export interface ReloadOptions extends ClientOptions {
   readonly dryRun?: boolean;
   readonly json?: boolean;
 }
+
+/** Of a node of a cluster: which copy it read, and the version that this is by now, or would be. */
+type ToldReload = ToldPlan & { readonly file: string | null; readonly version: number | null };
 
 /** Ids of one kind that are named; a thousand help nobody. */
 const MOST = 20;
@@ -22,10 +25,11 @@ export async function reload(options: ReloadOptions, session: Session): Promise<
   const { file } = await client.get<ToldStatus>('/status');
   const query = options.dryRun === true ? '?dry_run=true' : '';
   try {
-    const plan = await client.post<ToldPlan>(`/reload${query}`);
+    const plan = await client.post<ToldReload>(`/reload${query}`);
     if (plan.warnings.length > 0) await showProblems(plan.warnings, file, { client, session });
     if (options.json === true) session.out(`${printableJson(plan)}\n`);
-    else session.out(planText(plan, client.isLocal ? shownPath(file) : printable(file)));
+    else
+      session.out(asText(plan, client.isLocal ? shownPath(plan.file ?? file) : printable(plan.file ?? file)));
     return exit.ok;
   } catch (error) {
     if (error instanceof Refused && error.errors.length > 0)
@@ -34,12 +38,22 @@ export async function reload(options: ReloadOptions, session: Session): Promise<
   }
 }
 
+function asText(plan: ToldReload, file: string): string {
+  const { kind, version } = plan;
+  const inForce =
+    version === null || kind === 'planned' ? '' : `Version ${version} is in force on every node.\n`;
+  return `${planText(plan, file)}${inForce}`;
+}
+
 /** With their lines, where the file can be read from here, less what is secret in it. */
 async function showProblems(
-  problems: readonly Diagnostic[],
+  problems: readonly ToldProblem[],
   file: string,
   { client, session }: { readonly client: Client; readonly session: Session },
 ): Promise<void> {
+  // Of a node's copy: the file above is that of the node which conducts.
+  if (problems.every(({ frame }) => typeof frame === 'string'))
+    return showFramed(problems, (named) => named, session);
   const result = client.isLocal ? await loadJobFile(file, loadOptions(session)) : undefined;
   const read = (result?.ok === true ? result.file.texts : result?.texts) ?? new Map<string, string>();
   const texts = new Map<string, string>();
@@ -49,12 +63,6 @@ async function showProblems(
     texts.set(named, read.get(path ?? '') ?? '');
   }
   show(problems.map(withoutNulls), texts, session);
-}
-
-/** What is not there is null in JSON, and absent here. */
-export function withoutNulls(problem: Diagnostic): Diagnostic {
-  const given = Object.entries(problem).filter(([, value]) => value !== null);
-  return Object.fromEntries(given) as unknown as Diagnostic;
 }
 
 /** What a set of jobs that takes the place of another changes. */

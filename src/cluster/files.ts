@@ -88,14 +88,23 @@ export class JobFiles {
     return this.#current;
   }
 
+  /** What `publish` would come to, were it good. */
+  async following(
+    request: PublishRequest,
+  ): Promise<{ readonly kind: 'published' | 'unchanged'; readonly version: number }> {
+    const newest = await this.newest();
+    if (newest !== undefined && sameAs(request)(newest))
+      return { kind: 'unchanged', version: newest.version };
+    return { kind: 'published', version: (newest?.version ?? 0) + 1 };
+  }
+
   /** Makes it the version in force, unless it is that already or something is wrong with it. */
   async publish<Refused>(
-    { documents, directory, by }: PublishRequest,
+    request: PublishRequest,
     { term, node, check }: PublishWish<Refused>,
   ): Promise<Publishing<Refused>> {
-    const hash = hashOf(documents);
-    const isSame = (edition: FileEdition): boolean =>
-      edition.hash === hash && edition.directory === directory;
+    const { documents, directory, by } = request;
+    const isSame = sameAs(request);
     const before = await this.newest();
     if (before !== undefined && isSame(before)) return { kind: 'unchanged', version: before.version };
     const why = await check();
@@ -112,7 +121,7 @@ export class JobFiles {
       await tx.run(
         `insert into files (version, hash, documents, directory, "by", node, at) overriding system value
          values ($1, $2, $3, $4, $5, $6, $7)`,
-        [version, hash, json(documents), directory, by, node, this.#clock.now()],
+        [version, hashOf(documents), json(documents), directory, by, node, this.#clock.now()],
       );
       await tx.run('delete from files where version <= $1', [version - KEPT]);
       await this.#tell(tx, version);
@@ -182,6 +191,12 @@ export class JobFiles {
       [node, hash ?? null, isSettled],
     );
   }
+}
+
+function sameAs(request: PublishRequest): (edition: FileEdition) => boolean {
+  const hash = hashOf(request.documents);
+  const { directory, anyDirectory = false } = request;
+  return (edition) => edition.hash === hash && (anyDirectory || edition.directory === directory);
 }
 
 async function newestOf(database: Queryable): Promise<FileEdition | undefined> {

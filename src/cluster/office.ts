@@ -2,6 +2,7 @@
 import type {
   ClusterOperator,
   ClusterView,
+  FileCopy,
   NodeView,
   Published,
   PublishRequest,
@@ -22,7 +23,7 @@ export interface OfficeParts {
     Membership,
     'nodes' | 'conductor' | 'lastTerm' | 'fileVersion' | 'contactFor' | 'beatNow'
   >;
-  readonly publish: (request: PublishRequest) => Promise<Answer<Published>>;
+  readonly file: Pick<ClusterOperator, 'copy' | 'publish'>;
   /** Tells the log who asked for what. */
   readonly say: (message: string) => void;
 }
@@ -78,8 +79,12 @@ export class ClusterOffice implements ClusterOperator {
     }
   }
 
+  copy(): Promise<Answer<FileCopy>> {
+    return this.#parts.file.copy();
+  }
+
   publish(request: PublishRequest): Promise<Answer<Published>> {
-    return this.#parts.publish(request);
+    return this.#parts.file.publish(request);
   }
 
   /** A node heeds a wish at once, and is heard of with the next beat: until then it is told as it will be. */

@@ -28,8 +28,11 @@ export interface OwnFileParts {
   readonly log: { write(level: 'notice' | 'warning' | 'error', message: string): void };
 }
 
-/** `start`: of the daemon, or of its conductorship; `changed`: something happened on its disk; `asked`: a person did. */
-export type FileCause = 'start' | 'changed' | 'asked';
+/**
+ * `start`: of the daemon, or of its conductorship; `changed`: something happened on its disk; `asked`: a person did; `published`: another
+ * version is in force, which is no reason to publish what nobody asked to be looked at.
+ */
+export type FileCause = 'start' | 'changed' | 'asked' | 'published';
 
 const AGAIN: Duration = 2000;
 
@@ -83,6 +86,7 @@ export class OwnFile {
       conducts: conducts(),
       asked: cause === 'asked',
     });
+    if (decision.kind === 'publish' && cause === 'published') return decision;
     if (decision.kind === 'publish' && own !== undefined) {
       const isOver = await this.#publish(own, { decision, by });
       await files.saw(node.id, hash, isOver === true);

@@ -58,18 +58,27 @@ export interface ClusterView {
   readonly queued: readonly QueuedView[];
 }
 
-/** A job file and what it includes, to be in force on every node. */
-export interface PublishRequest {
+/** A job file and what it includes, as they can be carried to other nodes. */
+export interface FileCopy {
   /** The job file first. Paths as the publisher has them. */
   readonly documents: readonly { readonly path: string; readonly text: string }[];
   /** What relative paths in it are relative to; absolute. */
   readonly directory: string;
+}
+
+/** To be in force on every node. */
+export interface PublishRequest extends FileCopy {
   readonly by: string;
+  /** Only tell what that would change. */
+  readonly dryRun?: boolean;
+  /** The same text in another directory is nothing new: nobody asked for that directory. */
+  readonly anyDirectory?: boolean;
 }
 
 export interface Published {
+  /** Of the job file that is in force now; after a dry run, the one that it would be. */
   readonly version: number;
-  /** False: this was in force already. */
+  /** False: this was in force already. What it names (env files) is read again all the same. */
   readonly changed: boolean;
   readonly plan: ReloadPlan;
 }
@@ -80,5 +89,7 @@ export interface ClusterOperator {
   view(): Promise<Answer<ClusterView>>;
   /** Takes nothing new, or takes again. By its name. */
   drain(node: string, on: boolean, by: string): Promise<Answer<NodeView>>;
+  /** Reads this node's own copy of the job file. Refused where it has none, or one with errors. */
+  copy(): Promise<Answer<FileCopy>>;
   publish(request: PublishRequest): Promise<Answer<Published>>;
 }

@@ -80,6 +80,8 @@ export interface Sketch<Q extends Fields, B extends Fields> {
   readonly scope: Scope;
   /** About the daemon that is asked: in a cluster every node answers it itself; all else the one that conducts. */
   readonly local?: boolean;
+  /** In a cluster: what the node that is asked puts into the body, where there is none, whoever answers. */
+  enclose?(api: Api): Promise<object>;
   readonly summary: string;
   readonly query?: Q;
   readonly body?: B;

@@ -1,8 +1,10 @@
 /** Requests that change something. Each is told in the log, with who asked. */
 import { args, duration, flag, instant, optional, text } from './fields.ts';
+import { clusterOf, copyFields, copyIn, LONGEST_SET } from './file-copy.ts';
 import { HttpProblem } from './problem.ts';
 import { json, route, valueOf, type Asked, type Reply, type Route } from './route.ts';
-import { jobShape, planShape, runShape } from './shapes.ts';
+import { jobShape, runShape } from './shapes.ts';
+import { reloadShape } from './shapes-cluster.ts';
 import type { BegunRun } from '../engine/ports-operator.ts';
 
 const idempotencyKey = {
@@ -103,13 +105,22 @@ export const actRoutes: readonly Route[] = [
     method: 'POST',
     path: '/api/v1/reload',
     scope: 'admin',
+    longest: LONGEST_SET,
     summary:
-      'Reads the job file again and takes it over if it is good; with dry_run only tells what that would change',
+      'Reads the job file again and takes it over if it is good; with dry_run only tells what that would change. ' +
+      'In a cluster: the copy of the node that is asked, which is published',
     query: { dry_run: flag('Change nothing') },
-    answers: { 200: { about: 'What changed, or would', schema: 'ReloadPlan' } },
-    problems: ['bad_file', 'stopping'],
-    handle: async ({ query, by }, { operator }) =>
-      json(planShape(valueOf(await operator.reload({ dryRun: query.dry_run, by })))),
+    body: { documents: optional(copyFields.documents), directory: optional(copyFields.directory) },
+    enclose: async ({ node }) => valueOf(await clusterOf(node).copy()),
+    answers: { 200: { about: 'What changed, or would', schema: 'Reload' } },
+    problems: ['bad_file', 'stopping', 'cluster_away', 'no_cluster'],
+    async handle({ query: { dry_run: dryRun }, body, by }, { operator, node }) {
+      if (node.cluster === undefined && body.documents === undefined)
+        return json(reloadShape(valueOf(await operator.reload({ dryRun, by }))));
+      const copy = copyIn(body);
+      const published = valueOf(await clusterOf(node).publish({ ...copy, dryRun, by, anyDirectory: true }));
+      return json(reloadShape(published.plan, { ...published, copy }));
+    },
   }),
   route({
     method: 'POST',

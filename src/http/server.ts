@@ -101,8 +101,9 @@ async function reply(
   const found = findRoute(routes, method, url);
   const { route } = found;
   const visitor = guard.admit(request, route.scope);
-  const body =
+  const given =
     method === 'POST' || method === 'PUT' ? await bodyOf(request, route, { response, gone }) : undefined;
+  const body = elsewhere === undefined ? given : await enclosed(given, route, api);
   const header = (name: string): string | undefined => headerOf(request, name);
   // Read here even if another node answers: what is wrong with it is told without asking there.
   const read = readAsked(found, body);
@@ -150,6 +151,16 @@ async function bodyOf(
   const bytes = await readBody(request, longest, gone);
   if (bytes === undefined) throw tooLarge(longest);
   return { bytes, type: request.headers['content-type'] };
+}
+
+async function enclosed(given: Body | undefined, route: Route, api: Api): Promise<Body | undefined> {
+  if (route.enclose === undefined || (given !== undefined && !isEmpty(given))) return given;
+  return { bytes: Buffer.from(JSON.stringify(await route.enclose(api))), type: 'application/json' };
+}
+
+/** `{}` too: clients send it for want of anything to say. */
+function isEmpty({ bytes }: Body): boolean {
+  return bytes.length < 10 && /^\s*(?:\{\s*\})?\s*$/.test(bytes.toString('latin1'));
 }
 
 function isLonger({ headers }: IncomingMessage, most: number): boolean {

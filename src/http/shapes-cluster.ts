@@ -1,5 +1,13 @@
 /** The JSON of a cluster: see shapes.ts. */
-import { NODE_STATES, type ClusterView, type NodeView, type Published } from '../engine/ports-cluster.ts';
+import { join } from 'node:path';
+import {
+  NODE_STATES,
+  type ClusterView,
+  type FileCopy,
+  type NodeView,
+  type Published,
+} from '../engine/ports-cluster.ts';
+import type { ReloadPlan } from '../engine/ports-operator.ts';
 import type { Schema } from './fields.ts';
 import { iso, milliseconds, planShape } from './shapes.ts';
 import { all, bool, list, one, orNull, string, time, whole } from './schema-words.ts';
@@ -30,6 +38,16 @@ export function clusterShape({ nodes, conductor, term, fileVersion, queued }: Cl
 
 export function publishedShape({ version, changed, plan }: Published): object {
   return { version, changed, plan: planShape(plan) };
+}
+
+/** @param published in a cluster: the copy that was read, and the version that it is, or would be */
+export function reloadShape(
+  plan: ReloadPlan,
+  published?: { readonly version: number; readonly copy: FileCopy },
+): object {
+  const { version, copy } = published ?? {};
+  const file = copy && join(copy.directory, copy.documents[0]?.path ?? '');
+  return { ...planShape(plan), file: file ?? null, version: version ?? null };
 }
 
 const node = all({
@@ -63,5 +81,14 @@ export const CLUSTER_SCHEMAS: Readonly<Record<string, Schema>> = {
     fileVersion: orNull(whole),
     queued: list(all({ labels: list(string), module: orNull(string), count: whole, oldestMs: whole })),
   }),
+  Reload: {
+    allOf: [
+      { $ref: '#/components/schemas/ReloadPlan' },
+      all({
+        file: { ...orNull(string), description: 'In a cluster: the copy that was read' },
+        version: { ...orNull(whole), description: 'In a cluster: which version that is, or would be' },
+      }),
+    ],
+  },
   Published: all({ version: whole, changed: bool, plan: { $ref: '#/components/schemas/ReloadPlan' } }),
 };

@@ -71,6 +71,7 @@ const cluster: ClusterOperator = {
     } as const;
     return Promise.resolve(found === undefined ? { ok: false, refusal } : { ok: true, value: found });
   },
+  copy: () => Promise.reject(new Error('nobody asks for it here')),
   publish: () => Promise.reject(new Error('nobody asks for it here')),
 };
 

@@ -51,13 +51,13 @@ function conductor(more: Partial<PublishingParts> = {}): { parts: PublishingPart
       term: () => 7,
       loading: {
         check: (given: GivenFile) => loadJobFile(options, { given, tests: true }),
-        jobs: [],
       },
       operator: {
         reload: ({ by }) => {
           asked.push(by);
           return Promise.resolve({ ok: true, value: plan });
         },
+        plan: () => Promise.resolve({ ...plan, kind: 'planned' }),
       },
       ...more,
     },
@@ -65,15 +65,20 @@ function conductor(more: Partial<PublishingParts> = {}): { parts: PublishingPart
 }
 
 describe('publishing a job file', () => {
-  it('puts it in force, and says what that changed; the same again is nothing new', async () => {
+  it('puts it in force, and says what that changed; the same again is nothing new, but read again', async () => {
     const { parts, asked } = conductor();
     const first = await publishFile(parts, request('1h'));
     expect(first).toEqual({ ok: true, value: { version: 1, changed: true, plan } });
     expect(await publishFile(parts, request('1h'))).toMatchObject({
       ok: true,
-      value: { version: 1, changed: false, plan: { kind: 'unchanged' } },
+      value: { version: 1, changed: false },
     });
-    expect(asked).toEqual(['ann, by publishing version 1,']);
+    expect(asked).toEqual(['ann, by publishing version 1,', 'ann']);
+    // Where the copy of a node lies is nobody's wish; with tsched publish it is.
+    const moved = { ...request('1h'), directory: '/other' };
+    expect(await publishFile(parts, { ...moved, anyDirectory: true })).toMatchObject({
+      value: { changed: false },
+    });
     expect(await publishedFile(files).read()).toMatchObject(request('1h'));
   });
 
@@ -89,6 +94,21 @@ describe('publishing a job file', () => {
     });
     expect(await files.newest()).toBeUndefined();
     expect(asked).toEqual([]);
+  });
+
+  it('tells beforehand what it would change', async () => {
+    const { parts, asked } = conductor();
+    const planned = { version: 1, changed: true, plan: { kind: 'planned' } };
+    expect(await publishFile(parts, { ...request('1h'), dryRun: true })).toMatchObject({ value: planned });
+    expect(await publishFile(parts, { ...request('1 fortnight'), dryRun: true })).toMatchObject({
+      refusal: { refused: 'bad_file' },
+    });
+    expect(await files.newest()).toBeUndefined();
+    expect(asked).toEqual([]);
+    await publishFile(parts, request('1h'));
+    expect(await publishFile(parts, { ...request('1h'), dryRun: true })).toMatchObject({
+      value: { version: 1, changed: false },
+    });
   });
 
   it('is for the node that conducts', async () => {

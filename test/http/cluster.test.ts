@@ -66,12 +66,15 @@ beforeAll(async () => {
     database,
     clock: systemClock,
     membership: first,
-    publish: (request) => {
-      published.push(request);
-      return Promise.resolve({
-        ok: false,
-        refusal: { refused: 'bad_file', message: 'the file is bad', problems: [] },
-      });
+    file: {
+      publish: (request) => {
+        published.push(request);
+        return Promise.resolve({
+          ok: false,
+          refusal: { refused: 'bad_file', message: 'the file is bad', problems: [] },
+        });
+      },
+      copy: () => Promise.resolve({ ok: false, refusal: { refused: 'bad_file', message: 'it has none' } }),
     },
     say: (message) => void said.push(message),
   });
@@ -172,7 +175,7 @@ describe('a job file', () => {
     const json = { documents: [{ path: '/a/jobs.yaml', text: 'jobs: {}' }], directory: '/a' };
     const { status, body } = await promised('/api/v1/file', { method: 'PUT', json });
     expect([status, body.code]).toEqual([422, 'bad_file']);
-    expect(published).toEqual([{ ...json, by: 'somebody on the socket' }]);
+    expect(published).toEqual([{ ...json, dryRun: false, by: 'somebody on the socket' }]);
   });
 
   it('may be a large one', async () => {
