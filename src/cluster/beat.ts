@@ -113,7 +113,7 @@ function beatText(queue: string | null): string {
 
 /** One beat, and all that a node wants to know every other second, in one statement. */
 export async function beat(
-  database: Queryable,
+  database: Database['urgent'],
   { id, state, busy, skew, document }: Beat,
   queue: string | null,
 ): Promise<Heard> {
@@ -189,7 +189,7 @@ export interface TakeOver {
  * one, or one that beat just now.
  */
 export async function takeOver(
-  database: Queryable,
+  database: Database['urgent'],
   { id, term, unheard, joinedAt }: TakeOver,
 ): Promise<{ readonly number: number; readonly upSince: Instant } | undefined> {
   const [taken] = await database.query<{ readonly number: number; readonly upSince: number }>(

@@ -63,6 +63,7 @@ export class Dispatch implements Executor {
   readonly #order: Errand;
   readonly #declare: Errand;
   readonly #lookout: Lookout;
+  #stopListening: (() => void) | undefined;
 
   constructor(options: DispatchOptions) {
     this.#options = options;
@@ -113,7 +114,7 @@ export class Dispatch implements Executor {
 
   async #listen(): Promise<void> {
     const { database } = this.#options;
-    await database.listen(
+    this.#stopListening = await database.listen(
       `${database.schema}_report`,
       () => this.#take.ask(),
       () => {
@@ -121,6 +122,7 @@ export class Dispatch implements Executor {
         for (const each of this.#errands) each.hurry();
       },
     );
+    if (this.#isOver) this.#stopListening();
   }
 
   get #errands(): readonly Errand[] {
@@ -138,6 +140,8 @@ export class Dispatch implements Executor {
   #end(): void {
     this.#isOver = true;
     this.#lookout.close();
+    // Else the connection would keep it, and with it all that its engine knew.
+    this.#stopListening?.();
     for (const each of this.#errands) each.close();
     this.#answerNobody();
   }

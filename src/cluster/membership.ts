@@ -242,7 +242,8 @@ class Node implements Membership {
       skew: Math.round(this.skew),
       document: document(),
     } as const;
-    const heard = await beat(database, said, this.#queue);
+    // Whatever else is asked of the database here: who conducts loses the term by a beat that comes late.
+    const heard = await beat(database.urgent, said, this.#queue);
     this.#queue = heard.queue;
     const took = clock.monotonic() - began;
     this.#watch.measure(roundTrip(clock.now(), took, heard.now));
@@ -302,7 +303,7 @@ class Node implements Membership {
     if (decision.ifDead && !(await database.hold(term))) return false;
     const began = clock.monotonic();
     const unheard = decision.ifDead ? LATE : LEASE;
-    const taken = await takeOver(database, {
+    const taken = await takeOver(database.urgent, {
       id: this.node.id,
       term,
       unheard,

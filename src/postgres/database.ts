@@ -19,11 +19,13 @@ export interface Database extends Queryable {
   readonly schema: string;
   /** All of it or nothing. DatabaseAway: nobody knows which. A session in which it rests for 5 s is ended by the server. */
   transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
+  /** By a connection of its own, for what must not wait until all others have been answered: the sign of life of a node. One question at a time. */
+  readonly urgent: Pick<Queryable, 'query'>;
   /**
    * Hears NOTIFYs on one dedicated connection, which all channels share. `again`: after each (re)connect, something may have been missed.
-   * Resolves when it listens; while the database is away, at once: it listens then as soon as it is back.
+   * Resolves when it listens; while the database is away, at once: it listens then as soon as it is back. Gives how to stop hearing.
    */
-  listen(channel: string, hear: (payload: string) => void, again: () => void): Promise<void>;
+  listen(channel: string, hear: (payload: string) => void, again: () => void): Promise<() => void>;
   /**
    * Holds the lock of that key on the dedicated connection, as long as that lives; it is tried for again after a reconnect. False: somebody else
    * has it. @throws DatabaseAway
@@ -37,7 +39,7 @@ export interface Database extends Queryable {
 export interface DatabaseOptions {
   readonly url: string;
   readonly clock: Clock;
-  /** Connections at most, beside the dedicated one. */
+  /** Connections at most, beside the dedicated one and that of what is urgent. */
   readonly poolSize?: number;
   /** The dedicated connection was lost; it is tried again until it is there. Told once each time. */
   readonly onTrouble?: (message: string) => void;
@@ -99,10 +101,13 @@ async function loadDriver(): Promise<typeof pg> {
 class PostgresDatabase implements Database {
   readonly url: string;
   readonly schema: string;
+  readonly urgent: Database['urgent'];
   readonly #clock: Clock;
   readonly #where: { readonly url: string; readonly user: string; readonly name: string };
   readonly #pool: pg.Pool;
-  /** Of the pool. */
+  /** Of one connection. */
+  readonly #urgent: pg.Pool;
+  /** Of the pools. */
   readonly #clients = new Set<pg.Client>();
   readonly #session: Session;
   readonly #lockClass: number;
@@ -116,20 +121,13 @@ class PostgresDatabase implements Database {
     // Whom the driver logs in as, and where, when the URL does not say.
     const { user = '', database: name = '' } = new driver.Client(config);
     this.#where = { url: address.url, user, name };
-    this.#pool = new driver.Pool({
-      ...config,
-      max: poolSize,
-      idleTimeoutMillis: 60_000,
-      allowExitOnIdle: true,
-    });
-    // One that nobody uses was lost: the pool has dropped it, and who asks next gets another.
-    this.#pool.on('error', () => undefined);
-    this.#pool.on('connect', (client) => {
-      // One that is in use and lost says so to who asks, also when nothing is asked at that moment.
-      client.on('error', () => undefined);
-      this.#clients.add(client);
-    });
-    this.#pool.on('remove', (client) => this.#clients.delete(client));
+    const pooled = { ...config, idleTimeoutMillis: 60_000, allowExitOnIdle: true };
+    this.#pool = this.#watched(new driver.Pool({ ...pooled, max: poolSize }));
+    this.#urgent = this.#watched(new driver.Pool({ ...pooled, max: 1 }));
+    this.urgent = {
+      query: async <Row extends object>(sql: string, values?: readonly unknown[]) =>
+        (await this.#alone(sql, values, this.#urgent)).rows as Row[],
+    };
     this.#session = new Session({
       clock,
       lockClass: this.#lockClass,
@@ -179,7 +177,7 @@ class PostgresDatabase implements Database {
     return this.#transaction(ANSWER, work);
   }
 
-  listen(channel: string, hear: (payload: string) => void, again: () => void): Promise<void> {
+  listen(channel: string, hear: (payload: string) => void, again: () => void): Promise<() => void> {
     return this.#session.listen(channel, { hear, again });
   }
 
@@ -195,7 +193,7 @@ class PostgresDatabase implements Database {
     const callOff = this.#clock.after(GOODBYE, () => {
       for (const { connection } of this.#clients) connection.stream.destroy();
     });
-    await Promise.all([this.#session.close(), this.#pool.end()]);
+    await Promise.all([this.#session.close(), this.#pool.end(), this.#urgent.end()]);
     callOff();
   }
 
@@ -217,16 +215,32 @@ class PostgresDatabase implements Database {
       );
   }
 
-  async #client(): Promise<pg.PoolClient> {
+  #watched(pool: pg.Pool): pg.Pool {
+    // One that nobody uses was lost: the pool has dropped it, and who asks next gets another.
+    pool.on('error', () => undefined);
+    pool.on('connect', (client) => {
+      // One that is in use and lost says so to who asks, also when nothing is asked at that moment.
+      client.on('error', () => undefined);
+      this.#clients.add(client);
+    });
+    pool.on('remove', (client) => this.#clients.delete(client));
+    return pool;
+  }
+
+  async #client(pool = this.#pool): Promise<pg.PoolClient> {
     try {
-      return await this.#pool.connect();
+      return await pool.connect();
     } catch (error) {
       throw explain(error, this.#where);
     }
   }
 
-  async #alone(sql: string, values: readonly unknown[] | undefined): Promise<pg.QueryResult> {
-    const client = await this.#client();
+  async #alone(
+    sql: string,
+    values: readonly unknown[] | undefined,
+    pool = this.#pool,
+  ): Promise<pg.QueryResult> {
+    const client = await this.#client(pool);
     let isLost = false;
     try {
       return await this.#ask(client, sql, values);

@@ -47,22 +47,38 @@ export class Session {
     this.#options = options;
   }
 
-  /** Resolves when it listens, or when it is known that it will as soon as the database is back. */
-  async listen(channel: string, listener: Listener): Promise<void> {
+  /** Resolves when it listens, or when it is known that it will as soon as the database is back. Gives how to stop. */
+  async listen(channel: string, listener: Listener): Promise<() => void> {
+    const stop = (): void => this.#forget(channel, listener);
     const others = this.#listeners.get(channel);
     if (others !== undefined) {
       others.push(listener);
-      return;
+      return stop;
     }
     this.#listeners.set(channel, [listener]);
     // Whoever connects listens to all that is known by then.
-    if (this.#client === undefined) return this.#connect();
+    if (this.#client === undefined) {
+      await this.#connect();
+      return stop;
+    }
     try {
       await this.#ask(`LISTEN ${quoted(channel)}`);
       listener.again();
     } catch {
       // The connection is gone; the next one listens to this too, and says so by `again`.
     }
+    return stop;
+  }
+
+  #forget(channel: string, listener: Listener): void {
+    const others = (this.#listeners.get(channel) ?? []).filter((each) => each !== listener);
+    if (others.length > 0) {
+      this.#listeners.set(channel, others);
+      return;
+    }
+    if (!this.#listeners.delete(channel) || this.#client === undefined) return;
+    // A connection that is lost listens to nothing; who listens again meanwhile asks after this.
+    this.#ask(`UNLISTEN ${quoted(channel)}`).catch(() => undefined);
   }
 
   /** @throws DatabaseAway */

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createQueue } from '../../src/cluster/queue.ts';
 import { recordTaken, sweepRecords } from '../../src/cluster/records.ts';
 import { systemClock } from '../../src/engine/clock.ts';
@@ -53,6 +53,28 @@ describe('who conducts next', () => {
       outcome: { kind: 'succeeded' },
       ranFor: expect.any(Number),
     });
+  });
+
+  it('is the only one that still listens', async () => {
+    const conductor = await Conductor.over(await database());
+    const listen = conductor.database.listen.bind(conductor.database);
+    let listening = 0;
+    vi.spyOn(conductor.database, 'listen').mockImplementation(async (...channel) => {
+      const stop = await listen(...channel);
+      listening += 1;
+      return () => {
+        listening -= 1;
+        stop();
+      };
+    });
+    await (await conductor.takeOver()).close();
+    for (let term = 0; term < 3; term += 1) {
+      await until('it to listen', () => listening === 1);
+      await (await conductor.takeOver()).close();
+    }
+    // Also one that was over before it listened.
+    await conductor.dispatch.close();
+    await until('all to be over', () => listening === 0);
   });
 
   it('is not disturbed by one who does not know that it is deposed', async () => {

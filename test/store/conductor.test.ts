@@ -130,6 +130,7 @@ describe('an answer that is lost', () => {
       query: (sql, values) => database.query(sql, values),
       run: (sql, values) => database.run(sql, values),
       transaction: (work) => database.transaction(work),
+      urgent: database.urgent,
       listen: (channel, hear, again) => database.listen(channel, hear, again),
       hold: (key) => database.hold(key),
       release: (key) => database.release(key),

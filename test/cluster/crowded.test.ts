@@ -1,0 +1,62 @@
+/** A node whose connections are all taken by questions that take long. */
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { createMembership } from '../../src/cluster/membership.ts';
+import { systemClock } from '../../src/engine/clock.ts';
+import { openDatabase } from '../../src/postgres/database.ts';
+import { directory, until } from '../support/daemon.ts';
+import { startPostgres } from '../support/postgres.ts';
+
+it('beats on, and conducts on', { timeout: 60_000 }, async ({ onTestFinished }) => {
+  const postgres = await startPostgres();
+  onTestFinished(() => postgres.stop());
+  const url = await postgres.createDatabase();
+  const database = await openDatabase({ url, clock: systemClock });
+  const terms: (number | undefined)[] = [];
+  const membership = createMembership({
+    database,
+    clock: systemClock,
+    nodeIdFile: join(directory(onTestFinished), 'node-id'),
+    name: 'a',
+    schedules: true,
+    labels: [],
+    slots: 1,
+    host: 'here',
+    pid: process.pid,
+    version: '0',
+    startedAt: Date.now(),
+    busy: () => 0,
+    document: () => ({}),
+    onReady: () => undefined,
+    onWish: () => undefined,
+    log: { write: () => undefined },
+  });
+  onTestFinished(async () => {
+    await membership.close();
+    await database.close();
+  });
+  membership.onTerm((term) => terms.push(term?.number));
+  await membership.start();
+  const beats = async () => {
+    const [row] = await postgres.ask<{ at: string }>('select beat_at::text as at from tsched.nodes', url);
+    return row?.at;
+  };
+  // More than there are connections, each for longer than a conductor trusts itself.
+  const asked = Array.from({ length: 10 }, () => database.query('select pg_sleep(7)'));
+  let over = 0;
+  for (const each of asked) each.finally(() => (over += 1)).catch(() => undefined);
+  await until('all connections to be busy', async () => {
+    const busy = await postgres.ask(
+      "select 1 from pg_stat_activity where query like 'select pg_sleep%'",
+      url,
+    );
+    return busy.length === 5;
+  });
+  const first = await beats();
+  const second = await until('a beat', async () => [await beats()].find((at) => at !== first));
+  await until('another beat', async () => (await beats()) !== second);
+  expect(over).toBe(0);
+  await Promise.allSettled(asked);
+  expect(terms).toEqual([1]);
+  expect(membership.term).toBe(1);
+});
