@@ -1,7 +1,7 @@
 /** Something to be done with the database: in one go for all that asked in one turn of the loop, one after the other, and again until it is done. */
 import type { Clock } from '../engine/ports.ts';
 import type { Duration } from '../model.ts';
-import { DatabaseAway } from '../postgres/database.ts';
+import { DatabaseAway, DatabaseUnfit } from '../postgres/database.ts';
 
 export interface ErrandOptions {
   readonly clock: Clock;
@@ -114,7 +114,8 @@ export class Errand {
   }
 
   #tell(error: Error): void {
-    if (error instanceof DatabaseAway || this.#isTold || this.#closed) return;
+    const isAway = error instanceof DatabaseAway && !(error instanceof DatabaseUnfit);
+    if (isAway || this.#isTold || this.#closed) return;
     this.#isTold = true;
     this.#options.onTrouble(error.message);
   }

@@ -203,8 +203,9 @@ class Node implements Membership {
       if (!this.#isRefused) await leave(database, this.node.id);
       await database.release(sessionKeyOf(this.node.id));
     } catch (error) {
-      if (!(error instanceof DatabaseAway)) throw error;
-      this.#log('warning', `${error.message}; other nodes take this one for silent until it is back`);
+      // Whatever it is, the node stops.
+      const message = error instanceof Error ? error.message : String(error);
+      this.#log('warning', `${message}; other nodes take this one for silent until it is back`);
     }
   }
 

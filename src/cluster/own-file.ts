@@ -69,7 +69,9 @@ export class OwnFile {
     try {
       return await this.#apply(cause, by);
     } catch (error) {
-      if (!(error instanceof DatabaseAway)) throw error;
+      // Whoever asked may wait for no answer, and no copy is worth the daemon.
+      if (!(error instanceof DatabaseAway))
+        this.#once('error', `this node's copy of the job file cannot be looked after: ${String(error)}`);
       return this.#later(cause, by);
     }
   }

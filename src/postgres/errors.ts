@@ -2,11 +2,14 @@
 
 /** The database cannot be reached, or the connection was lost on the way: what was asked may or may not have been done. */
 export class DatabaseAway extends Error {
-  override readonly name = 'DatabaseAway';
+  override readonly name: string = 'DatabaseAway';
 }
 
-/** The database cannot be used as it is: somebody has to change something, `hint` says what. */
-export class DatabaseUnfit extends Error {
+/**
+ * The database cannot be used as it is: somebody has to change something, `hint` says what. For a daemon that had it before, which is to outlast
+ * a password that is changed or a database that is restored, it is away like any other.
+ */
+export class DatabaseUnfit extends DatabaseAway {
   override readonly name = 'DatabaseUnfit';
   readonly hint: string;
   /** What kind of thing has to change: who may log in, what is installed here, or the database. */

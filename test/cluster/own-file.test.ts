@@ -209,4 +209,28 @@ describe('the copy of a node', () => {
       interval: 200,
     });
   }, 60_000);
+
+  it('waits too while the database cannot be used, which may be mended', async () => {
+    const a = await node('a', { conducts: true });
+    a.write(job('1h'));
+    await a.file.settle('start');
+    const name = new URL(url).pathname.slice(1);
+    await server.ask(`DROP DATABASE ${name} WITH (FORCE)`);
+    a.write(job('2h'));
+    await expect(a.files.newest()).rejects.toThrow(`database "${name}" does not exist`);
+    expect(await a.file.settle('changed')).toBeUndefined();
+  });
+
+  it('that cannot be read is told, once, and looked at again', async () => {
+    const a = await node('a', { conducts: true });
+    a.write(job('1h'));
+    const newest = vi.spyOn(a.files, 'newest').mockRejectedValue(new Error('what nobody thought of'));
+    expect(await a.file.settle('start')).toBeUndefined();
+    expect(await a.file.settle('changed')).toBeUndefined();
+    expect(a.said).toEqual([expect.stringContaining('what nobody thought of')]);
+    newest.mockRestore();
+    await vi.waitFor(async () => expect(await a.files.newest()).toMatchObject({ version: 1 }), {
+      timeout: 15_000,
+    });
+  }, 30_000);
 });
