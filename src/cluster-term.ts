@@ -135,6 +135,8 @@ export class ClusterTerm {
   /** Ends it in good order: what is decided is recorded. */
   async handOver(): Promise<void> {
     const made = this.#made;
+    // What is being delivered has a moment to be recorded so, else the next one delivers it again; slots are decided meanwhile.
+    await made?.deciding.telling.close();
     made?.deciding.engine.abandon();
     await made?.store.close();
     this.end();
