@@ -66,6 +66,8 @@ export class Work {
   #isDrained = false;
   #isStopping = false;
   #isClosed = false;
+  /** Once it stops: what is to end by now. */
+  #isEnding: (onShutdown: AttemptSpec['onShutdown']) => boolean = () => false;
   #lastTick: Duration;
   #lastCheck: Duration;
   #lastContact: Duration = 0;
@@ -179,8 +181,12 @@ export class Work {
   }
 
   #endAll(isMeant: (onShutdown: AttemptSpec['onShutdown']) => boolean): void {
-    for (const held of this.#staying)
-      if (isMeant(held.spec.onShutdown ?? 'wait')) obey(held, { stop: cancelled('shutdown') });
+    this.#isEnding = isMeant;
+    for (const held of this.#staying) this.#endIfMeant(held);
+  }
+
+  #endIfMeant(held: Held): void {
+    if (this.#isEnding(held.spec.onShutdown ?? 'wait')) obey(held, { stop: cancelled('shutdown') });
   }
 
   /** Anything that waits and may run here, as long as there is room. Also looks at what is held, so that neither sees the other halfway. */
@@ -196,6 +202,7 @@ export class Work {
         await this.#fetchFrom(name, Math.min(room, most));
       } catch (error) {
         this.#offers.add(name);
+        if (error instanceof LeftToOthers) return;
         // It may hold what it was not told of.
         this.#isInDoubt = true;
         throw error;
@@ -208,6 +215,7 @@ export class Work {
     const asked = clock.monotonic();
     const taken = await database.transaction(async (tx) => {
       const rows = await queue.take(tx, name, most);
+      if (!this.#takes) throw new LeftToOthers();
       if (rows.length > 0) await recordTaken(tx, rows, { queue: name, node: node.id });
       return rows;
     });
@@ -230,7 +238,7 @@ export class Work {
     const held: Held = { id, tries, queue, spec, isGivenUp: false };
     this.#attempts.set(id, held);
     held.handle = this.#options.executor.start(spec, (report) => this.#take(held, report));
-    if (this.#isStopping) obey(held, { stop: cancelled('shutdown') });
+    this.#endIfMeant(held);
   }
 
   #take(held: Held, report: AttemptReport): void {
@@ -320,15 +328,11 @@ export class Work {
         })),
         asked,
       );
-      await this.#endGivenUpOf(running);
+      const ended = running.filter(({ isGivenUp }) => isGivenUp).map(({ id }) => id);
+      if (ended.length > 0) await forgetGivenUp(database, ended);
     } finally {
       this.#settled = undefined;
     }
-  }
-
-  async #endGivenUpOf(running: readonly Held[]): Promise<void> {
-    const ended = running.filter(({ isGivenUp }) => isGivenUp).map(({ id }) => id);
-    if (ended.length > 0) await forgetGivenUp(this.#options.database, ended);
   }
 
   #endRefused(held: Held): void {
@@ -385,6 +389,8 @@ export class Work {
   }
 }
 
+/** It was asked to take nothing new while it was taking some. */
+class LeftToOthers extends Error {}
 const GIVEN_UP = 'it was given up while this node was not heard of; what runs of it here is ended';
 const TOO_LATE = 'it was given up while this node was not heard of; how it ended here does not count';
 

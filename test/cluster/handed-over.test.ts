@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, it } from 'vitest';
+import { systemClock } from '../../src/engine/clock.ts';
 import { TestCluster } from '../support/cluster.ts';
 import { startPostgres } from '../support/postgres.ts';
 
@@ -34,7 +35,7 @@ it('a message under way is not sent again', { timeout: 60_000 }, async ({ onTest
   await b.until('the message to be under way', () => sent.length === 1 && b.lines.length > 0);
   a.signal('SIGTERM');
   // Long enough for one who does not wait for it.
-  setTimeout(() => sent[0]?.end(), 1500);
+  systemClock.after(1500, () => sent[0]?.end());
   await a.exited;
   await b.until('the other to conduct', () => b.events('engine_started').length > 0);
   for (let left = 1; left > 0;) left = (await cluster.ask<object>('select 1 from tsched.messages')).length;

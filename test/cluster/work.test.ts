@@ -1,10 +1,14 @@
+import { randomUUID } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { attemptId } from '../../src/cluster/ids.ts';
 import { recordTaken } from '../../src/cluster/records.ts';
+import { Work } from '../../src/cluster/work.ts';
+import { systemClock } from '../../src/engine/clock.ts';
 import { startPostgres, type Postgres } from '../support/postgres.ts';
-import { BLANK, lives, shell, temporaryDirectory, until } from '../tasks/harness.ts';
+import { ScriptedExecutor } from '../support/scripted-executor.ts';
+import { BLANK, later, lives, shell, temporaryDirectory, until } from '../tasks/harness.ts';
 import { Conductor, lines, waiting } from './workers.ts';
 
 let server: Postgres;
@@ -299,6 +303,42 @@ describe('a node that stops', () => {
     jobs[3]?.release();
     expect(await sent[3]?.outcome).toMatchObject({ kind: 'succeeded' });
     expect(await waits.outcome).toMatchObject({ kind: 'succeeded' });
+  });
+
+  it('leaves to others what it was just taking', async () => {
+    const conductor = await Conductor.over(await database());
+    const { queue } = conductor;
+    const take = queue.take.bind(queue);
+    const asked = Promise.withResolvers<void>();
+    const executor = new ScriptedExecutor(systemClock);
+    const work = new Work({
+      database: conductor.database,
+      queue,
+      clock: systemClock,
+      executor,
+      node: { id: randomUUID(), name: 'a' },
+      slots: 1,
+      labels: [],
+      contactFor: () => 60_000,
+      onTrouble: (message) => conductor.troubles.push(message),
+      onRefused: () => undefined,
+      onEnded: () => undefined,
+    });
+    later(() => work.close());
+    vi.spyOn(queue, 'take').mockImplementation(async (...from) => {
+      const rows = await take(...from);
+      if (rows.length > 0) work.stop({ drain: 60_000 }).then(asked.resolve, asked.reject);
+      return rows;
+    });
+    await work.start();
+    const job = conductor.start(shell('true'));
+    await asked.promise;
+    expect(executor.starts).toEqual([]);
+    expect(await conductor.count('held')).toBe(0);
+    await conductor.workers(['b']);
+    expect(await job.outcome).toMatchObject({ kind: 'succeeded' });
+    expect(await job.started).toMatchObject({ node: 'b' });
+    expect(conductor.troubles).toEqual([]);
   });
 
   it('takes nothing new while it is drained', async () => {
