@@ -17,12 +17,12 @@ export interface Patience {
   readonly away: Duration;
   /** Between two looks. */
   readonly look: Duration;
+  /** Between two times that the tables are tidied up. */
+  readonly tidy: Duration;
 }
 
-export const PATIENCE: Patience = { silence: 15_000, away: 600_000, look: 3000 };
+export const PATIENCE: Patience = { silence: 15_000, away: 600_000, look: 3000, tidy: 600_000 };
 
-/** Between two times that the tables are tidied up. */
-const TIDY: Duration = 600_000;
 /** In one transaction. */
 const MOST = 500;
 
@@ -43,15 +43,20 @@ export class Lookout {
   readonly #options: LookoutOptions;
   readonly #patience: Patience;
   readonly #errand: Errand;
+  /** On its own: it may take minutes, in which nodes fall silent. */
+  readonly #tidying: Errand;
   #tidiedAt: Duration;
   #callOff: (() => void) | undefined;
 
   constructor(options: LookoutOptions) {
     this.#options = options;
     const { clock, onTrouble, whileInOffice } = options;
-    const { silence = PATIENCE.silence, away = PATIENCE.away, look = PATIENCE.look } = options;
-    this.#patience = { silence, away, look };
-    this.#errand = new Errand({ clock, onTrouble, run: () => whileInOffice(() => this.#look()) });
+    const { silence, away, look, tidy } = { ...PATIENCE, ...options };
+    this.#patience = { silence, away, look, tidy };
+    const errand = (work: () => Promise<void>): Errand =>
+      new Errand({ clock, onTrouble, run: () => whileInOffice(work) });
+    this.#errand = errand(() => this.#look());
+    this.#tidying = errand(() => this.#tidyUp());
     this.#tidiedAt = clock.monotonic();
     this.#wait();
   }
@@ -59,36 +64,36 @@ export class Lookout {
   close(): void {
     this.#callOff?.();
     this.#errand.close();
+    this.#tidying.close();
   }
 
   #wait(): void {
     const { clock, isNeeded } = this.#options;
     this.#callOff = clock.after(this.#patience.look, () => {
-      if (isNeeded() || this.#isUntidy) this.#errand.ask();
+      if (isNeeded()) this.#errand.ask();
+      if (this.#isUntidy) this.#tidying.ask();
       this.#wait();
     });
   }
 
   get #isUntidy(): boolean {
-    return this.#options.clock.monotonic() - this.#tidiedAt >= TIDY;
+    return this.#options.clock.monotonic() - this.#tidiedAt >= this.#patience.tidy;
   }
 
   async #look(): Promise<void> {
     const { database, queue, term, contactFor } = this.#options;
-    if (contactFor() >= this.#patience.silence) {
-      const silent = await silentClaims(database, queue, { ...this.#patience, most: MOST });
-      if (silent.length > 0) {
-        const lost = await fenced(database, term, (tx) => this.#giveUp(tx, silent));
-        if (lost > 0) this.#errand.ask();
-      }
-    }
-    if (this.#isUntidy) await this.#tidy();
+    if (contactFor() < this.#patience.silence) return;
+    const silent = await silentClaims(database, queue, { ...this.#patience, most: MOST });
+    if (silent.length === 0) return;
+    const lost = await fenced(database, term, (tx) => this.#giveUp(tx, silent));
+    if (lost > 0) this.#errand.ask();
   }
 
   /** Where it fails it is tried again the next time: what is left lying does no harm. */
-  async #tidy(): Promise<void> {
-    const { database, queue, term, clock } = this.#options;
-    this.#tidiedAt = clock.monotonic();
+  async #tidyUp(): Promise<void> {
+    const { database, queue, term } = this.#options;
+    if (!this.#isUntidy) return;
+    this.#tidiedAt = this.#options.clock.monotonic();
     let isMore = true;
     while (isMore) isMore = await fenced(database, term, sweepRecords);
     await queue.tidy();

@@ -70,6 +70,8 @@ export async function createQueue({ database, clock, onTrouble }: QueueOptions):
     registerInstance: false,
     // Rebuilding takes longer than statements may here, and rows leave in the order in which they came.
     reindex: false,
+    // Whoever asks it to tidy up knows when; by itself it would pass over a queue for a day.
+    maintenanceIntervalSeconds: 1,
     queueCacheIntervalSeconds: A_DAY,
     bamIntervalSeconds: A_DAY,
     openTelemetry: { enabled: false },

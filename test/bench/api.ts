@@ -77,7 +77,13 @@ async function measure({ rig, seconds, pinned }: Round, { rate }: Load): Promise
 
 /** Starts one; what it gives lets it begin, and waits for its number of answers. */
 async function asker({ rig, seconds, pinned }: Round, rate: number): Promise<() => Promise<number>> {
-  const program = [process.execPath, join(import.meta.dirname, 'programs/asker.ts'), rig.socketPath, rate, seconds];
+  const program = [
+    process.execPath,
+    join(import.meta.dirname, 'programs/asker.ts'),
+    rig.socketPath,
+    rate,
+    seconds,
+  ];
   const [command = '', ...args] = [...(pinned ? ['taskset', '-c', '1', 'nice', '-n', '19'] : []), ...program];
   const child = spawn(String(command), args.map(String), { stdio: ['pipe', 'pipe', 'inherit'] });
   const ended = once(child, 'close');

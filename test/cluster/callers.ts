@@ -31,6 +31,7 @@ function lossy(database: Database, loses: () => boolean): Database {
       return rows;
     },
     run: (sql, values) => database.run(sql, values),
+    urgent: database.urgent,
     transaction: (work) => database.transaction(work),
     listen: (channel, hear, again) => database.listen(channel, hear, again),
     hold: (key) => database.hold(key),

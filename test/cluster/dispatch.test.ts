@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { attemptId } from '../../src/cluster/ids.ts';
 import { createQueue } from '../../src/cluster/queue.ts';
 import { recordTaken, sweepRecords } from '../../src/cluster/records.ts';
 import { systemClock } from '../../src/engine/clock.ts';
@@ -53,6 +54,30 @@ describe('who conducts next', () => {
       outcome: { kind: 'succeeded' },
       ranFor: expect.any(Number),
     });
+  });
+
+  it('removes what has long been over, however much it is, and nothing else', async () => {
+    const conductor = await Conductor.over(await database(), { look: 50, tidy: 500 });
+    const [node] = await conductor.workers(['a'], { slots: 2 });
+    const [open, over] = [waiting(), conductor.start(shell('true'))];
+    const sent = conductor.start(open.spec);
+    await Promise.all([over.outcome, sent.started]);
+    const { table } = conductor.queue;
+    await conductor.database.transaction(async (tx) => {
+      await tx.run(
+        `INSERT INTO reports (attempt, kind, report)
+         SELECT gen_random_uuid(), 'ended', '{"outcome": "{}"}' FROM generate_series(1, 45000)`,
+      );
+      await tx.run(`UPDATE reports SET taken = true, at = at - interval '2 hours'`);
+      await tx.run(`UPDATE ${table} SET completed_on = completed_on - interval '2 hours'`);
+    });
+    await conductor.gone(table, "state = 'completed'");
+    await conductor.gone('reports', `attempt <> '${attemptId(sent.spec)}'`);
+    expect([await conductor.count(table), await conductor.count('reports')]).toEqual([1, 1]);
+    open.release();
+    expect(await sent.outcome).toMatchObject({ kind: 'succeeded' });
+    expect(conductor.troubles).toEqual([]);
+    expect(node?.said.filter(({ trouble }) => trouble !== undefined)).toEqual([]);
   });
 
   it('is the only one that still listens', async () => {

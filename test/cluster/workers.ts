@@ -190,6 +190,14 @@ export class Conductor {
     return Promise.all(sent.map(({ outcome }) => outcome));
   }
 
+  /** Waits until there is no such row. */
+  async gone(table: string, where: string): Promise<void> {
+    for (let tries = 0; (await this.count(table, where)) > 0; tries += 1) {
+      if (tries === 1500) throw new Error(`still in ${table}: ${where}; ${this.troubles.join(', ')}`);
+      await new Promise<void>((resolve) => void systemClock.after(10, resolve));
+    }
+  }
+
   async count(table: string, where = 'true'): Promise<number> {
     const [row] = await this.database.query<{ n: number }>(
       `SELECT count(*) AS n FROM ${table} WHERE ${where}`,
