@@ -336,6 +336,7 @@ export class ClusterApp implements DaemonApp {
       options: this.#options,
       serve: this.#options.serve,
       files,
+      membership,
       ownFile: () => this.#file.own,
       runCommand: (command) => executor.runCommand(command),
       outputs,

@@ -2,7 +2,7 @@
 import type { AppOptions } from './app-options.ts';
 import { ClusterTerm, FileUnfit, type TermParts } from './cluster-term.ts';
 import { Deposed } from './postgres/fence.ts';
-import type { Term as GivenTerm } from './cluster/membership.ts';
+import type { Membership, Term as GivenTerm } from './cluster/membership.ts';
 import type { OwnFile } from './cluster/own-file.ts';
 import { systemClock } from './engine/clock.ts';
 import type { Duration } from './model.ts';
@@ -11,6 +11,7 @@ import type { StoreHealth } from './store/batching.ts';
 
 export interface ConductingParts extends Omit<TermParts, 'term' | 'onDeposed' | 'onHealth'> {
   readonly options: AppOptions;
+  readonly membership: Pick<Membership, 'node' | 'nodes' | 'resign'>;
   readonly ownFile: () => OwnFile;
   /** Its jobs are armed. */
   readonly onBegun: (term: ClusterTerm) => void;
@@ -20,10 +21,14 @@ export interface ConductingParts extends Omit<TermParts, 'term' | 'onDeposed' | 
 /** Between two tries to begin a term; where the job file has errors here. */
 const AGAIN: Duration = 1000;
 const UNFIT: Duration = 30_000;
+/** How long others have to conduct in the place of a node that cannot load the job file. */
+const PASSED_ON: Duration = 5000;
 
 export class Conducting {
   readonly #parts: ConductingParts;
   #term: ClusterTerm | undefined;
+  #hasPassedOn = false;
+  #callOff: (() => void) | undefined;
 
   constructor(parts: ConductingParts) {
     this.#parts = parts;
@@ -36,6 +41,7 @@ export class Conducting {
 
   /** A term begins, or is over: then at once. */
   change(given: GivenTerm | undefined): void {
+    this.#callOff?.();
     this.#term?.end();
     // What its store could not record is the next term's affair, and would be said of this node for ever.
     this.#parts.daemonFile.update({ store: { kind: 'well' } });
@@ -46,6 +52,7 @@ export class Conducting {
   /** Ends the term in good order: what is decided is recorded. */
   async handOver(): Promise<void> {
     const term = this.#term;
+    this.#callOff?.();
     this.#term = undefined;
     await term?.handOver();
   }
@@ -56,7 +63,9 @@ export class Conducting {
       // A first version of the job file comes before all else: what is to run at a start does.
       await ownFile().settle('start');
       await term.begin();
-      if (term === this.#term) onBegun(term);
+      if (term !== this.#term) return;
+      this.#hasPassedOn = false;
+      onBegun(term);
     } catch (error) {
       term.end();
       if (term !== this.#term || error instanceof Deposed) return;
@@ -67,10 +76,25 @@ export class Conducting {
           `the job file in force cannot be loaded on this node, which schedules nothing: ${error.message}`,
         );
       else if (!(error instanceof DatabaseAway)) onBug(error);
-      systemClock.after(isUnfit ? UNFIT : AGAIN, () => {
+      if (isUnfit && this.#passesOn()) return;
+      this.#callOff = systemClock.after(isUnfit ? UNFIT : AGAIN, () => {
         if (term === this.#term) this.change(given);
       });
     }
+  }
+
+  /**
+   * Whether another node is to conduct, which may have what the job file needs and this one lacks: a variable, a file. Where all passed it on, each
+   * keeps its term for a while: the file can only be mended by a node that conducts.
+   */
+  #passesOn(): boolean {
+    const { membership } = this.#parts;
+    const { node } = membership;
+    const others = membership.nodes();
+    const isAble = others.some(({ id, schedules, state }) => id !== node.id && schedules && state === 'up');
+    this.#hasPassedOn = isAble && !this.#hasPassedOn;
+    if (this.#hasPassedOn) void membership.resign(PASSED_ON);
+    return this.#hasPassedOn;
   }
 
   #made(term: GivenTerm): ClusterTerm {

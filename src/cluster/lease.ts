@@ -6,6 +6,8 @@ import type { Duration } from '../model.ts';
 
 /** Between two beats of a node. */
 export const BEAT: Duration = 2000;
+/** Beats that others ask for come at most so often. */
+export const AT_ONCE: Duration = 50;
 /** A conductor that has not beaten for so long has lost the term, alive or not. */
 export const LEASE: Duration = 8000;
 /** From the start of its last good beat a conductor trusts itself for so long: it stops well before anybody may take over. */

@@ -9,7 +9,7 @@ import { DatabaseAway, type Database } from '../postgres/database.ts';
 import { beat, giveBack, leave, takeOver, type Heard, type NodeFacts } from './beat.ts';
 import { ClockWatch } from './clock-watch.ts';
 import { join, NodeRefused, type Joining } from './joining.ts';
-import { BEAT, decide, LATE, LEASE, nextBeat, TRUST, WHY_TAKEN, type Decision } from './lease.ts';
+import { AT_ONCE, BEAT, decide, LATE, LEASE, nextBeat, TRUST, WHY_TAKEN, type Decision } from './lease.ts';
 import { nodeIdOf, sessionKeyOf } from './node-id.ts';
 import { conductorOf, nodeViews } from './node-view.ts';
 import { roundTrip } from './skew.ts';
@@ -66,8 +66,8 @@ export interface Membership {
   readonly skew: Duration;
   /** Says that it takes nothing new, or takes again, for reasons of its own: it is about to stop. */
   drain(on: boolean): void;
-  /** Conducts no more, from now on; the term is given back at once. It goes on beating: what it runs goes on. */
-  resign(): Promise<void>;
+  /** Conducts no more for so long (default: for good); the term is given back at once. It goes on beating: what it runs goes on. */
+  resign(pause?: Duration): Promise<void>;
   /** Beats at once: something changed that others should hear of. */
   beatNow(): void;
   /** Leaves: the term is given back at once. */
@@ -81,8 +81,6 @@ export function createMembership(options: MembershipOptions): Membership {
 
 /** Between two good beats of a node that had no trouble at most: else something may have been missed. */
 const GAP: Duration = TRUST;
-/** Beats that others ask for come at most so often. */
-const AT_ONCE: Duration = 50;
 
 class Node implements Membership {
   readonly node: { readonly id: string; readonly name: string };
@@ -100,7 +98,7 @@ class Node implements Membership {
   #isRefused = false;
   #isRenamed = false;
   #drains = { own: false, wished: false };
-  #isResigned = false;
+  #resignedUntil: Duration = Number.NEGATIVE_INFINITY;
   #closing: Promise<void> | undefined;
   #beating: Promise<void> | undefined;
   #isAgain = false;
@@ -175,13 +173,17 @@ class Node implements Membership {
     this.beatNow();
   }
 
-  async resign(): Promise<void> {
-    const { database } = this.#options;
+  async resign(pause: Duration = Number.POSITIVE_INFINITY): Promise<void> {
+    const { database, clock } = this.#options;
     const { term } = this;
-    this.#isResigned = true;
+    this.#resignedUntil = Math.max(this.#resignedUntil, clock.monotonic() + pause);
     this.#stopConducting();
     if (term !== undefined)
       await giveBack(database, this.node.id, term).catch((error: unknown) => this.#failed(error));
+  }
+
+  get #isLeaving(): boolean {
+    return this.#options.clock.monotonic() < this.#resignedUntil || this.#closing !== undefined;
   }
 
   beatNow(): void {
@@ -203,7 +205,6 @@ class Node implements Membership {
       if (!this.#isRefused) await leave(database, this.node.id);
       await database.release(sessionKeyOf(this.node.id));
     } catch (error) {
-      // Whatever it is, the node stops.
       const message = error instanceof Error ? error.message : String(error);
       this.#log('warning', `${message}; other nodes take this one for silent until it is back`);
     }
@@ -271,7 +272,7 @@ class Node implements Membership {
     const decision = decide({
       schedules: this.#options.schedules,
       isSkewed: this.#watch.isTooFar,
-      isLeaving: this.#isResigned || this.#closing !== undefined,
+      isLeaving: this.#isLeaving,
       ownTerm: this.term,
       conductor: { term: heard.term, node, beatAgo: heard.conductorAgo },
     });
@@ -314,7 +315,7 @@ class Node implements Membership {
     if (taken === undefined) return false;
     await this.#holdTerm(taken.number);
     // The next beat, or the leaving, gives it back.
-    if (this.#isResigned || this.#closing !== undefined) return false;
+    if (this.#isLeaving) return false;
     this.#log('notice', `this node conducts, for term ${taken.number}: ${WHY_TAKEN[decision.reason]}`);
     this.#term = { ...taken, trustedUntil: 0 };
     if (this.#heard !== undefined)

@@ -339,41 +339,6 @@ describe('the dedicated connection', () => {
     await own.stop();
   });
 
-  it('hears for each that listens until that stops, and begins anew with the next', async () => {
-    const database = await open(await server.createDatabase());
-    const heard: string[] = [];
-    const listen = (name: string): Promise<() => void> =>
-      database.listen(
-        'tsched_work',
-        (payload) => heard.push(`${name} ${payload}`),
-        () => heard.push(`${name} may have missed something`),
-      );
-    const notify = async (what: string): Promise<void> => {
-      await database.run('SELECT pg_notify($1, $2)', ['tsched_work', what]);
-    };
-    const [a, b] = [await listen('a'), await listen('b')];
-    await notify('1');
-    await until('both', () => heard.includes('a 1') && heard.includes('b 1'));
-    a();
-    a();
-    await notify('2');
-    await until('the other', () => heard.includes('b 2'));
-    b();
-    await notify('3');
-    const c = await listen('c');
-    await notify('4');
-    await until('the third', () => heard.includes('c 4'));
-    c();
-    expect(heard).toEqual([
-      'a may have missed something',
-      'a 1',
-      'b 1',
-      'b 2',
-      'c may have missed something',
-      'c 4',
-    ]);
-  });
-
   it('hears, and after a restart of the server hears again and says so; its locks go with it', async () => {
     const own = await startPostgres();
     const url = await own.createDatabase();
