@@ -10,8 +10,9 @@ import { gather } from './config/gather.ts';
 import { watchFiles, type FileWatch } from './config/watch.ts';
 import { systemClock } from './engine/clock.ts';
 import type { FileCopy, Published, PublishRequest } from './engine/ports-cluster.ts';
-import type { Answer } from './engine/ports-operator.ts';
+import type { Answer, Refusal } from './engine/ports-operator.ts';
 import { loadJobFile } from './job-loading.ts';
+import type { Duration } from './model.ts';
 import type { Log } from './observe/log.ts';
 import { badFile, done, refuse } from './operator/answers.ts';
 import type { ReloadResult } from './operator/reload-result.ts';
@@ -27,6 +28,9 @@ export interface NodeFileParts {
   /** Has the node that conducts, which is another, publish a file. */
   readonly elsewhere: (request: PublishRequest) => Promise<Answer<Published>>;
 }
+
+/** Between two looks whether this node conducts. */
+const LOOK: Duration = 500;
 
 export class NodeFile {
   readonly own: OwnFile;
@@ -102,8 +106,7 @@ export class NodeFile {
 
   /** Has whoever conducts publish a job file: this node, or another. */
   async publish(request: PublishRequest): Promise<Answer<Published>> {
-    const { membership, elsewhere } = this.#parts;
-    if (membership.term === undefined) return elsewhere(request);
+    if (this.#parts.membership.term === undefined) return this.#publishElsewhere(request);
     const answer = await this.#publish(request);
     // It is not told to whom it publishes.
     if (answer.ok && answer.value.changed) void this.own.settle('published');
@@ -119,6 +122,23 @@ export class NodeFile {
         : { loading: deciding.loading, operator };
     const current = (): number | undefined => membership.term;
     return publishFile({ ...parts, files, node: membership.node.name, term: current }, request);
+  }
+
+  /** Until this node conducts itself: its term waits for what is to be published, and whoever was asked may have died over it. */
+  async #publishElsewhere(request: PublishRequest): Promise<Answer<Published>> {
+    const { membership, elsewhere } = this.#parts;
+    const own = Promise.withResolvers<Answer<Published>>();
+    let callOff: (() => void) | undefined;
+    const look = (): void => {
+      if (membership.term !== undefined) own.resolve({ ok: false, refusal: CONDUCTS });
+      else callOff = systemClock.after(LOOK, look);
+    };
+    look();
+    try {
+      return await Promise.race([elsewhere(request), own.promise]);
+    } finally {
+      callOff?.();
+    }
   }
 
   async close(): Promise<void> {
@@ -137,3 +157,9 @@ export class NodeFile {
     return given && { given, path, errors: result.ok ? 0 : result.errors.length };
   }
 }
+
+const CONDUCTS: Refusal = {
+  refused: 'cluster_away',
+  message: 'the node that was asked does not conduct any more',
+  hint: 'ask again in some seconds',
+};
