@@ -356,8 +356,11 @@ export class DaemonOperator implements Operator {
     };
   }
 
-  #once(what: string, { key }: RunRequest, begin: () => Answer<RunRecord>): Promise<Answer<BegunRun>> {
-    return once({ ...this.#parts, run: (id) => this.run(id) }, { what, key, begin });
+  async #once(what: string, { key }: RunRequest, begin: () => Answer<RunRecord>): Promise<Answer<BegunRun>> {
+    const begun = await once({ ...this.#parts, run: (id) => this.run(id) }, { what, key, begin });
+    // Who is told of a run may rely on it, also when another node takes over now.
+    if (begun.ok) await this.#parts.engine.recorded();
+    return begun;
   }
 
   #begin(jobId: JobId, { given, by }: RunRequest, again: Repeated = {}): Answer<RunRecord> {

@@ -147,6 +147,14 @@ export class Engine {
     return this.#desk.runNow(job, given).record;
   }
 
+  /** Resolves when what was decided so far holds, whoever decides next. Rejects with EngineAbandoned where that cannot be told. */
+  async recorded(): Promise<void> {
+    const { abandonment, store } = this.#desk;
+    if (store.recorded === undefined) return;
+    this.#desk.commit();
+    await abandonment.orReject(store.recorded());
+  }
+
   /** Cancels a run that is not finished. False: no such run. */
   cancel(runId: RunId, by: CancelledBy = 'operator'): boolean {
     const run = this.#desk.runs.get(runId);

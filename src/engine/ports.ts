@@ -222,6 +222,8 @@ export interface Store {
   post(posting: Posting): Promise<void>;
   /** Messages that were delivered, or never will be. */
   settle(ids: readonly string[]): Promise<void>;
+  /** Resolves when all that was asked of it is recorded. Undefined: what it has answered holds, whether or not it is recorded yet. */
+  recorded?(): Promise<void>;
   /** Replays that are under way, and the newest of those that are over. Asked once, at the start. */
   replays(): Promise<readonly ReplayWithSlots[]>;
   /**

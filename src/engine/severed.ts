@@ -30,6 +30,7 @@ export const NO_STORE: Store = {
   told: never,
   post: never,
   settle: never,
+  recorded: never,
   replays: never,
   setReplay: never,
   history: never,

@@ -108,6 +108,10 @@ export class PostgresStore extends BatchingStore {
     return ownersOf(this.#options.database, runs);
   }
 
+  async recorded(): Promise<void> {
+    await (this.batch.isEmpty ? this.#flight?.saved.promise : this.written());
+  }
+
   retain(retention: Retention): void {
     this.#pruner.retain(retention);
   }
