@@ -343,7 +343,6 @@ export class ClusterApp implements DaemonApp {
       lastOutput: (run, bytes) => lastOutputOf(outputs, run, bytes),
       supervisor: { every: this.#serviceManager?.every ?? TURN, rung: () => this.#rung() },
       random: Math.random,
-      contactFor: () => membership.contactFor,
       watchdogPings: () => this.#serviceManager?.pings ?? 0,
       cluster: { operator: this.#office, node: membership.node.name },
       stop: (wish) => this.stop(wish),

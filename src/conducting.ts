@@ -9,9 +9,9 @@ import type { Duration } from './model.ts';
 import { DatabaseAway } from './postgres/database.ts';
 import type { StoreHealth } from './store/batching.ts';
 
-export interface ConductingParts extends Omit<TermParts, 'term' | 'onDeposed' | 'onHealth'> {
+export interface ConductingParts extends Omit<TermParts, 'term' | 'contactFor' | 'onDeposed' | 'onHealth'> {
   readonly options: AppOptions;
-  readonly membership: Pick<Membership, 'node' | 'nodes' | 'resign'>;
+  readonly membership: Pick<Membership, 'node' | 'nodes' | 'resign' | 'contactFor'>;
   readonly ownFile: () => OwnFile;
   /** Its jobs are armed. */
   readonly onBegun: (term: ClusterTerm) => void;
@@ -101,6 +101,7 @@ export class Conducting {
     const made: ClusterTerm = new ClusterTerm({
       ...this.#parts,
       term,
+      contactFor: () => this.#parts.membership.contactFor,
       onHealth: (health) => this.#healthChanged(health),
       onDeposed: () => made.end(),
     });

@@ -304,11 +304,10 @@ class Node implements Membership {
     const { database, clock } = this.#options;
     if (decision.ifDead && !(await database.hold(term))) return false;
     const began = clock.monotonic();
-    const unheard = decision.ifDead ? LATE : LEASE;
     const taken = await takeOver(database.urgent, {
       id: this.node.id,
       term,
-      unheard,
+      unheard: decision.ifDead ? LATE : LEASE,
       joinedAt: this.#joinedAt,
     });
     await database.release(term);

@@ -4,7 +4,7 @@ import type { Duration, Outcome } from '../model.ts';
 import { StatementRefused, type Database, type Queryable } from '../postgres/database.ts';
 import { Errand } from './errand.ts';
 import type { Claim, Queue } from './queue.ts';
-import { endsOf, recordEnds, recordStarts, type Started } from './records.ts';
+import { endsOf, recordEnds, recordStarts, type Order, type Started } from './records.ts';
 import { grouped } from './requirement.ts';
 
 /** An attempt that this node took, until its end is recorded. */
@@ -18,6 +18,12 @@ export interface Held extends Claim {
   outcome?: Outcome;
   /** It is somebody else's business by now. */
   isGivenUp: boolean;
+}
+
+/** As far as it was begun here. */
+export function obey({ handle }: Held, order: Order | null): void {
+  if (order?.stop !== undefined) handle?.stop(order.stop);
+  if (order?.kill !== undefined) handle?.kill(order.kill);
 }
 
 export interface ReporterOptions {

@@ -9,16 +9,8 @@ import { Errand } from './errand.ts';
 import { PATIENCE } from './lookout.ts';
 import { Offers } from './offers.ts';
 import type { Queue, Taken } from './queue.ts';
-import {
-  forgetGivenUp,
-  givenUp,
-  holdings,
-  ordersFor,
-  recordTaken,
-  type Holding,
-  type Order,
-} from './records.ts';
-import { Reporter, type Held } from './reporter.ts';
+import { forgetGivenUp, givenUp, holdings, ordersFor, recordTaken, type Holding } from './records.ts';
+import { obey, Reporter, type Held } from './reporter.ts';
 
 export interface WorkOptions {
   readonly database: Database;
@@ -396,9 +388,4 @@ const TOO_LATE = 'it was given up while this node was not heard of; how it ended
 
 function cancelled(by: CancelledBy): StopReason {
   return { kind: 'cancelled', by };
-}
-
-function obey({ handle }: Held, order: Order | null): void {
-  if (order?.stop !== undefined) handle?.stop(order.stop);
-  if (order?.kill !== undefined) handle?.kill(order.kill);
 }
