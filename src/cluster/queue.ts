@@ -5,6 +5,7 @@
 import type { Db, JobInsert, PgBoss } from 'pg-boss';
 import type { AttemptSpec, Clock } from '../engine/ports.ts';
 import { DatabaseAway, DatabaseUnfit, type Database, type Queryable } from '../postgres/database.ts';
+import { loadPeer } from '../postgres/peers.ts';
 
 export interface Waiting {
   /** Of the attempt. */
@@ -85,17 +86,8 @@ export async function createQueue({ database, clock, onTrouble }: QueueOptions):
 }
 
 async function load(): Promise<typeof PgBoss> {
-  try {
-    const { PgBoss: Boss } = await import('pg-boss');
-    return Boss;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
-    throw new DatabaseUnfit(
-      'a store in PostgreSQL needs the package pg-boss, which is not installed',
-      'install it beside tsched: npm install pg pg-boss (with -g, if tsched was installed so)',
-      'packages',
-    );
-  }
+  const { PgBoss: Boss } = await loadPeer(() => import('pg-boss'), 'pg-boss');
+  return Boss;
 }
 
 /** Of many that start on an empty database one makes the tables; the others may find them half there, and look again. */

@@ -3,6 +3,7 @@ import type pg from 'pg';
 import type { Clock } from '../engine/ports.ts';
 import { parseAddress, type Address } from './address.ts';
 import { DatabaseAway, DatabaseUnfit, explain } from './errors.ts';
+import { loadPeer } from './peers.ts';
 import { migrate, refuseNewer, SCHEMA_VERSION, schemaVersion } from './schema.ts';
 import type { Queryable } from './queryable.ts';
 import { GOODBYE, Session } from './session.ts';
@@ -85,17 +86,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
 }
 
 async function loadDriver(): Promise<typeof pg> {
-  try {
-    const { default: driver } = await import('pg');
-    return driver;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
-    throw new DatabaseUnfit(
-      'a store in PostgreSQL needs the packages pg and pg-boss, which are not installed',
-      'install them beside tsched: npm install pg pg-boss (with -g, if tsched was installed so)',
-      'packages',
-    );
-  }
+  const { default: driver } = await loadPeer(() => import('pg'), 'pg');
+  return driver;
 }
 
 class PostgresDatabase implements Database {
