@@ -241,6 +241,8 @@ export interface AttemptRecord {
   readonly startTime?: number;
   /** Name of the node of a cluster that had it: `pid` is one of its host. Absent: this daemon's, or no node has begun it yet. */
   readonly node?: string;
+  /** It was handed to the nodes of a cluster, and none has begun it: the labels that it needs of one. `startedAt`: since then. */
+  readonly awaits?: readonly string[];
   /** The time-out it began with, so that it holds whatever becomes of the job file and the daemon. */
   readonly timeout?: Duration;
   readonly outcome?: Outcome;

@@ -35,6 +35,8 @@ export interface Attempt {
   readonly durationMs: number | null;
   /** Of a cluster. */
   readonly node: string | null;
+  /** Of a cluster, while no node has begun it: the labels that it needs of one. */
+  readonly awaits: readonly string[] | null;
   readonly pid: number | null;
   readonly outcome: Outcome | null;
 }

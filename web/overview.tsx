@@ -4,7 +4,7 @@ import { expectedOf, isBad, isLate, lengthOf, type Job, type Run } from './model
 import { Ago, Countdown, JobLink, Mark, Panel, RunLink, When } from './parts.tsx';
 import { href } from './route.ts';
 import { failures, hours, isLoaded, jobs, loadHours, now, runs, status, thisHour } from './state.ts';
-import { clock, coarse, duration, runWords } from './words.ts';
+import { awaitsWords, clock, coarse, duration, runWords } from './words.ts';
 
 const DAY = 24 * 3_600_000;
 const MOST_SHOWN = 8;
@@ -141,6 +141,7 @@ function RunningRow({ run }: { run: Run }) {
         {coarse(elapsed)}
         {expected === undefined ? '' : ` of about ${duration(expected)}`}
         {run.state === 'retrying' ? ', waits for a retry' : ''}
+        {awaitsWords(run) === undefined ? '' : `, ${awaitsWords(run)}`}
       </RunLink>
       <progress
         aria-label={`${run.jobId}: elapsed against expected`}

@@ -7,7 +7,7 @@ import { Countdown, Fact, JobLink, Mark, RowWords, When } from './parts.tsx';
 import { Output } from './output.tsx';
 import { filter, href, place } from './route.ts';
 import { now, runs } from './state.ts';
-import { causeWords, coarse, duration, outcomeWords, toneOfKind } from './words.ts';
+import { awaitsWords, causeWords, coarse, duration, outcomeWords, toneOfKind } from './words.ts';
 
 export function RunPage({ id }: { id: string }) {
   const asked = useSignal<Run | undefined>(undefined);
@@ -99,7 +99,7 @@ function Buttons({ run }: { run: Run }) {
 function Facts({ run }: { run: Run }) {
   const length = lengthOf(run, now.value);
   const delay = run.startedAt === null ? undefined : Date.parse(run.startedAt) - Date.parse(run.scheduledAt);
-  const { pid = null, node = null } = run.attempts.at(-1) ?? {};
+  const { pid = null, node = null, awaits = null } = run.attempts.at(-1) ?? {};
   return (
     <dl class="facts">
       <Fact name="Scheduled">
@@ -119,6 +119,7 @@ function Facts({ run }: { run: Run }) {
         </Fact>
       )}
       {node === null ? undefined : <Fact name="Node">{node}</Fact>}
+      {awaits === null ? undefined : <Fact name="Node">{awaitsWords(run)}</Fact>}
       {pid === null ? undefined : <Fact name="Process">{pid}</Fact>}
       <Fact name="Run">
         <code class="uuid">{run.id}</code>
@@ -159,8 +160,9 @@ function Attempts({ run, chosen }: { run: Run; chosen: number }) {
   );
 }
 
-function wordsOf({ outcome, durationMs, node }: Attempt): string {
-  const end = outcome === null ? 'running' : outcomeWords(outcome);
+function wordsOf({ outcome, durationMs, node, awaits }: Attempt): string {
+  const begun = awaits === null ? 'running' : 'waits for a node';
+  const end = outcome === null ? begun : outcomeWords(outcome);
   const took = durationMs === null ? end : `${end}, ${duration(durationMs)}`;
   return node === null ? took : `${took}, ${node}`;
 }

@@ -142,3 +142,10 @@ export function toneOfKind(kind: string): 'good' | 'bad' | 'quiet' | 'active' {
   if (kind === 'active') return 'active';
   return ['cancelled', 'skipped', 'simulated'].includes(kind) ? 'quiet' : 'bad';
 }
+
+/** What a run waits for that no node of a cluster has begun; undefined for all others. */
+export function awaitsWords({ attempts }: Pick<Run, 'attempts'>): string | undefined {
+  const labels = attempts.at(-1)?.awaits ?? undefined;
+  if (labels === undefined) return undefined;
+  return labels.length === 0 ? 'waits for a node' : `waits for a node with ${labels.join(', ')}`;
+}

@@ -13,7 +13,7 @@ import type {
 import { elapsed, printable } from '../observe/text.ts';
 import { firstIdAt } from '../store/rows.ts';
 import { outputSize, outputSizeOf } from './past.ts';
-import { outcomeCell, resultCell } from './results.ts';
+import { attemptCell, resultCell } from './results.ts';
 import { shardRun } from '../schedule/joint.ts';
 import { shardName } from '../shard.ts';
 import { begunAt, hasBegun, lengthOf } from '../schedule/run-length.ts';
@@ -120,7 +120,7 @@ export class HistoryTable {
   }
 
   #attempt(attempt: AttemptRecord, run: RunRecord, isLast: boolean): Cell[] {
-    const { number, duration, outcome } = attempt;
+    const { number, duration } = attempt;
     const size = outputSize(this.#options.state, run.id, number);
     return [
       { text: '' },
@@ -129,7 +129,7 @@ export class HistoryTable {
       { text: delay(attempt.startedAt, run.scheduledAt) },
       { text: length(duration) },
       { text: '' },
-      outcome === undefined ? { text: 'running', style: 'cyan' } : outcomeCell(outcome),
+      attemptCell(attempt),
       { text: '' },
       ...this.#node(attempt.node ?? ''),
       { text: size === undefined ? '' : sizeInWords(size) },

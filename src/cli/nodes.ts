@@ -81,7 +81,7 @@ function clusterInWords(told: ToldCluster, session: Session): string {
   const notes = [
     told.conductor === null ? paint('red', 'no node conducts: nothing is decided until one does') : '',
     ...told.nodes.filter(({ lacks }) => lacks.length > 0).map(lacksInWords),
-    ...told.queued.map(queuedInWords),
+    ...told.queued.map((queued) => queuedInWords(queued, told.nodes)),
     paint('dim', `term ${told.term}${file}`),
   ];
   const rows = told.nodes.map(rowOf);
@@ -123,9 +123,16 @@ function lacksInWords({ name, lacks }: ToldNode): string {
   return `${printable(name)} lacks ${printable(lacks.join(', '))}: it takes no run of these modules`;
 }
 
-function queuedInWords({ labels, module, count, oldestMs }: ToldCluster['queued'][number]): string {
+function queuedInWords(
+  { labels, module, count, oldestMs }: ToldCluster['queued'][number],
+  nodes: readonly ToldNode[],
+): string {
   const needs = [...(labels.length === 0 ? [] : [labels.join(', ')]), ...(module === null ? [] : [module])];
   const which = needs.length === 0 ? 'any node' : `a node with ${needs.join(' and ')}`;
   const what = count === 1 ? '1 attempt waits' : `${count} attempts wait`;
-  return `${what} for ${printable(which)}, ${count === 1 ? '' : 'the oldest '}for ${elapsed(oldestMs)}`;
+  const isThere = nodes.some(
+    (node) => node.state === 'up' && labels.every((label) => node.labels.includes(label)),
+  );
+  const nobody = isThere ? '' : '; no node that is up has these labels and takes what is new';
+  return `${what} for ${printable(which)}, ${count === 1 ? '' : 'the oldest '}for ${elapsed(oldestMs)}${nobody}`;
 }

@@ -1,5 +1,5 @@
 /** What became of runs, in a word or two: for the columns of tables. */
-import type { Instant, Outcome, RunRecord } from '../model.ts';
+import type { AttemptRecord, Instant, Outcome, RunRecord } from '../model.ts';
 import { elapsed, printable } from '../observe/text.ts';
 import type { Cell } from './table.ts';
 import { shardsInWords } from '../schedule/joint.ts';
@@ -32,8 +32,10 @@ export function resultCell(run: RunRecord, now: Instant): Cell {
   return { ...cell, text: `${cell.text} (${shardsInWords(run.shards)})` };
 }
 
-function wholeCell({ state, outcome, retryAt }: RunRecord, now: Instant): Cell {
+function wholeCell({ state, outcome, retryAt, attempts }: RunRecord, now: Instant): Cell {
   if (outcome !== undefined) return outcomeCell(outcome);
+  const { awaits } = attempts.at(-1) ?? {};
+  if (awaits !== undefined) return awaitingCell(awaits);
   const waits = retryAt === undefined ? 'retrying' : `retry in ${elapsed(Math.max(0, retryAt - now))}`;
   const words = {
     running: 'running',
@@ -43,6 +45,18 @@ function wholeCell({ state, outcome, retryAt }: RunRecord, now: Instant): Cell {
     finished: '',
   };
   return { text: words[state], style: 'cyan' };
+}
+
+/** Of an attempt that no node has begun. */
+function awaitingCell(labels: readonly string[]): Cell {
+  const text = labels.length === 0 ? 'waits for a node' : `waits for a node: ${printable(labels.join(','))}`;
+  return { text, style: 'yellow' };
+}
+
+/** How an attempt stands. */
+export function attemptCell({ outcome, awaits }: AttemptRecord): Cell {
+  if (outcome !== undefined) return outcomeCell(outcome);
+  return awaits === undefined ? { text: 'running', style: 'cyan' } : awaitingCell(awaits);
 }
 
 export function outcomeCell(outcome: Outcome): Cell {

@@ -20,6 +20,8 @@ interface ToldAttempt {
   readonly finishedAt: string | null;
   readonly durationMs: number | null;
   readonly node: string | null;
+  /** Not told by a daemon that is older. */
+  readonly awaits?: readonly string[] | null;
   readonly pid: number | null;
   readonly outcome: ToldOutcome | null;
 }
@@ -221,13 +223,14 @@ export function waitOf(told: ToldWait): Waited {
 }
 
 function attemptOf(told: ToldAttempt): AttemptRecord {
-  const { number, startedAt, finishedAt, durationMs, node, pid, outcome } = told;
+  const { number, startedAt, finishedAt, durationMs, node, awaits = null, pid, outcome } = told;
   return {
     number,
     startedAt: Date.parse(startedAt),
     ...(finishedAt === null ? {} : { finishedAt: Date.parse(finishedAt) }),
     ...(durationMs === null ? {} : { duration: durationMs }),
     ...(node === null ? {} : { node }),
+    ...(awaits === null ? {} : { awaits }),
     ...(pid === null ? {} : { pid }),
     ...(outcome === null ? {} : { outcome: outcomeOf(outcome) }),
   };

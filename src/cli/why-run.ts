@@ -19,7 +19,9 @@ export function standing(run: RunRecord, now: Instant): string {
     const when = retryAt === undefined ? 'soon' : `in ${roughly(retryAt - now)}`;
     return `attempt ${attempts.length} ${last === undefined ? 'ended' : outcomeInWords(last)}; the next one comes ${when}`;
   }
-  const since = attempts.at(-1)?.startedAt;
+  const { startedAt: since, awaits } = attempts.at(-1) ?? {};
+  if (since !== undefined && awaits !== undefined)
+    return `it has been waiting for ${nodeWanted(awaits)} for ${roughly(now - since)}${tries}; which there are: tsched nodes`;
   return since === undefined ? 'it has not begun' : `it has been running for ${roughly(now - since)}${tries}`;
 }
 
@@ -38,4 +40,9 @@ function standingInParts(run: RunRecord, shards: readonly ShardRecord[], now: In
   const begun = begunAt(run);
   const since = begun === undefined ? '' : ` for ${roughly(now - begun)}`;
   return `it has been under way${since}: ${[well, ...states].join(', ')}`;
+}
+
+/** What an attempt waits for that no node has begun. */
+function nodeWanted(labels: readonly string[]): string {
+  return labels.length === 0 ? 'a node' : `a node with ${labels.join(', ')}`;
 }

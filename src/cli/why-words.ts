@@ -35,9 +35,14 @@ function slotInWords(answer: Answer, now: Instant): string[] {
 function ofRun(run: RunRecord, answer: Answer, now: Instant): string[] {
   const { reason, late = 0 } = answer.verdict;
   const asked = reason === 'on_time' || reason === 'late' ? askedWords[run.cause] : undefined;
+  const isAwaited = run.attempts[0]?.awaits !== undefined;
   const begun: Partial<Record<SlotReason, string>> = {
-    on_time: `it ran on time (${elapsed(late)} after it was due)`,
-    late: `it ran late: it started ${elapsed(late)} after it was due`,
+    on_time: isAwaited
+      ? `it was handed to the nodes on time (${elapsed(late)} after it was due)`
+      : `it ran on time (${elapsed(late)} after it was due)`,
+    late: isAwaited
+      ? `it was handed to the nodes late, ${elapsed(late)} after it was due`
+      : `it ran late: it started ${elapsed(late)} after it was due`,
     caught_up: `it was missed, and caught up ${elapsed(late)} after it was due`,
     followed: followedInWords(answer),
     starting: 'it is about to start',

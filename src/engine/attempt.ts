@@ -1,14 +1,5 @@
 /** Attempts as data: what one is started with, what is known of it, and the end of a run that came to none. */
-import type {
-  AttemptRecord,
-  Cause,
-  Duration,
-  Instant,
-  JobDefinition,
-  Outcome,
-  RunRecord,
-  Waited,
-} from '../model.ts';
+import type { AttemptRecord, Cause, Instant, JobDefinition, Outcome, RunRecord, Waited } from '../model.ts';
 import { formatDuration } from '../schedule/duration.ts';
 import { argumentsOf, declaredOf } from '../schedule/params.ts';
 import type { AttemptSpec } from './ports.ts';
@@ -55,8 +46,23 @@ function isOfSlot(cause: Cause): boolean {
 }
 
 /** One that is about to begin. */
-export function attemptOf(number: number, startedAt: Instant, timeout: Duration | undefined): AttemptRecord {
-  return timeout === undefined ? { number, startedAt } : { number, startedAt, timeout };
+export function attemptOf(
+  number: number,
+  startedAt: Instant,
+  { timeout, awaits }: { readonly [key in 'timeout' | 'awaits']?: AttemptRecord[key] | undefined },
+): AttemptRecord {
+  return { number, startedAt, ...(awaits && { awaits }), ...(timeout !== undefined && { timeout }) };
+}
+
+/** More is known of the last of them, so it waits for no node any more. */
+export function amended(
+  attempts: readonly AttemptRecord[],
+  change: Partial<AttemptRecord>,
+): readonly AttemptRecord[] {
+  const last = attempts.at(-1);
+  if (last === undefined) return attempts;
+  const { awaits: _, ...known } = last;
+  return [...attempts.slice(0, -1), { ...known, ...change }];
 }
 
 type KnownOf = 'pid' | 'startTime' | 'node';

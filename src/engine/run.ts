@@ -11,7 +11,7 @@ import type {
 } from '../model.ts';
 import { nextAttempt } from '../schedule/retry.ts';
 import type { Ticket } from './alarm.ts';
-import { attemptOf, neverBegan, processOf, specOf, waitedInVain } from './attempt.ts';
+import { amended, attemptOf, neverBegan, processOf, specOf, waitedInVain } from './attempt.ts';
 import { isOrphan, isWanted } from './orphan.ts';
 import type { Demand } from './pools.ts';
 import type { AttemptHandle, AttemptReport, AttemptSpec, Recovery } from './ports.ts';
@@ -188,7 +188,7 @@ export class ActiveRun<Turn = unknown> {
     this.#state = 'running';
     // The store was told that it begins, but not yet that it began.
     if (this.#attempts.length === 0)
-      this.#attempts = [attemptOf(number, this.claim.claimedAt, this.definition.policy.timeout)];
+      this.#attempts = [attemptOf(number, this.claim.claimedAt, this.definition.policy)];
     if (recovery.kind === 'ended') return this.#takeUpEnd(number, recovery);
     this.#isBegun = recovery.kind === 'running';
     const ranFor = recovery.kind === 'running' ? recovery.ranFor : 0;
@@ -272,7 +272,8 @@ export class ActiveRun<Turn = unknown> {
     this.#retryAt = undefined;
     this.#handle = undefined;
     this.#isBegun = false;
-    const attempt = attemptOf(number, this.#around.clock.now(), this.definition.policy.timeout);
+    const awaits = this.#around.executor.reportsStart === true ? (this.definition.runsOn ?? NONE) : undefined;
+    const attempt = attemptOf(number, this.#around.clock.now(), { ...this.definition.policy, awaits });
     this.#attempts = number === 1 ? [attempt] : [...this.#attempts, attempt];
     return number;
   }
@@ -389,8 +390,7 @@ export class ActiveRun<Turn = unknown> {
   }
 
   #amend(change: Partial<AttemptRecord>): void {
-    const last = this.#attempts.at(-1);
-    if (last !== undefined) this.#attempts = [...this.#attempts.slice(0, -1), { ...last, ...change }];
+    this.#attempts = amended(this.#attempts, change);
   }
 
   /** Never rejects. */

@@ -44,6 +44,10 @@ const attempts = list(
     finishedAt: orNull(time),
     durationMs: orNull(whole),
     node: { ...orNull(string), description: 'Of a cluster: the node that had it' },
+    awaits: {
+      ...orNull(list(string)),
+      description: 'Of a cluster, while no node has begun it: the labels that it needs of one',
+    },
     pid: orNull(whole),
     outcome: orNull(outcome),
   }),

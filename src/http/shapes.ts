@@ -103,13 +103,14 @@ export function poolShape({ holders, next, ...pool }: PoolView): object {
 }
 
 function attemptShape(attempt: AttemptRecord): object {
-  const { number, startedAt, finishedAt, duration, node, pid, outcome } = attempt;
+  const { number, startedAt, finishedAt, duration, node, awaits, pid, outcome } = attempt;
   return {
     number,
     startedAt: iso(startedAt),
     finishedAt: isoOrNull(finishedAt),
     durationMs: milliseconds(duration),
     node: node ?? null,
+    awaits: awaits ?? null,
     pid: pid ?? null,
     outcome: outcomeShape(outcome),
   };

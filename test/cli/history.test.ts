@@ -138,6 +138,7 @@ describe('tsched history', () => {
           finishedAt: '2026-11-23T01:30:01.512Z',
           durationMs: 1500,
           node: null,
+          awaits: null,
           pid: 7,
           outcome: { kind: 'succeeded', exitCode: 0 },
         },

@@ -120,7 +120,7 @@ web-2  draining  may conduct  eu,gpu  1/4   -2.3s  differs  900ms ago  web-2.exa
 web-3  silent    works                0/4   –      –        1m05s ago  web-3.example
 web-3 lacks /srv/a\\x1b[2J.ts: it takes no run of these modules
 3 attempts wait for any node, the oldest for 1s
-1 attempt waits for a node with eu, gpu and /srv/report.ts, for 1m01s
+1 attempt waits for a node with eu, gpu and /srv/report.ts, for 1m01s; no node that is up has these labels and takes what is new
 term 12, job file version 3
 `);
   });

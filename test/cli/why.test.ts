@@ -130,6 +130,15 @@ describe('tsched why', () => {
     expect(answer.text).toContain('one of 4 slots skipped together, from Fri 2026-11-20 02:30:00 +01:00');
   });
 
+  it('tells what a run waits for that no node of a cluster has begun', async () => {
+    const startedAt = Date.parse(last) + 5;
+    const waiting = { number: 1, startedAt, awaits: ['eu', 'gpu'] };
+    const run = going('nightly', last, { attempts: [waiting] });
+    const { text } = await asked(['nightly'], { past: { runs: [run] } });
+    expect(text).toContain('it was handed to the nodes on time (5ms after it was due)');
+    expect(text).toMatch(/it has been waiting for a node with eu, gpu for .*; which there are: tsched nodes/);
+  });
+
   it('names the calendar that excludes a slot, and what in it, before and after', async () => {
     const skip = skipped('weekly', '2026-11-21T08:00:00Z', {
       reason: 'excluded',

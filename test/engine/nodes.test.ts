@@ -34,6 +34,16 @@ describe('an attempt that waits for a node', () => {
     expect(started).toMatchObject({ pid: 7, run: { attempts: [{ startedAt: SLOT + MINUTE }] } });
   });
 
+  it('is known to wait, and for which labels, until a node has it', async () => {
+    const { clock, engine, run } = cluster(() => ({ waits: MINUTE, lasts: MINUTE }));
+    const { engine: first } = engine('one');
+    await first.start([{ ...job('a', { at: AT }), runsOn: ['eu', 'gpu'] }]);
+    await clock.advance(30 * SECOND);
+    expect(first.run('one-1')).toMatchObject({ attempts: [{ awaits: ['eu', 'gpu'] }] });
+    await clock.advance(MINUTE);
+    expect((await run()).attempts[0]).not.toHaveProperty('awaits');
+  });
+
   it('has its whole time-out from then on', async () => {
     const { clock, nodes, engine, run } = cluster(() => ({ waits: 10 * MINUTE, lasts: Infinity }));
     await engine('one').engine.start([job('a', { at: AT, policy: { timeout: MINUTE } })]);
