@@ -95,7 +95,8 @@ class Node implements Membership {
   /** Where the queue has its tables, once they are there. */
   #queue: string | null = null;
   #isAway = false;
-  #isRefused = false;
+  /** The row of this id is not, or no longer, this process's: it neither beats for it nor takes it away. */
+  #isRefused = true;
   #isRenamed = false;
   #drains = { own: false, wished: false };
   #resignedUntil: Duration = Number.NEGATIVE_INFINITY;
@@ -118,6 +119,7 @@ class Node implements Membership {
   async start(): Promise<void> {
     const { database } = this.#options;
     this.#joinedAt = await join(this.#joining);
+    this.#isRefused = false;
     await database.listen(
       `${database.schema}_nodes`,
       (about) => {
@@ -211,7 +213,8 @@ class Node implements Membership {
   }
 
   #schedule(delay: Duration): void {
-    if (this.#closing !== undefined) return;
+    // One that was refused as it came has no beat to give.
+    if (this.#closing !== undefined || this.#joinedAt === 0) return;
     this.#callOff?.();
     this.#callOff = this.#options.clock.after(delay, () => void this.#beat());
   }

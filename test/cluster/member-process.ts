@@ -12,9 +12,10 @@ function say(what: object): void {
   process.stdout.write(`${JSON.stringify({ ...what, at: performance.timeOrigin + performance.now() })}\n`);
 }
 
+let membership: Membership | undefined;
 try {
   const database = await openDatabase({ url, clock: systemClock });
-  const membership: Membership = createMembership({
+  const made = createMembership({
     database,
     clock: systemClock,
     nodeIdFile: join(directory, 'node-id'),
@@ -32,20 +33,25 @@ try {
     onWish: (drain) => say({ drain }),
     log: { write: (level, message) => say({ log: message, level }) },
   });
-  membership.onTerm((term) =>
+  membership = made;
+  made.onTerm((term) =>
     say(term === undefined ? { term: null } : { term: term.number, upSince: term.upSince }),
   );
-  await membership.start();
-  say({ id: membership.node.id });
+  await made.start();
+  say({ id: made.node.id });
   process.on('SIGTERM', () => {
     const before = process.cpuUsage();
-    void membership
+    void made
       .close()
       .then(() => database.close())
       .then(() => say({ left: true, cpu: before }));
   });
 } catch (error) {
   if (!(error instanceof NodeRefused)) throw error;
+  // As a daemon does that ends before it began.
+  membership?.drain(true);
+  await membership?.resign();
+  await membership?.close();
   say({ refused: error.message, hint: error.hint });
   process.exit(1);
 }

@@ -171,9 +171,9 @@ describe.concurrent('a cluster', { timeout: TIME }, () => {
   it('refuses a node with the name of one that lives, and a process that is a node which lives', async ({
     onTestFinished,
   }) => {
-    const { start, where } = await cluster(onTestFinished);
+    const { start, where, ask } = await cluster(onTestFinished);
     const a = start('a');
-    await a.ready();
+    await a.hears('term 1', ({ term }) => term === 1);
     const namesake = start('a', { directory: join(where, 'elsewhere') });
     const { refused, hint } = await namesake.hears(
       'that it is refused',
@@ -185,6 +185,11 @@ describe.concurrent('a cluster', { timeout: TIME }, () => {
     const said = await copy.hears('that it is refused', (said) => said.refused !== undefined);
     expect(said.refused).toMatch(/^another process is this node/);
     expect(said.hint).toContain('state directory copied');
+    // It took nothing away from the one that lives.
+    expect(
+      await ask('select state, (select term::int from tsched.conductor) as term from tsched.nodes'),
+    ).toEqual([{ state: 'up', term: 1 }]);
+    expect(await ask('select from tsched.conductor where node is not null')).toHaveLength(1);
     expect(a.conducts).toBe(true);
   });
 
