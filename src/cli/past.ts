@@ -22,7 +22,7 @@ export function elsewhere(database: string): Failure {
   return new Failure(
     exit.unavailable,
     `this host's history is in PostgreSQL: ${printable(database)}`,
-    'the daemon of this node tells it, and none is running: tsched start --store …',
+    'the daemon of this node tells it: tsched start --store …',
   );
 }
 

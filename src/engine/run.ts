@@ -194,6 +194,7 @@ export class ActiveRun<Turn = unknown> {
     const ranFor = recovery.kind === 'running' ? recovery.ranFor : 0;
     this.#attemptBegan = this.#around.clock.monotonic() - ranFor;
     if (recovery.kind === 'running') this.#amend({ ...processOf(recovery), ...this.#beganBefore(ranFor) });
+    else this.#amend({ awaits: this.definition.runsOn ?? NONE });
     this.#handle = recovery.follow((report) => this.#around.reported(this, number, report));
     if (this.#cancelled !== undefined) this.#handle.stop({ kind: 'cancelled', by: this.#cancelled });
     if (this.#isBegun) this.#armDeadline(this.#attempts.at(-1)?.timeout, ranFor);
@@ -244,10 +245,9 @@ export class ActiveRun<Turn = unknown> {
   }
 
   async #attemptOnRecord(): Promise<void> {
-    const { store } = this.#around;
     const number = this.#enter();
     // A daemon that comes after this one must know that the attempt may have begun: as a slot's claim, this comes first.
-    if (store.durable) await this.#save();
+    if (this.#around.store.durable) await this.#save();
     if (this.#cancelled !== undefined) this.#over(number, { kind: 'cancelled', by: this.#cancelled });
     else if (this.#around.closing) this.#withdrawAttempt();
     else this.#launch(number);

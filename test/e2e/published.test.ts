@@ -28,8 +28,8 @@ const says = (daemon: Daemon, words: string) =>
 const at = ({ stateDirectory }: Daemon): string[] => ['--state-dir', stateDirectory];
 
 /** The ids of the jobs that run, as a node tells. */
-function listed(daemon: Daemon): string[] {
-  const { out } = tsched(['list', '--json', ...at(daemon)]);
+function listed(daemon: Daemon, cwd?: string): string[] {
+  const { out } = tsched(['list', '--json', ...at(daemon)], cwd === undefined ? {} : { cwd });
   return (JSON.parse(out) as { jobs: { id: string }[] }).jobs.map(({ id }) => id).toSorted();
 }
 
@@ -55,6 +55,8 @@ describe('the job file of a cluster', () => {
     one.signal('SIGUSR2');
     await says(one, 'is version 3 of the job file: a person asked for it');
     expect(listed(two)).toEqual(['first']);
+    // Also where another job file lies in the directory of who asks.
+    expect(listed(one, there)).toEqual(['first']);
 
     const elsewhere = join(directory(), 'new.yaml');
     writeFileSync(elsewhere, jobs('published'));
