@@ -17,6 +17,7 @@ import { Conducting } from './conducting.ts';
 import { daemonInfo } from './daemon-info.ts';
 import { systemClock } from './engine/clock.ts';
 import type { OutputFiles } from './engine/ports-output.ts';
+import type { EngineEvent } from './engine/ports.ts';
 import { shrinkSoon } from './heap.ts';
 import { reclaim, type Holding } from './keeping.ts';
 import type { Duration } from './model.ts';
@@ -188,10 +189,8 @@ export class ClusterApp implements DaemonApp {
     const what = schedules ? 'schedules and works' : 'works';
     const text = `node ${node.name} of the cluster at ${database.url} ${what}: ${slots} slots${able}`;
     log.write('notice', text, { event: 'node_started' });
-    this.#serviceManager?.observe({
-      kind: 'engine_started',
-      jobs: this.#conducting.term?.deciding?.loading.jobs.length ?? 0,
-    });
+    const jobs = this.#conducting.term?.deciding?.loading.jobs.length ?? 0;
+    this.#serviceManager?.observe({ kind: 'engine_started', jobs });
     this.#turn();
     this.#sweep();
     this.#shrink();
@@ -227,7 +226,7 @@ export class ClusterApp implements DaemonApp {
   async #stop(drain: Duration): Promise<void> {
     const { executor, queue, database, log, daemonFile, holding } = this.#parts;
     this.#callOffShrinking?.();
-    this.#serviceManager?.observe({ kind: 'engine_stopping', active: this.#work.busy });
+    this.#ends({ kind: 'engine_stopping', active: this.#work.busy });
     this.#membership.drain(true);
     await this.#conducting.handOver();
     await this.#membership.resign();
@@ -243,12 +242,18 @@ export class ClusterApp implements DaemonApp {
     this.#runs.close();
     await queue.close();
     await database.close();
-    this.#serviceManager?.observe({ kind: 'engine_stopped' });
+    this.#ends({ kind: 'engine_stopped' });
     await this.#serviceManager?.close();
     await log.close();
     daemonFile.close();
     holding.lock.release();
     this.#finish(0);
+  }
+
+  /** A node that never took part has said why already. */
+  #ends(event: EngineEvent): void {
+    this.#serviceManager?.observe(event);
+    if (this.#callOffTurn !== undefined) this.#parts.log.observer.observe(event);
   }
 
   /** While it conducts the engine's alarm does this; else nothing that matters turns but the beats. */
@@ -384,10 +389,7 @@ export class ClusterApp implements DaemonApp {
         timezone: hostTimezone,
         environment,
         microseconds: () => process.hrtime.bigint() / 1000n,
-        outlook: () => {
-          const { deciding } = this.#conducting.term ?? {};
-          return { jobs: deciding?.loading.jobs.length ?? 0, next: deciding?.engine.next() };
-        },
+        outlook: () => this.#conducting.outlook(),
       },
       (message) => this.#parts.log.write('error', `the service manager cannot be told anything: ${message}`),
     );

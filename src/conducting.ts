@@ -7,6 +7,7 @@ import type { OwnFile } from './cluster/own-file.ts';
 import { systemClock } from './engine/clock.ts';
 import type { Duration } from './model.ts';
 import { DatabaseAway } from './postgres/database.ts';
+import type { Outlook } from './observe/service-manager.ts';
 import type { StoreHealth } from './store/batching.ts';
 
 export interface ConductingParts extends Omit<TermParts, 'term' | 'contactFor' | 'onDeposed' | 'onHealth'> {
@@ -37,6 +38,13 @@ export class Conducting {
   /** While this node conducts. */
   get term(): ClusterTerm | undefined {
     return this.#term;
+  }
+
+  /** What this node is about to do; in words while another one decides, or nobody does yet. */
+  outlook(): Outlook | string {
+    const { deciding } = this.#term ?? {};
+    if (deciding === undefined) return 'works for its cluster, and does not conduct';
+    return { jobs: deciding.loading.jobs.length, next: deciding.engine.next() };
   }
 
   /** A term begins, or is over: then at once. */

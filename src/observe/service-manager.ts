@@ -21,7 +21,8 @@ export interface ServiceManagerOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** CLOCK_MONOTONIC, in microseconds. */
   readonly microseconds: () => bigint;
-  readonly outlook: () => Outlook;
+  /** Words: what it does instead of deciding over jobs. */
+  readonly outlook: () => Outlook | string;
 }
 
 /** How often the loop is to turn where no watchdog asks for more. */
@@ -131,12 +132,16 @@ export class ServiceManager implements Observer, Supervisor {
 
   #describe(): string {
     this.#toldAt = this.#options.clock.monotonic();
-    const { jobs, next } = this.#options.outlook();
-    const parts = [`${jobs} job${jobs === 1 ? '' : 's'}, ${this.#nextInWords(next)}`];
+    const outlook = this.#options.outlook();
+    const parts = [typeof outlook === 'string' ? outlook : this.#jobsInWords(outlook)];
     if (this.#fileProblem !== undefined) parts.push(printable(this.#fileProblem));
     if (this.#isDegraded) parts.push('history cannot be recorded');
     this.#status = parts.join('; ');
     return this.#status;
+  }
+
+  #jobsInWords({ jobs, next }: Outlook): string {
+    return `${jobs} job${jobs === 1 ? '' : 's'}, ${this.#nextInWords(next)}`;
   }
 
   #nextInWords(next: Outlook['next']): string {

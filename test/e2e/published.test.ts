@@ -78,6 +78,7 @@ describe('the job file of a cluster', () => {
     await says(again, 'is version 5 of the job file: it was edited');
     expect(listed(two)).toEqual(['while-down']);
     for (const daemon of [again, two]) expect(await daemon.stop()).toBe(0);
+    expect(two.lines.at(-1)).toMatchObject({ event: 'engine_stopped' });
   }, 120_000);
 
   it('can be published to nodes that have none', async () => {

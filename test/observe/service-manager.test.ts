@@ -12,7 +12,7 @@ const MINUTE = 60 * SECOND;
 interface Setting {
   readonly environment?: Record<string, string>;
   readonly spacing?: number;
-  readonly outlook?: () => Outlook;
+  readonly outlook?: () => Outlook | string;
   readonly clock?: FakeClock;
 }
 
@@ -48,6 +48,12 @@ describe('what the service manager is told', () => {
     const { manager, notices } = manage({ outlook: () => ({ jobs: 1, next: undefined }) });
     manager.observe(started);
     expect(notices).toEqual([{ READY: '1', STATUS: '1 job, none of them due' }]);
+  });
+
+  it('says what it does where another decides', () => {
+    const { manager, notices } = manage({ outlook: () => 'works, and does not conduct' });
+    manager.observe(started);
+    expect(notices).toEqual([{ READY: '1', STATUS: 'works, and does not conduct' }]);
   });
 
   it('a reload is announced and over, and a file that was refused is shown until it is good', () => {
