@@ -1,5 +1,5 @@
 /** Which cluster a daemon belongs to. Nothing here ever repeats the URL of its database, which may hold a password. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { ClusterSettings } from '../app-options.ts';
 import { printable } from '../observe/text.ts';
@@ -14,7 +14,8 @@ export interface StoreOptions {
   readonly slots: number;
 }
 
-const EXAMPLE = 'write e.g. postgres://tsched@db.example/tsched';
+const EXAMPLE =
+  'write e.g. postgres://tsched@db.example/tsched; in a password / is %2F, # is %23, ? is %3F and % is %25';
 
 /** Longer than any URL is. */
 const LONGEST = 16 * 1024;
@@ -28,7 +29,7 @@ export function storeSettings(
   schedules: boolean,
   session: Session,
 ): ClusterSettings | undefined {
-  const url = urlOf(options);
+  const url = urlOf(options, session);
   if (url === undefined) return undefined;
   if (!/^postgres(?:ql)?:\/\//.test(url) || URL.parse(url) === null)
     throw new Failure(exit.usage, 'what --store says is no address of a PostgreSQL database', EXAMPLE);
@@ -40,7 +41,7 @@ export function storeSettings(
   return { url, nodeName: nameOf(options), labels, slots: options.slots, schedules };
 }
 
-function urlOf({ store, storeFile }: StoreOptions): string | undefined {
+function urlOf({ store, storeFile }: StoreOptions, session: Session): string | undefined {
   const [named, file] = [store ?? '', storeFile ?? ''];
   if (named !== '' && file !== '') {
     const hint = 'give one of them; $TSCHED_STORE and $TSCHED_STORE_FILE count too';
@@ -48,8 +49,16 @@ function urlOf({ store, storeFile }: StoreOptions): string | undefined {
   }
   if (file === '') return named === '' ? undefined : named;
   const text = readFile(file).trim();
+  if (isForAll(file)) {
+    const what = `${printable(file)} can be read by everybody on this host, and who has its password runs programs on every node`;
+    session.err(`tsched: ${what}: chmod 600 ${printable(file)}\n`);
+  }
   if (text !== '' && text.length <= LONGEST && !/\s/.test(text)) return text;
   throw new Failure(exit.usage, `${printable(file)} does not hold the URL of a database alone`, EXAMPLE);
+}
+
+function isForAll(path: string): boolean {
+  return ((statSync(path, { throwIfNoEntry: false })?.mode ?? 0) & 0o004) !== 0;
 }
 
 function readFile(path: string): string {

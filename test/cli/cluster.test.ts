@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { hostname } from 'node:os';
@@ -77,8 +77,11 @@ describe('the options of a node', () => {
       err: expect.stringContaining('a worker needs the database of its cluster'),
     });
     const path = join(directory(), 'store');
-    writeFileSync(path, `not a url ${SECRET}`);
+    writeFileSync(path, `not a url ${SECRET}`, { mode: 0o644 });
     const ran = tsched(['worker', '--store-file', path]);
+    expect(ran.err).toContain(`can be read by everybody on this host`);
+    chmodSync(path, 0o600);
+    expect(tsched(['worker', '--store-file', path]).err).not.toContain('everybody');
     expect(ran).toMatchObject({ code: 64, err: expect.stringContaining('does not hold the URL') });
     expect(ran.err).not.toContain(SECRET);
   });
