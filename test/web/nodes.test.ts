@@ -201,14 +201,16 @@ describe.skipIf(why !== undefined)('a run', () => {
           outcome: { kind: 'lost', message: 'node web-3 was not heard of for 15 s' },
         },
         { ...run.attempts[0], number: 2, node: 'web-1' },
+        { ...run.attempts[0], number: 3, node: null, awaits: ['eu', 'gpu'] },
       ];
       await route.fulfill({ response, json: { ...run, attempts } });
     });
     await page.goto(`${origin}/#/runs/${body.runs[0].id as string}`);
-    await page.getByText('web-1', { exact: true }).waitFor();
+    await page.getByText('waits for a node with eu, gpu', { exact: true }).waitFor();
     expect(await page.getByRole('tab').allInnerTexts()).toEqual([
       expect.stringContaining('web-3'),
       expect.stringContaining('running, web-1'),
+      expect.stringContaining('waits for a node'),
     ]);
     expect(wrong).toEqual([]);
   });
