@@ -1,5 +1,5 @@
 /** The job file of a command that looks at jobs, where none is named and none is here. */
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { printable } from '../observe/text.ts';
 import { daemonFileIn, readDaemonFile } from '../store/daemon-file.ts';
 import { Failure } from './exit.ts';
@@ -22,7 +22,7 @@ export function fileOrLast({ file, stateDir }: Named, session: Session): string 
   if (found !== undefined) return found;
   const state = stateIfAny(stateDir, session.environment);
   const last = state === undefined ? undefined : lastFile(state);
-  if (state === undefined || last === undefined || !existsSync(last)) return findJobFile(undefined);
+  if (state === undefined || last === undefined || !isFile(last)) return findJobFile(undefined);
   const where = `${printable(last)}, which the newest daemon of ${printable(state)} runs or ran`;
   session.err(`tsched: there is no job file here; this is ${where}\n`);
   return last;
@@ -41,4 +41,9 @@ export function stateIfAny(named: string | undefined, environment: Environment):
     if (error instanceof Failure) return undefined;
     throw error;
   }
+}
+
+/** That of a daemon which only works for a cluster is none. */
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 }

@@ -2,7 +2,7 @@
 import type pg from 'pg';
 import type { Clock } from '../engine/ports.ts';
 import { parseAddress, type Address } from './address.ts';
-import { DatabaseAway, DatabaseUnfit, explain } from './errors.ts';
+import { DatabaseAway, DatabaseUnfit, explain, NO_POOLER } from './errors.ts';
 import { loadPeer } from './peers.ts';
 import { migrate, refuseNewer, SCHEMA_VERSION, schemaVersion } from './schema.ts';
 import type { Queryable } from './queryable.ts';
@@ -90,6 +90,13 @@ async function loadDriver(): Promise<typeof pg> {
   return driver;
 }
 
+interface Server {
+  readonly version: number;
+  readonly encoding: string;
+  readonly standby: boolean;
+  readonly path: string;
+}
+
 class PostgresDatabase implements Database {
   readonly url: string;
   readonly schema: string;
@@ -141,9 +148,10 @@ class PostgresDatabase implements Database {
   }
 
   async prepare(): Promise<void> {
-    const [server] = await this.query<{ version: number; encoding: string; standby: boolean }>(
+    const [server] = await this.query<Server>(
       `SELECT current_setting('server_version_num')::int / 10000 AS version,
-              current_setting('server_encoding') AS encoding, pg_is_in_recovery() AS standby`,
+              current_setting('server_encoding') AS encoding, pg_is_in_recovery() AS standby,
+              current_setting('search_path') AS path`,
     );
     if (server === undefined) throw new DatabaseAway(`PostgreSQL at ${this.url} did not say what it is`);
     this.#judge(server);
@@ -189,7 +197,7 @@ class PostgresDatabase implements Database {
     callOff();
   }
 
-  #judge(server: { version: number; encoding: string; standby: boolean }): void {
+  #judge(server: Server): void {
     if (server.version < OLDEST)
       throw new DatabaseUnfit(
         `PostgreSQL at ${this.url} is version ${server.version}, and tsched needs ${OLDEST} or newer`,
@@ -199,6 +207,12 @@ class PostgresDatabase implements Database {
       throw new DatabaseUnfit(
         `the database at ${this.url} has the encoding ${server.encoding}, in which not all text can be kept`,
         `use another: CREATE DATABASE tsched ENCODING 'UTF8' TEMPLATE template0`,
+      );
+    // Else the tables would come to lie somewhere else.
+    if (server.path !== this.schema)
+      throw new DatabaseUnfit(
+        `sessions at ${this.url} do not have the settings they ask for: search_path is ${server.path}`,
+        NO_POOLER,
       );
     // Not unfit: after a failover it may be the one to write to.
     if (server.standby)

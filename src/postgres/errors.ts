@@ -49,6 +49,9 @@ const CAUSES: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such socket',
 };
 
+/** Poolers do not give a session the settings it asks for, or give it that of somebody else. */
+export const NO_POOLER = 'connect to the server itself, and not through a pooler';
+
 interface Where {
   /** As people may see it. */
   readonly url: string;
@@ -86,6 +89,7 @@ function unfitness(code: string, message: string, { url, user, name }: Where): D
       `allow ${user} to log in from here in the server's pg_hba.conf`,
       'login',
     );
+  if (/unsupported startup parameter/.test(message)) return new DatabaseUnfit(because, NO_POOLER);
   if (code === '3D000')
     return new DatabaseUnfit(because, `create it: CREATE DATABASE "${name}" OWNER "${user}"`);
   if (code === '42501')
