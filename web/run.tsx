@@ -160,7 +160,7 @@ function Attempts({ run, chosen }: { run: Run; chosen: number }) {
   );
 }
 
-function wordsOf({ outcome, durationMs, node, awaits = null }: Attempt): string {
+function wordsOf({ outcome, durationMs, node, awaits }: Attempt): string {
   const begun = awaits === null ? 'running' : 'waits for a node';
   const end = outcome === null ? begun : outcomeWords(outcome);
   const took = durationMs === null ? end : `${end}, ${duration(durationMs)}`;
