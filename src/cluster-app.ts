@@ -259,9 +259,8 @@ export class ClusterApp implements DaemonApp {
   /** While it conducts the engine's alarm does this; else nothing that matters turns but the beats. */
   #turn(): void {
     if (this.#conducting.term?.deciding === undefined) this.#rung();
-    this.#callOffTurn = systemClock.after(Math.min(this.#serviceManager?.every ?? TURN, TURN), () =>
-      this.#turn(),
-    );
+    const every = Math.min(this.#serviceManager?.every ?? TURN, TURN);
+    this.#callOffTurn = systemClock.after(every, () => this.#turn());
   }
 
   #rung(): void {
@@ -362,7 +361,6 @@ export class ClusterApp implements DaemonApp {
 
   #serve(local: OutputFiles): NodeServing {
     const { stateDirectory } = this.#options;
-    const { holding } = this.#parts;
     return new NodeServing({
       ...this.#parts,
       options: this.#options,
@@ -376,7 +374,7 @@ export class ClusterApp implements DaemonApp {
       stop: (wish) => this.stop(wish),
       onBug: (error) => this.#bug(error),
       reclaim: () => {
-        if (!existsSync(stateDirectory)) reclaim(holding, stateDirectory);
+        if (!existsSync(stateDirectory)) reclaim(this.#parts.holding, stateDirectory);
       },
     });
   }

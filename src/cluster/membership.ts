@@ -213,7 +213,6 @@ class Node implements Membership {
   }
 
   #schedule(delay: Duration): void {
-    // One that was refused as it came has no beat to give.
     if (this.#closing !== undefined || this.#joinedAt === 0) return;
     this.#callOff?.();
     this.#callOff = this.#options.clock.after(delay, () => void this.#beat());
