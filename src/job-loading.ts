@@ -228,9 +228,12 @@ export class JobLoading {
 
   /** Added jobs tell people by the notifiers of the job file, share its pools, and may follow its jobs. */
   #forAdded(): LoadOptions {
-    const { notifiers, pools } = this.#file;
+    const { notifiers, pools, timezone } = this.#file;
+    const { options } = this.#parts;
     const jobs = this.jobs.map(({ id }) => id);
-    return { ...loadOptions(this.#parts.options), notifiers: Object.keys(notifiers), pools, jobs };
+    // In a cluster it must not change with the node that conducts.
+    const hostTimezone = options.store === undefined ? options.hostTimezone : timezone;
+    return { ...loadOptions({ ...options, hostTimezone }), notifiers: Object.keys(notifiers), pools, jobs };
   }
 
   #loaded(): LoadedFile {
@@ -291,7 +294,9 @@ export function loadJobFile(
 ): Promise<LoadResult> {
   const path = given === undefined ? at : mainPath(given);
   const documents = given === undefined ? {} : { documents: given.documents };
-  return loadJobFileApart(path, { ...loadOptions(options), ...documents, ...more });
+  const { hostTimezone } = options;
+  const from = { ...options, hostTimezone: given?.timezone ?? hostTimezone };
+  return loadJobFileApart(path, { ...loadOptions(from), ...documents, ...more });
 }
 
 /** Where the job file of a set would be on a disk. */

@@ -96,7 +96,7 @@ export class NodeFile {
     const result = await loadJobFile(options, { tests: true });
     if (!result.ok) return refuse(badFile(result));
     const given = await gather(resolve(path), result.file.sources);
-    if (given !== undefined) return done(given);
+    if (given !== undefined) return done({ ...given, timezone: options.hostTimezone });
     return refuse({
       refused: 'bad_file',
       message: `${path} was changed while it was read`,
@@ -154,7 +154,8 @@ export class NodeFile {
     const { sources, watched, stamps } = result.ok ? result.file : result;
     this.#watch?.watch(watched, stamps);
     const given = await gather(resolve(path), sources);
-    return given && { given, path, errors: result.ok ? 0 : result.errors.length };
+    const { hostTimezone: timezone } = options;
+    return given && { given: { ...given, timezone }, path, errors: result.ok ? 0 : result.errors.length };
   }
 }
 

@@ -112,7 +112,7 @@ export class NodeServing {
   }
 
   /** Has the node that conducts, which is another, publish a job file. */
-  async publish({ documents, directory, by }: PublishRequest): Promise<Answer<Published>> {
+  async publish({ documents, directory, timezone, by }: PublishRequest): Promise<Answer<Published>> {
     const { calls, membership } = this.#parts;
     const to = membership.conductor;
     if (to === undefined || to === membership.node.id) return { ok: false, refusal: NOBODY };
@@ -123,7 +123,7 @@ export class NodeServing {
           method: 'PUT',
           target: '/api/v1/file',
           headers: { 'content-type': 'application/json' },
-          body: Buffer.from(JSON.stringify({ documents, directory })),
+          body: Buffer.from(JSON.stringify({ documents, directory, timezone })),
           by,
           scope: 'admin',
         },

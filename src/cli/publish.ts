@@ -37,7 +37,8 @@ export async function publish(
   const client = new Client(options, session);
   const directory = directoryOf(options);
   const given = await read(path, session);
-  const body = { documents: given.documents, directory: directory ?? given.directory };
+  const { documents, directory: from } = given;
+  const body = { documents, directory: directory ?? from, timezone: session.hostTimezone };
   try {
     const answer = await client.call<ToldPublished>('/file', { method: 'PUT', body, patience: PATIENCE });
     const { version, changed, plan } = answer;

@@ -12,6 +12,8 @@ export interface FileEdition {
   /** Of its documents, as `hashOf` gives it. */
   readonly hash: string;
   readonly directory: string;
+  /** Of the machine it is from. */
+  readonly timezone?: string;
   readonly by: string;
   /** Name of the node whose copy it was, or that was asked to publish it. */
   readonly node: string | null;
@@ -40,7 +42,7 @@ export type Publishing<Refused> =
 /** Versions that are kept. */
 const KEPT = 20;
 
-const EDITION = 'version, hash, directory, "by", node, at';
+const EDITION = 'version, hash, directory, timezone, "by", node, at';
 
 /**
  * Of the content of a job file and its includes. Neither where it lies nor how the job file is called changes it: nodes may have the same
@@ -103,7 +105,7 @@ export class JobFiles {
     request: PublishRequest,
     { term, node, check }: PublishWish<Refused>,
   ): Promise<Publishing<Refused>> {
-    const { documents, directory, by } = request;
+    const { documents, directory, timezone = null, by } = request;
     const isSame = sameAs(request);
     const before = await this.newest();
     if (before !== undefined && isSame(before)) return { kind: 'unchanged', version: before.version };
@@ -119,9 +121,9 @@ export class JobFiles {
       const version = (newest?.version ?? 0) + 1;
       this.#own = version;
       await tx.run(
-        `insert into files (version, hash, documents, directory, "by", node, at) overriding system value
-         values ($1, $2, $3, $4, $5, $6, $7)`,
-        [version, hashOf(documents), json(documents), directory, by, node, this.#clock.now()],
+        `insert into files (version, hash, documents, directory, timezone, "by", node, at) overriding system value
+         values ($1, $2, $3, $4, $5, $6, $7, $8)`,
+        [version, hashOf(documents), json(documents), directory, timezone, by, node, this.#clock.now()],
       );
       await tx.run('delete from files where version <= $1', [version - KEPT]);
       await this.#tell(tx, version);

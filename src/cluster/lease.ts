@@ -12,6 +12,8 @@ export const AT_ONCE: Duration = 50;
 export const LEASE: Duration = 8000;
 /** From the start of its last good beat a conductor trusts itself for so long: it stops well before anybody may take over. */
 export const TRUST: Duration = 6000;
+/** Between two good beats of a node that had no trouble at most: else something may have been missed. */
+export const GAP: Duration = TRUST;
 /** A conductor that misses a beat is looked at: has the database lost its session too, it is dead. Half a beat's worth of patience. */
 export const LATE: Duration = BEAT + 500;
 /** A node that has not beaten for so long is silent. */

@@ -9,7 +9,7 @@ import { hashOf, type FileEdition, type JobFiles } from './files.ts';
 
 /** As it is on the disk. */
 export interface OwnCopy {
-  readonly given: Pick<PublishRequest, 'documents' | 'directory'>;
+  readonly given: Pick<PublishRequest, 'documents' | 'directory' | 'timezone'>;
   /** Path of the job file, for messages. */
   readonly path: string;
   /** How many errors it has. */

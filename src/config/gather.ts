@@ -7,6 +7,8 @@ import type { JobDocument } from './loaded.ts';
 export interface GivenFile {
   readonly documents: readonly JobDocument[];
   readonly directory: string;
+  /** Of the machine it is from: what jobs go by that name none. */
+  readonly timezone?: string | undefined;
 }
 
 /**

@@ -64,6 +64,8 @@ export interface FileCopy {
   readonly documents: readonly { readonly path: string; readonly text: string }[];
   /** What relative paths in it are relative to; absolute. */
   readonly directory: string;
+  /** Of the machine it is from: what jobs go by that name none. Absent: of the node that conducts. */
+  readonly timezone?: string | undefined;
 }
 
 /** To be in force on every node. */

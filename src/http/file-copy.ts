@@ -1,7 +1,7 @@
 /** A job file with its includes in the body of a request: from a person, or as one node passes its copy on to another. */
 import type { ClusterOperator, FileCopy } from '../engine/ports-cluster.ts';
 import type { NodeOperator } from '../engine/ports-operator.ts';
-import { text, type Field } from './fields.ts';
+import { optional, text, zone, type Field } from './fields.ts';
 import { HttpProblem } from './problem.ts';
 
 /** @throws HttpProblem where there is none */
@@ -49,17 +49,19 @@ function isDocument(value: unknown): value is { readonly path: string; readonly 
 export const copyFields = {
   documents: documents('The job file, then what it includes; paths as the publisher has them'),
   directory: text('What relative paths in it are relative to; absolute', LONGEST_PATH),
+  timezone: optional(zone('Of the machine it is from: what jobs go by that name none')),
 };
 
 /** @throws HttpProblem where only half of it is there, or the directory is relative */
 export function copyIn({
   documents: given,
   directory,
+  timezone,
 }: {
   readonly [Name in keyof FileCopy]: FileCopy[Name] | undefined;
 }): FileCopy {
   if (given === undefined || directory === undefined)
     throw new HttpProblem('bad_body', '"documents" and "directory" belong together');
-  if (directory.startsWith('/')) return { documents: given, directory };
+  if (directory.startsWith('/')) return { documents: given, directory, ...(timezone && { timezone }) };
   throw new HttpProblem('bad_body', '"directory" takes an absolute path');
 }

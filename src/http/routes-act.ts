@@ -110,7 +110,11 @@ export const actRoutes: readonly Route[] = [
       'Reads the job file again and takes it over if it is good; with dry_run only tells what that would change. ' +
       'In a cluster: the copy of the node that is asked, which is published',
     query: { dry_run: flag('Change nothing') },
-    body: { documents: optional(copyFields.documents), directory: optional(copyFields.directory) },
+    body: {
+      documents: optional(copyFields.documents),
+      directory: optional(copyFields.directory),
+      timezone: copyFields.timezone,
+    },
     enclose: async ({ node }) => valueOf(await clusterOf(node).copy()),
     answers: { 200: { about: 'What changed, or would', schema: 'Reload' } },
     problems: ['bad_file', 'stopping', 'cluster_away', 'no_cluster'],

@@ -184,6 +184,7 @@ const MIGRATIONS: readonly string[] = [
     hash         text NOT NULL,
     documents    jsonb NOT NULL,
     directory    text NOT NULL,
+    timezone     text,
     by           text NOT NULL,
     node         text,
     at           bigint NOT NULL

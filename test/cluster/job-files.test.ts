@@ -189,3 +189,25 @@ describe('what the job file names', { timeout: 60_000 }, () => {
     await untilNodes('that to be no new version', a, (_, { fileVersion }) => fileVersion === 1);
   });
 });
+
+describe('a job that names no time zone', { timeout: 120_000 }, () => {
+  it('goes by that of the machine where its file was published, whoever conducts', async () => {
+    const cluster = await TestCluster.in(server);
+    const jobs = JSON.stringify({ jobs: { night: { cron: '0 3 * * *', run: 'true' } } });
+    const a = cluster.node({ name: 'a', jobs, env: { TZ: 'Asia/Shanghai' }, patience: PATIENCE });
+    await a.ready();
+    const b = cluster.node({ name: 'b', jobs, env: { TZ: 'America/New_York' }, patience: PATIENCE });
+    await said(b, 'node b of the cluster');
+    const zoneAt = async (node: Daemon): Promise<readonly string[]> => {
+      const { jobs } = await told<{ readonly jobs: readonly { readonly timezone: string }[] }>(node, [
+        'list',
+      ]);
+      return jobs.map(({ timezone }) => timezone);
+    };
+    expect(await zoneAt(a)).toEqual(['Asia/Shanghai']);
+    await a.stop();
+    await b.ready();
+    expect(await zoneAt(b)).toEqual(['Asia/Shanghai']);
+    expect((await cluster.rows()).skips).toEqual([]);
+  });
+});
