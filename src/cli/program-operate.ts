@@ -208,7 +208,8 @@ export function addPublish(program: Command, { session, end }: Seen): void {
     .option(
       '--directory <path>',
       'what relative paths in it are relative to on the nodes (default: where the file is here)',
-    );
+    )
+    .option('--dry-run', 'tell what it would change, and change nothing');
   addClient(command)
     .addHelpText(
       'after',
@@ -218,8 +219,9 @@ counts again once it is edited there; tsched nodes shows whose copy differs.
 Exit codes: 1 the daemon is alone, 66 no such file, 69 no daemon is running, or no node conducts, 77 it is not allowed,
 78 the file has errors.
 
-Example:
-  tsched publish jobs.yaml`,
+Examples:
+  tsched publish jobs.yaml
+  tsched publish jobs.yaml --dry-run`,
     )
     .action(async (file, options) => {
       const { publish } = await import('./publish.ts');

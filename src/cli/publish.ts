@@ -15,6 +15,7 @@ import type { ToldPlan } from './told.ts';
 export interface PublishOptions extends ClientOptions {
   readonly file?: string;
   readonly directory?: string;
+  readonly dryRun?: boolean;
   readonly json?: boolean;
 }
 
@@ -40,11 +41,12 @@ export async function publish(
   const { documents, directory: from } = given;
   const body = { documents, directory: directory ?? from, timezone: session.hostTimezone };
   try {
-    const answer = await client.call<ToldPublished>('/file', { method: 'PUT', body, patience: PATIENCE });
+    const target = options.dryRun === true ? '/file?dry_run=true' : '/file';
+    const answer = await client.call<ToldPublished>(target, { method: 'PUT', body, patience: PATIENCE });
     const { version, changed, plan } = answer;
     showFramed(plan.warnings, namedFrom(path), session);
     if (options.json === true) session.out(`${printableJson(answer)}\n`);
-    else session.out(asText(shownPath(path), { version, changed, plan }));
+    else session.out(asText(shownPath(path), { version, changed, plan }, options));
     return exit.ok;
   } catch (error) {
     if (error instanceof Refused) showFramed(error.errors, namedFrom(path), session);
@@ -74,7 +76,12 @@ async function read(path: string, session: Session): Promise<GivenFile> {
   throw new Failure(exit.noInput, `${shownPath(path)} was changed while it was read`, 'try again');
 }
 
-function asText(file: string, { version, changed, plan }: ToldPublished): string {
+function asText(
+  file: string,
+  { version, changed, plan }: ToldPublished,
+  { dryRun = false }: PublishOptions,
+): string {
   if (!changed) return `${file}: it is version ${version} already.\n`;
-  return `${planText(plan, file)}It is version ${version}, in force on every node.\n`;
+  const what = dryRun ? `It would be version ${version}` : `It is version ${version}, in force`;
+  return `${planText(plan, file)}${what} on every node.\n`;
 }

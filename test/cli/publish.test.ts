@@ -96,6 +96,16 @@ describe('tsched publish', () => {
     expect(asked[0]?.body.documents[1]?.text).toBe('jobs:\n  b: { every: 1h, run: x }\n');
   });
 
+  it('tells with --dry-run what it would change', async () => {
+    const cwd = files();
+    const told = { version: 5, changed: true, plan: { ...plan, kind: 'planned' } };
+    const { socket, asked } = await conductor(200, told);
+    const { code, out } = await run(['publish', 'etc/jobs.yaml', '--dry-run', '--socket', socket], cwd);
+    expect(code).toBe(0);
+    expect(out).toContain('It would be version 5 on every node.');
+    expect(asked).toMatchObject([{ method: 'PUT', url: '/api/v1/file?dry_run=true' }]);
+  });
+
   it('says what is in force already, in words and in JSON', async () => {
     const answer = { version: 4, changed: false, plan: { ...plan, kind: 'unchanged' } };
     const { socket, asked } = await conductor(200, answer);
