@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -7,6 +8,8 @@ export default defineConfig({
     exclude: ['test/fixtures/**', 'node_modules/**'],
     // Processes, not threads: tests set process.env.TZ, send signals and change directory; a thread can do none of these.
     pool: 'forks',
+    // Most of them wait most of the time. By itself vitest leaves a core to itself, and would take one file after another on two.
+    maxWorkers: Math.max(availableParallelism(), 2),
     // Real processes are started all over the suite; a slow machine must not turn a wait into a failure.
     testTimeout: 30_000,
     hookTimeout: 60_000,
