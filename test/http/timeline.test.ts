@@ -20,7 +20,8 @@ let promises: Promises;
 
 /** Of a window around now, in milliseconds from it. */
 async function asked(path: string, from: number, to: number): Promise<Body> {
-  const [since, until] = [from, to].map((by) => new Date(Date.now() + by).toISOString());
+  const now = Date.now();
+  const [since, until] = [from, to].map((by) => new Date(now + by).toISOString());
   return (await promises.ask(`/api/v1/${path}since=${since}&until=${until}`)).body;
 }
 
