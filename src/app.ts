@@ -8,6 +8,7 @@ import { bootedAt } from './boot-time.ts';
 import type { LoadedFile, LoadResult } from './config/load.ts';
 import { watchFiles, type FileWatch } from './config/watch.ts';
 import { zoneDataWarning, ZONEINFO } from './config/zone-data.ts';
+import { daemonExecutor } from './daemon-executor.ts';
 import { daemonInfo } from './daemon-info.ts';
 import { Deciding } from './deciding.ts';
 import { systemClock } from './engine/clock.ts';
@@ -27,7 +28,7 @@ import { MemoryHistory } from './store/memory-history.ts';
 import { HistoryThread } from './store/sqlite/history-thread.ts';
 import type { StoreHealth } from './store/sqlite/store.ts';
 import { statePaths, takeStateDirectory } from './store/state-directory.ts';
-import { createExecutor, type ProcessExecutor } from './tasks/executor.ts';
+import type { ProcessExecutor } from './tasks/executor.ts';
 import { lastOutput } from './tasks/last-output.ts';
 import { outputFiles } from './tasks/output-files.ts';
 import { RunDirectories } from './tasks/run-directories.ts';
@@ -70,18 +71,8 @@ export async function createApp(options: AppOptions, surround: Surround = {}): P
     const lock = takeStateDirectory(options.stateDirectory);
     undo.push(() => lock.release());
     mkdirSync(paths.runs, { recursive: true, mode: 0o700 });
-    // The process that starts others is made first: a fork is cheap while the daemon is small.
     let log: Log | undefined;
-    const executor = createExecutor({
-      runsDirectory: paths.runs,
-      clock: systemClock,
-      nodePath: process.execPath,
-      inheritedEnvironment: options.environment,
-      output: 'file',
-      onOutput: ({ jobId, runId, lines }) => {
-        for (const line of lines) log?.output(line, { job: jobId, run: runId });
-      },
-    });
+    const executor = daemonExecutor(options, () => log);
     undo.push(() => executor.close());
     const file = await firstLoad(options);
     const late: Late = { health: () => undefined, unwritable: () => undefined };

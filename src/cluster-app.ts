@@ -14,6 +14,7 @@ import { ClusterOutputs } from './cluster/outputs.ts';
 import { createQueue, type Queue } from './cluster/queue.ts';
 import { Work } from './cluster/work.ts';
 import { Conducting } from './conducting.ts';
+import { daemonExecutor } from './daemon-executor.ts';
 import { daemonInfo } from './daemon-info.ts';
 import { systemClock } from './engine/clock.ts';
 import type { OutputFiles } from './engine/ports-output.ts';
@@ -31,7 +32,7 @@ import { partsOfId } from './shard.ts';
 import { DaemonFile } from './store/daemon-file.ts';
 import { ownersOf } from './store/postgres/reader.ts';
 import { statePaths, takeStateDirectory } from './store/state-directory.ts';
-import { createExecutor, type ProcessExecutor } from './tasks/executor.ts';
+import type { ProcessExecutor } from './tasks/executor.ts';
 import { lastOutputOf } from './tasks/last-output.ts';
 import { followOutput, outputFiles } from './tasks/output-files.ts';
 import { RunDirectories } from './tasks/run-directories.ts';
@@ -63,17 +64,7 @@ export async function createClusterApp(options: NodeOptions): Promise<ClusterApp
     mkdirSync(paths.runs, { recursive: true, mode: 0o700 });
     let log: Log | undefined;
     const warn = (message: string): void => log?.write('warning', message);
-    // The process that starts others is made first: a fork is cheap while the daemon is small.
-    const executor = createExecutor({
-      runsDirectory: paths.runs,
-      clock: systemClock,
-      nodePath: process.execPath,
-      inheritedEnvironment: options.environment,
-      output: 'file',
-      onOutput: ({ jobId, runId, lines }) => {
-        for (const line of lines) log?.output(line, { job: jobId, run: runId });
-      },
-    });
+    const executor = daemonExecutor(options, () => log);
     undo.push(() => executor.close());
     const database = await openDatabase({ url: options.store.url, clock: systemClock, onTrouble: warn });
     undo.push(() => database.close());
