@@ -29,6 +29,9 @@ const FRESH: Duration = 1000;
 const AGAIN: Duration = 50;
 /** A change takes milliseconds; what is older was left by one that died. */
 const STALE: Duration = 10_000;
+/** So long others are waited for that change the file too, and so long between two tries. */
+const PATIENCE: Duration = 2000;
+const TRY: Duration = 10;
 
 /** @throws TokenTrouble */
 export function readTokens(path: string): readonly Token[] {
@@ -78,13 +81,7 @@ function change(path: string, now: Instant, edit: (tokens: readonly Token[]) => 
   const next = `${path}.new`;
   const left = statSync(next, { throwIfNoEntry: false });
   if (left !== undefined && now - left.mtimeMs > STALE) rmSync(next, { force: true });
-  let file: number;
-  try {
-    file = openSync(next, 'wx', 0o600);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    throw new TokenTrouble('another tsched is changing the tokens; try again');
-  }
+  const file = lock(next);
   try {
     writeSync(file, `${JSON.stringify({ tokens: edit(readTokens(path)) }, undefined, 2)}\n`);
     renameSync(next, path);
@@ -93,6 +90,20 @@ function change(path: string, now: Instant, edit: (tokens: readonly Token[]) => 
     throw error;
   } finally {
     closeSync(file);
+  }
+}
+
+/** Blocks while it waits: only commands change tokens. Gives the descriptor of the file, which is new and empty. */
+function lock(path: string): number {
+  const sleeper = new Int32Array(new SharedArrayBuffer(4));
+  for (let waited = 0; ; waited += TRY) {
+    try {
+      return openSync(path, 'wx', 0o600);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      if (waited >= PATIENCE) throw new TokenTrouble('another tsched is changing the tokens; try again');
+      Atomics.wait(sleeper, 0, 0, TRY);
+    }
   }
 }
 

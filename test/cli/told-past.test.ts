@@ -1,6 +1,7 @@
 /** What commands that look back say at a node of a cluster: as they say it where the history lies beside them. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import type { Outcome } from '../../src/model.ts';
 import { startAsked } from '../http/support.ts';
@@ -110,7 +111,9 @@ describe('looking back at a node of a cluster', () => {
       const back = asNode(daemon.stateDirectory);
       const told = run(args);
       back();
-      expect(told, args.join(' ')).toEqual(beside);
+      // Of a young run as much of its id is shown as tells it from those to come: less, the older it is.
+      const since = isDeepStrictEqual(told, beside) ? beside : run(args);
+      expect(told, args.join(' ')).toEqual(since);
       expect(told.out + told.err, args.join(' ')).not.toBe('');
     }
     asNode(daemon.stateDirectory);
