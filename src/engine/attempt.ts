@@ -2,6 +2,7 @@
 import type { AttemptRecord, Cause, Instant, JobDefinition, Outcome, RunRecord, Waited } from '../model.ts';
 import { formatDuration } from '../schedule/duration.ts';
 import { argumentsOf, declaredOf } from '../schedule/params.ts';
+import type { Growing } from '../growing.ts';
 import type { AttemptSpec } from './ports.ts';
 
 /** What an executor is to know of attempt `number`. `isRetry`: one before it really began. */
@@ -51,7 +52,10 @@ export function attemptOf(
   startedAt: Instant,
   { timeout, awaits }: { readonly [key in 'timeout' | 'awaits']?: AttemptRecord[key] | undefined },
 ): AttemptRecord {
-  return { number, startedAt, ...(awaits && { awaits }), ...(timeout !== undefined && { timeout }) };
+  const attempt: Growing<AttemptRecord> = { number, startedAt };
+  if (awaits !== undefined) attempt.awaits = awaits;
+  if (timeout !== undefined) attempt.timeout = timeout;
+  return attempt;
 }
 
 /** More is known of the last of them, so it waits for no node any more. */
@@ -61,8 +65,13 @@ export function amended(
 ): readonly AttemptRecord[] {
   const last = attempts.at(-1);
   if (last === undefined) return attempts;
-  const { awaits: _, ...known } = last;
-  return [...attempts.slice(0, -1), { ...known, ...change }];
+  const next = last.awaits === undefined ? { ...last, ...change } : { ...waitingNoMore(last), ...change };
+  return attempts.length === 1 ? [next] : [...attempts.slice(0, -1), next];
+}
+
+function waitingNoMore(attempt: AttemptRecord): AttemptRecord {
+  const { awaits: _, ...known } = attempt;
+  return known;
 }
 
 type KnownOf = 'pid' | 'startTime' | 'node';
@@ -75,11 +84,11 @@ export function processOf({
 }: {
   readonly [key in KnownOf]?: AttemptRecord[key] | undefined;
 }): Pick<AttemptRecord, KnownOf> {
-  return {
-    ...(pid !== undefined && { pid }),
-    ...(startTime !== undefined && { startTime }),
-    ...(node !== undefined && { node }),
-  };
+  const known: Growing<Pick<AttemptRecord, KnownOf>> = {};
+  if (pid !== undefined) known.pid = pid;
+  if (startTime !== undefined) known.startTime = startTime;
+  if (node !== undefined) known.node = node;
+  return known;
 }
 
 /** The end of a run that never had a place in its pool. */
@@ -89,7 +98,14 @@ export function waitedInVain({ limit, since }: Waited, now: Instant): Outcome {
   return { kind: 'not_started', message };
 }
 
+/** Attempts that really began, up to this one: what `retry.limit` counts. */
+export function triesOf(attempts: readonly AttemptRecord[], number: number): number {
+  let tries = number;
+  for (const attempt of attempts) if (neverBegan(attempt)) tries -= 1;
+  return tries;
+}
+
 /** It was about to begin, and then did not: it uses up no retry. */
-export function neverBegan({ outcome, duration }: AttemptRecord): boolean {
+function neverBegan({ outcome, duration }: AttemptRecord): boolean {
   return outcome !== undefined && duration === undefined;
 }

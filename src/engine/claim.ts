@@ -1,40 +1,51 @@
 import type { Cause, Instant, Outcome, RunId, RunRecord, Shard, Upstream, Waited } from '../model.ts';
+import type { Growing } from '../growing.ts';
 import type { TurnOf } from './job.ts';
 import { bounded } from './upstream.ts';
 
 const NONE: readonly never[] = [];
 
-/** The run that a turn becomes, as it is claimed. `refusal`: the end of a run that never begins. */
+/** What a claim has that not every one has. */
+export interface ClaimedHow {
+  /** The end of a run that never begins. */
+  readonly refusal?: Outcome | undefined;
+  readonly waited?: Waited | undefined;
+  /** It has to wait for its pool though it is claimed. */
+  readonly isWaiting?: boolean | undefined;
+}
+
+/** The run that a turn becomes, as it is claimed. */
 export function claimOf(
   { job, slot, with: given, replay }: TurnOf,
-  about: {
+  about: ClaimedHow & {
     readonly id: RunId;
     readonly cause: Cause;
     readonly now: Instant;
     readonly upstream: readonly Upstream[] | undefined;
-    readonly refusal: Outcome | undefined;
-    /** It has to wait for its pool though it is claimed. */
-    readonly isWaiting: boolean;
-    readonly waited: Waited | undefined;
   },
 ): RunRecord {
   const { id, cause, now, upstream, refusal, isWaiting, waited } = about;
   const { pool } = job.definition.policy;
-  return {
+  const claim: Growing<RunRecord> = {
     id,
     jobId: job.definition.id,
     scheduledAt: slot,
     cause,
     claimedAt: now,
-    state: isWaiting ? 'waiting' : 'claimed',
+    state: isWaiting === true ? 'waiting' : 'claimed',
     attempts: NONE,
-    ...(given !== undefined && { with: given }),
-    ...(replay !== undefined && { replay }),
-    ...(upstream !== undefined && { upstream: bounded(upstream) }),
-    ...(pool !== undefined && { pool: { name: pool.name, slots: pool.slots } }),
-    ...(waited !== undefined && { waited }),
-    ...(refusal !== undefined && { state: 'finished', finishedAt: now, outcome: refusal }),
   };
+  if (given !== undefined) claim.with = given;
+  if (replay !== undefined) claim.replay = replay;
+  if (upstream !== undefined) claim.upstream = bounded(upstream);
+  if (pool !== undefined) claim.pool = { name: pool.name, slots: pool.slots };
+  if (waited !== undefined) claim.waited = waited;
+  if (refusal !== undefined) {
+    claim.state = 'finished';
+    claim.finishedAt = now;
+    claim.outcome = refusal;
+  }
+  return claim;
 }
 
 /** The parts that a slot's run has; undefined: it is one. */

@@ -17,7 +17,7 @@ import type { Stretch } from '../schedule/trigger.ts';
 import { Abandonment } from './abandonment.ts';
 import { Alarm } from './alarm.ts';
 import type { AnyRun } from './any-run.ts';
-import { causeOf, claimOf, isBacklog, shardsOf } from './claim.ts';
+import { causeOf, claimOf, isBacklog, shardsOf, type ClaimedHow } from './claim.ts';
 import { Cohorts } from './cohort.ts';
 import { Decisions, type DecisionsAround } from './decisions.ts';
 import { Followers, type FollowerDesk } from './followers.ts';
@@ -34,6 +34,8 @@ import { ActiveRun } from './run.ts';
 import { Turnstile, type TurnstileDesk } from './turnstile.ts';
 
 type Run = AnyRun<TurnOf>;
+
+const AS_EVER: ClaimedHow = {};
 
 /**
  * Decides what becomes of each slot whose turn has come: starts it, lets it wait, or skips it with a reason. All claims
@@ -114,7 +116,7 @@ export class Desk
   offer(turn: TurnOf): void {
     const { job } = turn;
     if (this.closing) return this.#skip(turn, 'shutdown');
-    const paused = job.isPaused(this.clock.now());
+    const paused = job.pause !== undefined && job.isPaused(this.clock.now());
     if (!paused && !job.isBusy) return this.begin(turn, turn.dueAt);
     const occupancy = { active: job.begun, waiting: job.waiting.length, paused };
     const admission = admit(job.definition.policy, occupancy);
@@ -269,7 +271,7 @@ export class Desk
   }
 
   admitted(turn: TurnOf, waited: Waited | undefined): void {
-    this.#claim(turn, causeOf(turn), waited === undefined ? {} : { waited });
+    this.#claim(turn, causeOf(turn), waited && { waited });
   }
 
   tooLate(turn: TurnOf, limit: string): void {
@@ -332,13 +334,7 @@ export class Desk
     this.#promote(turn.job);
   }
 
-  /** `refusal`: the end of a run that never begins. `isWaiting`: it has to wait for its pool. */
-  #claim(
-    turn: TurnOf,
-    cause: Cause,
-    how: { refusal?: Outcome; waited?: Waited | undefined; isWaiting?: boolean } = {},
-  ): Run {
-    const { refusal, waited, isWaiting = false } = how;
+  #claim(turn: TurnOf, cause: Cause, { refusal, waited, isWaiting }: ClaimedHow = AS_EVER): Run {
     const { job } = turn;
     const { definition } = job;
     const now = this.now();
@@ -347,7 +343,7 @@ export class Desk
     const claim = claimOf(turn, { id, cause, now, upstream, refusal, isWaiting, waited });
     const run = runOfClaim(this, { turn, definition, claim, refusal });
     if (cause === 'dependency') this.followers.settled(turn);
-    if (run instanceof ActiveRun && refusal === undefined && !isWaiting) this.turnstile.take(run);
+    if (run instanceof ActiveRun && refusal === undefined && isWaiting !== true) this.turnstile.take(run);
     this.runs.add(run);
     job.active = job.active.length === 0 ? [run] : [...job.active, run];
     this.#decisions.claim(run);

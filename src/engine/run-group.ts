@@ -279,12 +279,9 @@ export function runOfEarlier(
 /** The run of a claim, in parts if its job has some; one that is refused has none. */
 export function runOfClaim(
   around: GroupSurroundings,
-  {
-    refusal,
-    ...run
-  }: { turn: TurnOf; definition: JobDefinition; claim: RunRecord; refusal: Outcome | undefined },
+  run: { turn: TurnOf; definition: JobDefinition; claim: RunRecord; refusal: Outcome | undefined },
 ): AnyRun<TurnOf> {
-  const shards = refusal === undefined ? shardsOf(run.turn) : undefined;
-  if (shards === undefined) return new ActiveRun<TurnOf>(around, { ...run, refusal });
+  const shards = run.refusal === undefined ? shardsOf(run.turn) : undefined;
+  if (shards === undefined) return new ActiveRun<TurnOf>(around, run);
   return new RunGroup(around, { ...run, claim: inShards(run.claim, shards) }).seat();
 }

@@ -1,9 +1,11 @@
 import type { Instant, RunId } from '../model.ts';
 
 const RANDOM_BYTES = 10;
-/** The last 12 digits count on from where chance put them. */
+/** The last 12 digits count on from where chance put them: in the last two, and where these begin again in those before. */
 const FIRST_COUNTED = 24;
-const [ZERO = 0, NINE = 0, A = 0, F = 0] = codesOf('09af');
+const LAST = 34;
+const PAIRS = 256;
+const LEADING = 16 ** (LAST - FIRST_COUNTED);
 
 /**
  * Makes UUIDv7s (RFC 9562, section 5.7): milliseconds, then random bits. Those of one millisecond are counted on from the
@@ -12,21 +14,28 @@ const [ZERO = 0, NINE = 0, A = 0, F = 0] = codesOf('09af');
  */
 export function runIds(fillRandom: (bytes: Uint8Array) => void): (at: Instant) => RunId {
   const random = Buffer.alloc(RANDOM_BYTES);
+  const pairs = Array.from({ length: PAIRS }, (_, pair) => hex(pair, 2));
   let madeFor = Number.NaN;
-  let digits: number[] = [];
+  let leading = '';
+  let pair = 0;
   return (at) => {
-    if (at === madeFor) countOn(digits);
-    else {
+    if (at !== madeFor) {
       fillRandom(random);
-      digits = codesOf(firstOf(at, random));
+      const first = firstOf(at, random);
+      leading = first.slice(0, LAST);
+      pair = Number.parseInt(first.slice(LAST), 16);
       madeFor = at;
+    } else if (pair + 1 < PAIRS) pair += 1;
+    else {
+      leading = countedOn(leading);
+      pair = 0;
     }
-    return String.fromCharCode(...digits);
+    return `${leading}${pairs[pair] ?? ''}`;
   };
 }
 
 function firstOf(at: Instant, random: Buffer): string {
-  const time = at.toString(16).padStart(12, '0');
+  const time = hex(at, 12);
   // The variant: binary 10 in front.
   random[0] = ((random[0] ?? 0) & 0x3f) | 0x80;
   const chance = random.toString('hex');
@@ -34,14 +43,11 @@ function firstOf(at: Instant, random: Buffer): string {
   return `${time.slice(0, 8)}-${time.slice(8)}-7${version}-${variant}-${last}`;
 }
 
-function countOn(digits: number[]): void {
-  for (let place = digits.length - 1; place >= FIRST_COUNTED; place -= 1) {
-    const digit = digits[place] ?? ZERO;
-    digits[place] = digit === F ? ZERO : digit === NINE ? A : digit + 1;
-    if (digit !== F) return;
-  }
+function countedOn(leading: string): string {
+  const count = (Number.parseInt(leading.slice(FIRST_COUNTED), 16) + 1) % LEADING;
+  return leading.slice(0, FIRST_COUNTED) + hex(count, LAST - FIRST_COUNTED);
 }
 
-function codesOf(text: string): number[] {
-  return Array.from(text, (character) => character.charCodeAt(0));
+function hex(value: number, digits: number): string {
+  return value.toString(16).padStart(digits, '0');
 }

@@ -11,7 +11,7 @@ import type {
 } from '../model.ts';
 import { nextAttempt } from '../schedule/retry.ts';
 import type { Ticket } from './alarm.ts';
-import { amended, attemptOf, neverBegan, processOf, specOf, waitedInVain } from './attempt.ts';
+import { amended, attemptOf, processOf, specOf, triesOf, waitedInVain } from './attempt.ts';
 import { isOrphan, isWanted } from './orphan.ts';
 import type { Demand } from './pools.ts';
 import type { AttemptHandle, AttemptReport, AttemptSpec, Recovery } from './ports.ts';
@@ -273,7 +273,8 @@ export class ActiveRun<Turn = unknown> {
     this.#handle = undefined;
     this.#isBegun = false;
     const awaits = this.#around.executor.reportsStart === true ? (this.definition.runsOn ?? NONE) : undefined;
-    const attempt = attemptOf(number, this.#around.clock.now(), { ...this.definition.policy, awaits });
+    const { timeout } = this.definition.policy;
+    const attempt = attemptOf(number, this.#around.clock.now(), { timeout, awaits });
     this.#attempts = number === 1 ? [attempt] : [...this.#attempts, attempt];
     return number;
   }
@@ -294,14 +295,9 @@ export class ActiveRun<Turn = unknown> {
     this.#deadline = this.#around.alarm.after(Math.max(timeout - ranFor, 0), { wake });
   }
 
-  /** Attempts that really began, up to this one: what `retry.limit` counts. */
-  #tries(attempt: number): number {
-    return attempt - this.#attempts.filter(neverBegan).length;
-  }
-
   #spec(number: number): AttemptSpec {
     const previousSuccessAt = this.#around.store.previousSuccess(this.claim.jobId);
-    return specOf(this, { number, isRetry: this.#tries(number) > 1, previousSuccessAt });
+    return specOf(this, { number, isRetry: triesOf(this.#attempts, number) > 1, previousSuccessAt });
   }
 
   /** Takes a report of attempt `number`. */
@@ -315,9 +311,10 @@ export class ActiveRun<Turn = unknown> {
   #underWay(attempt: number, report: Extract<AttemptReport, { kind: 'started' }>): void {
     this.#amend(processOf(report));
     if (!this.#isBegun) this.#beginsNow();
-    void this.#save();
+    const run = this.record;
+    void this.#save(run);
     const known = report.pid === undefined ? {} : { pid: report.pid };
-    this.#around.emit({ kind: 'attempt_started', run: this.record, attempt, ...known });
+    this.#around.emit({ kind: 'attempt_started', run, attempt, ...known });
   }
 
   /** A node has begun what was handed to it a while ago: its time counts from here. */
@@ -346,7 +343,7 @@ export class ActiveRun<Turn = unknown> {
       this.#finish({ kind: 'cancelled', by: this.#cancelled });
       return;
     }
-    const tried = { attempt: this.#tries(attempt), outcome };
+    const tried = { attempt: triesOf(this.#attempts, attempt), outcome };
     const next = nextAttempt(this.definition.policy.retry, tried, this.#around.random);
     if (next.kind === 'finish') this.#finish(outcome, at);
     else this.#retryAfter(attempt, next.delay);
@@ -384,8 +381,9 @@ export class ActiveRun<Turn = unknown> {
     this.#state = 'finished';
     this.#retryAt = undefined;
     this.#ending = { finishedAt: at, outcome };
-    void this.#save();
-    this.#around.emit({ kind: 'run_finished', run: this.record, outcome, definition: this.definition });
+    const run = this.record;
+    void this.#save(run);
+    this.#around.emit({ kind: 'run_finished', run, outcome, definition: this.definition });
     this.#around.released(this);
   }
 
@@ -394,7 +392,7 @@ export class ActiveRun<Turn = unknown> {
   }
 
   /** Never rejects. */
-  #save(): Promise<void> {
-    return this.#around.store.save(this.record).catch((error: unknown) => this.#around.storeFailed(error));
+  #save(record = this.record): Promise<void> {
+    return this.#around.store.save(record).catch((error: unknown) => this.#around.storeFailed(error));
   }
 }

@@ -1,11 +1,10 @@
 /** How many runs and skips there were of a job in stretches of time, e.g. days: what a calendar of it shows. */
+import type { Growing } from '../growing.ts';
 import type { Instant, Outcome, RunRecord, SkipRecord } from '../model.ts';
 import { FAILED, type Span, type SpanCount } from './history.ts';
 
-type Growing = { -readonly [Key in keyof SpanCount]: SpanCount[Key] };
-
 export class SpanCounts {
-  readonly counts: readonly Growing[];
+  readonly counts: readonly Growing<SpanCount>[];
   readonly #spans: readonly Span[];
 
   /** Spans in their order, which do not overlap. */

@@ -139,7 +139,7 @@ function row(name: string, { fired, twice, lateness }: Outcome) {
 /** Prints both tables; `smoke` only proves that they can be made. */
 export async function run({ smoke }: { smoke: boolean }): Promise<void> {
   const jobs = smoke ? 200 : 10_000;
-  const rounds = smoke ? 1 : 3;
+  const rounds = smoke ? 1 : 6;
   const storm = [];
   for (let round = 0; round < rounds; round += 1) {
     storm.push(row('tsched engine', await engineStorm(jobs)), row('bare heap', await heapStorm(jobs)));
@@ -152,7 +152,7 @@ export async function run({ smoke }: { smoke: boolean }): Promise<void> {
     // croner keeps 96 kB for each job: 10,000 are more than a heap of default size holds.
     storm.push(row(`croner (${Math.min(jobs, 1000)})`, await cronerStorm(Math.min(jobs, 1000))));
   }
-  console.log(`\n${jobs} no-op firings due at one instant, in ms; the first round is cold`);
+  console.log(`\n${jobs} no-op firings due at one instant, in ms; the first rounds are cold`);
   console.table(storm);
   const seconds = smoke ? 2 : 20;
   const [engine, bare] = await Promise.all([engineSeconds(seconds), timeoutSeconds(seconds)]);
