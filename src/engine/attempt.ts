@@ -50,12 +50,9 @@ function isOfSlot(cause: Cause): boolean {
 export function attemptOf(
   number: number,
   startedAt: Instant,
-  { timeout, awaits }: { readonly [key in 'timeout' | 'awaits']?: AttemptRecord[key] | undefined },
+  { timeout }: Pick<JobDefinition['policy'], 'timeout'>,
 ): AttemptRecord {
-  const attempt: Growing<AttemptRecord> = { number, startedAt };
-  if (awaits !== undefined) attempt.awaits = awaits;
-  if (timeout !== undefined) attempt.timeout = timeout;
-  return attempt;
+  return timeout === undefined ? { number, startedAt } : { number, startedAt, timeout };
 }
 
 /** More is known of the last of them, so it waits for no node any more. */

@@ -87,8 +87,12 @@ export class Needs {
 
   /** Whether the slot has to wait; then it will be begun, or given up, later. */
   holds(turn: TurnOf): boolean {
-    const { needs, id } = turn.job.definition;
-    if (needs === undefined || turn.needed !== undefined) return false;
+    const { needs } = turn.job.definition;
+    return needs !== undefined && turn.needed === undefined && this.#hold(turn, needs);
+  }
+
+  #hold(turn: TurnOf, needs: NonNullable<JobDefinition['needs']>): boolean {
+    const { id } = turn.job.definition;
     const verdict = need(this.#standings(turn));
     if (verdict.kind === 'start' && !this.#desk.followers.isLoading) return false;
     const deadline = (turn.caughtUp ? this.#desk.clock.now() : turn.dueAt) + needs.timeout;

@@ -10,7 +10,7 @@ import type {
   Waited,
 } from '../model.ts';
 import { nextAttempt } from '../schedule/retry.ts';
-import type { Ticket } from './alarm.ts';
+import type { Ticket, Wakeable } from './alarm.ts';
 import { amended, attemptOf, processOf, specOf, triesOf, waitedInVain } from './attempt.ts';
 import { isOrphan, isWanted } from './orphan.ts';
 import type { Demand } from './pools.ts';
@@ -23,7 +23,7 @@ const NONE: readonly never[] = [];
  * One run on its way: claimed, then attempt after attempt, until an outcome is final. The definition is the one it
  * began with, whatever the file says meanwhile. Read from top to bottom, this is a run's life:
  *
- *   start ─▶ #attempt ─▶ #underWay ─▶ #over ─┬▶ #finish
+ *   start ─▶ #launch ──▶ #underWay ─▶ #over ─┬▶ #finish
  *               ▲                       ▲    │
  *               ├────────── #retry ◀────┼────┘
  *     letIn (from its line)   takeUp (of an earlier daemon's)
@@ -84,7 +84,7 @@ export class ActiveRun<Turn = unknown> {
     this.#isClaimed = true;
     if (this.#cancelled !== undefined || this.#refusal !== undefined) return;
     if (this.#state === 'claimed') {
-      if (!this.#around.closing) this.#attempt();
+      if (!this.#around.closing) this.#launch(this.#enter());
     } else if (this.#hasEntered) void this.#attemptOnRecord();
   }
 
@@ -261,10 +261,6 @@ export class ActiveRun<Turn = unknown> {
     this.#around.left();
   }
 
-  #attempt(): void {
-    this.#launch(this.#enter());
-  }
-
   /** The next attempt, from now on the current one. Gives its number. */
   #enter(): number {
     const number = this.#attempts.length + 1;
@@ -272,10 +268,10 @@ export class ActiveRun<Turn = unknown> {
     this.#retryAt = undefined;
     this.#handle = undefined;
     this.#isBegun = false;
-    const awaits = this.#around.executor.reportsStart === true ? (this.definition.runsOn ?? NONE) : undefined;
-    const { timeout } = this.definition.policy;
-    const attempt = attemptOf(number, this.#around.clock.now(), { timeout, awaits });
-    this.#attempts = number === 1 ? [attempt] : [...this.#attempts, attempt];
+    const attempt = attemptOf(number, this.#around.clock.now(), this.definition.policy);
+    const mayWait = this.#around.executor.reportsStart === true;
+    const next = mayWait ? { ...attempt, awaits: this.definition.runsOn ?? NONE } : attempt;
+    this.#attempts = number === 1 ? [next] : [...this.#attempts, next];
     return number;
   }
 
@@ -291,8 +287,11 @@ export class ActiveRun<Turn = unknown> {
 
   #armDeadline(timeout: Duration | undefined, ranFor: Duration): void {
     if (timeout === undefined) return;
-    const wake = (): void => this.#handle?.stop({ kind: 'timed_out', after: timeout });
-    this.#deadline = this.#around.alarm.after(Math.max(timeout - ranFor, 0), { wake });
+    this.#deadline = this.#around.alarm.after(Math.max(timeout - ranFor, 0), this.#stopper(timeout));
+  }
+
+  #stopper(timeout: Duration): Wakeable {
+    return { wake: () => this.#handle?.stop({ kind: 'timed_out', after: timeout }) };
   }
 
   #spec(number: number): AttemptSpec {

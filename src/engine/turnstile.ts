@@ -2,7 +2,7 @@ import type { Duration, Instant, JobId, Waited } from '../model.ts';
 import type { Alarm } from './alarm.ts';
 import type { ArmedJob, InLine, TurnOf } from './job.ts';
 import { Standing, type Wish } from './line.ts';
-import { Pools, type Bounds } from './pools.ts';
+import { Pools, type Bounds, type Demand } from './pools.ts';
 import type { Clock, EngineEvent } from './ports.ts';
 import type { ActiveRun } from './run.ts';
 
@@ -45,11 +45,19 @@ export class Turnstile {
 
   /** Lets a slot in, now or when it has its turn. `readyAt`: from when its longest wait counts, a wait below an earlier daemon included. */
   seek(turn: TurnOf, readyAt: Instant): void {
+    const { job, dueAt } = turn;
+    const { definition } = job;
+    const demands = this.pools.demandsOf(definition);
+    const isFree =
+      demands.length === 0 || this.pools.admits(demands, { priority: definition.policy.priority, dueAt });
+    if (isFree) this.#desk.admitted(turn, undefined);
+    else this.#line(turn, readyAt, demands);
+  }
+
+  #line(turn: TurnOf, readyAt: Instant, demands: readonly Demand[]): void {
     const { job, slot, dueAt } = turn;
     const { id: jobId, policy } = job.definition;
     const { priority, pool } = policy;
-    const demands = this.pools.demandsOf(job.definition);
-    if (this.pools.admits(demands, { priority, dueAt })) return this.#desk.admitted(turn, undefined);
     const standing = new Standing(this.pools, this.#desk.alarm, {
       jobId,
       priority,
