@@ -4,7 +4,7 @@ import type { Clock } from '../engine/ports.ts';
 import { parseAddress, type Address } from './address.ts';
 import { DatabaseAway, DatabaseUnfit, explain, NO_POOLER } from './errors.ts';
 import { loadPeer } from './peers.ts';
-import { migrate, refuseNewer, SCHEMA_VERSION, schemaVersion } from './schema.ts';
+import { migrate, refuseNewer, refuseNewerQueue, SCHEMA_VERSION, schemaVersion } from './schema.ts';
 import type { Queryable } from './queryable.ts';
 import { GOODBYE, Session } from './session.ts';
 import { decodeJson, decodeText, encode } from './values.ts';
@@ -157,6 +157,8 @@ class PostgresDatabase implements Database {
     this.#judge(server);
     const version = await schemaVersion(this, this.schema);
     refuseNewer(version, this.schema);
+    // Before anything is made or brought up to date here.
+    await refuseNewerQueue(this, this.schema);
     if (version === SCHEMA_VERSION) return;
     await this.#transaction(MIGRATION, async (tx) => {
       await tx.run(`SET LOCAL statement_timeout = ${MIGRATION}`);

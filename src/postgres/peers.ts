@@ -41,11 +41,27 @@ export function isFit(name: Peer, version: string): boolean {
   return itsMajor === major && itsMinor >= minor;
 }
 
-/** Undefined when it is not there, or does not tell. */
+/** What a package says of itself. */
+interface Manifest {
+  readonly version?: string;
+  readonly pgboss?: { readonly schema?: number };
+}
+
+/** The pg-boss that is installed here, and up to which version it knows its tables; undefined when it is not there, or does not tell. */
+export function installedQueue(): { readonly version: string; readonly schema: number } | undefined {
+  const { version, pgboss } = manifestOf('pg-boss') ?? {};
+  const schema = pgboss?.schema;
+  return version === undefined || schema === undefined ? undefined : { version, schema };
+}
+
 function versionOf(name: Peer): string | undefined {
+  return manifestOf(name)?.version;
+}
+
+function manifestOf(name: Peer): Manifest | undefined {
   try {
     const text = readFileSync(createRequire(import.meta.url).resolve(`${name}/package.json`), 'utf8');
-    return (JSON.parse(text) as { readonly version?: string }).version;
+    return JSON.parse(text) as Manifest;
   } catch {
     return undefined;
   }

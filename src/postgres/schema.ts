@@ -1,5 +1,6 @@
 /** The tables, and how older ones become today's. Forward only: what a newer tsched made is refused. */
 import { DatabaseUnfit } from './errors.ts';
+import { installedQueue } from './peers.ts';
 import type { Queryable } from './queryable.ts';
 
 /**
@@ -229,5 +230,29 @@ export function refuseNewer(version: number, schema: string): void {
   throw new DatabaseUnfit(
     `the tables in schema ${schema} were made by a newer tsched: they are version ${version}, this one knows up to ${SCHEMA_VERSION}`,
     'install that tsched here too, or name another schema with ?schema=NAME in the URL',
+  );
+}
+
+/**
+ * As `refuseNewer`, for the tables of pg-boss, which lie beside ours: an older pg-boss would take newer ones for its own, and work on them.
+ * @throws DatabaseUnfit
+ */
+export async function refuseNewerQueue(
+  database: Queryable,
+  schema: string,
+  installed = installedQueue(),
+): Promise<void> {
+  if (installed === undefined) return;
+  const table = `"${schema}_queue".version`;
+  const [found] = await database.query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [
+    table,
+  ]);
+  if (found?.there !== true) return;
+  const [row] = await database.query<{ version: number }>(`SELECT version FROM ${table}`);
+  const version = row?.version ?? 0;
+  if (version <= installed.schema) return;
+  throw new DatabaseUnfit(
+    `the queue's tables in schema ${schema}_queue were made by a newer pg-boss: they are version ${version}, and pg-boss ${installed.version}, which is installed here, knows up to ${installed.schema}`,
+    `install here the pg-boss that the other nodes have (npm ls pg-boss says which), or name another schema with ?schema=NAME in the URL`,
   );
 }
