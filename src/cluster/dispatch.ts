@@ -172,7 +172,8 @@ export class Dispatch implements Executor {
   }
 
   async #sendPending(): Promise<void> {
-    const batch = this.#pending.splice(0, MOST);
+    // One whose end was reported meanwhile had been put there after all: its row may be gone, and would be another.
+    const batch = this.#pending.splice(0, MOST).filter((flight) => this.#flights.get(flight.id) === flight);
     if (this.#pending.length > 0) this.#send.ask();
     if (batch.length === 0) return;
     for (const flight of batch) flight.isTried = true;

@@ -19,12 +19,23 @@ export interface Patience {
   readonly look: Duration;
   /** Between two times that the tables are tidied up. */
   readonly tidy: Duration;
+  /** The same of the queue, from which more goes: few rows at a time, so that what falls due meanwhile is not held up. */
+  readonly sweep: Duration;
 }
 
-export const PATIENCE: Patience = { silence: 15_000, away: 600_000, look: 3000, tidy: 600_000 };
+export const PATIENCE: Patience = {
+  silence: 15_000,
+  away: 600_000,
+  look: 3000,
+  tidy: 600_000,
+  sweep: 60_000,
+};
 
 /** In one transaction. */
 const MOST = 500;
+/** Settled attempts that leave the queue in one statement, and the time between two of these at least: what falls due comes in between. */
+const SWEPT = 2000;
+const BREATH: Duration = 100;
 
 export interface LookoutOptions extends Partial<Patience> {
   readonly database: Database;
@@ -45,19 +56,22 @@ export class Lookout {
   readonly #errand: Errand;
   /** On its own: it may take minutes, in which nodes fall silent. */
   readonly #tidying: Errand;
+  readonly #sweeping: Errand;
   #tidiedAt: Duration;
+  #sweptAt: Duration;
   #callOff: (() => void) | undefined;
 
   constructor(options: LookoutOptions) {
     this.#options = options;
     const { clock, onTrouble, whileInOffice } = options;
-    const { silence, away, look, tidy } = { ...PATIENCE, ...options };
-    this.#patience = { silence, away, look, tidy };
-    const errand = (work: () => Promise<void>): Errand =>
-      new Errand({ clock, onTrouble, run: () => whileInOffice(work) });
+    const { silence, away, look, tidy, sweep } = { ...PATIENCE, ...options };
+    this.#patience = { silence, away, look, tidy, sweep };
+    const errand = (work: () => Promise<void>, gap = 0): Errand =>
+      new Errand({ clock, onTrouble, gap, run: () => whileInOffice(work) });
     this.#errand = errand(() => this.#look());
     this.#tidying = errand(() => this.#tidyUp());
-    this.#tidiedAt = clock.monotonic();
+    this.#sweeping = errand(() => this.#sweep(), BREATH);
+    this.#tidiedAt = this.#sweptAt = clock.monotonic();
     this.#wait();
   }
 
@@ -65,6 +79,7 @@ export class Lookout {
     this.#callOff?.();
     this.#errand.close();
     this.#tidying.close();
+    this.#sweeping.close();
   }
 
   #wait(): void {
@@ -72,6 +87,7 @@ export class Lookout {
     this.#callOff = clock.after(this.#patience.look, () => {
       if (isNeeded()) this.#errand.ask();
       if (this.#isUntidy) this.#tidying.ask();
+      if (clock.monotonic() - this.#sweptAt >= this.#patience.sweep) this.#sweeping.ask();
       this.#wait();
     });
   }
@@ -91,12 +107,18 @@ export class Lookout {
 
   /** Where it fails it is tried again the next time: what is left lying does no harm. */
   async #tidyUp(): Promise<void> {
-    const { database, queue, term } = this.#options;
+    const { database, term } = this.#options;
     if (!this.#isUntidy) return;
     this.#tidiedAt = this.#options.clock.monotonic();
     let isMore = true;
     while (isMore) isMore = await fenced(database, term, sweepRecords);
-    await queue.tidy();
+  }
+
+  /** Of no harm whoever does it, so without the term. */
+  async #sweep(): Promise<void> {
+    const swept = await this.#options.queue.sweep(SWEPT);
+    if (swept === SWEPT) this.#sweeping.ask();
+    else this.#sweptAt = this.#options.clock.monotonic();
   }
 
   /** Those that their nodes have not settled meanwhile. Gives how many. */

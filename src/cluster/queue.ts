@@ -6,6 +6,7 @@ import type { Db, JobInsert, PgBoss } from 'pg-boss';
 import type { AttemptSpec, Clock } from '../engine/ports.ts';
 import { DatabaseAway, DatabaseUnfit, type Database, type Queryable } from '../postgres/database.ts';
 import { loadPeer } from '../postgres/peers.ts';
+import { partsOfId } from '../shard.ts';
 
 export interface Waiting {
   /** Of the attempt. */
@@ -38,8 +39,8 @@ export interface Queue {
   /** Those that nobody has taken are not taken any more; gives their ids. Waits for who is just taking some. */
   withdraw(tx: Queryable, name: string, ids: readonly string[]): Promise<ReadonlySet<string>>;
   specOf(data: unknown): AttemptSpec;
-  /** Removes what is long settled. Takes its time. */
-  tidy(): Promise<void>;
+  /** Removes some of what nobody will ask for: the oldest attempts that are settled, and whose run is over. Gives how many. */
+  sweep(most: number): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -50,11 +51,16 @@ export interface QueueOptions {
   readonly onTrouble?: (message: string) => void;
 }
 
-/** An id is remembered as long as its row is there: longer than anybody may still be trying to make it again. Seconds. */
-const REMEMBERED = 3600;
+/**
+ * An id is remembered as long as its row is there: as long as its run is not over, since who takes up the run may put it there again; and
+ * longer than a transaction may last in which a conductor does so who was not told that the first one counted. Seconds.
+ */
+const REMEMBERED = 60;
+/** Of a row that does not say whose it is, as an earlier tsched made them. Seconds. */
+const UNNAMED = 3600;
 /** Attempts end when somebody says so, and wait as long as it takes. Seconds; fits an int of SQL. */
 const FOR_EVER = 2_000_000_000;
-/** What pg-boss would look at by itself is asked of it instead. Seconds; the most it allows. */
+/** What pg-boss would look at by itself is not needed. Seconds; the most it allows. */
 const A_DAY = 86_400;
 
 /**
@@ -69,10 +75,6 @@ export async function createQueue({ database, clock, onTrouble }: QueueOptions):
     supervise: false,
     schedule: false,
     registerInstance: false,
-    // Rebuilding takes longer than statements may here, and rows leave in the order in which they came.
-    reindex: false,
-    // Whoever asks it to tidy up knows when; by itself it would pass over a queue for a day.
-    maintenanceIntervalSeconds: 1,
     queueCacheIntervalSeconds: A_DAY,
     bamIntervalSeconds: A_DAY,
     openTelemetry: { enabled: false },
@@ -129,26 +131,29 @@ async function rowsOf(queryable: Queryable, text: string, values?: readonly unkn
 /** What lies in the table: text in text, since `jsonb` neither keeps the order of keys nor takes every string. */
 interface Data {
   readonly spec: string;
+  /** Of which it is an attempt; of a part's, the whole. */
+  readonly run: string;
 }
 
 class BossQueue implements Queue {
   readonly table: string;
   readonly #boss: PgBoss;
+  readonly #database: Database;
 
   constructor(boss: PgBoss, database: Database) {
     this.#boss = boss;
+    this.#database = database;
     this.table = `"${database.schema}_queue".job`;
   }
 
   async ensure(names: readonly string[]): Promise<void> {
-    for (const name of names)
-      await this.#boss.createQueue(name, { retryLimit: 0, deleteAfterSeconds: REMEMBERED });
+    for (const name of names) await this.#boss.createQueue(name, { retryLimit: 0 });
   }
 
   async put(tx: Queryable, name: string, attempts: readonly Waiting[]): Promise<ReadonlySet<string>> {
     const rows = attempts.map(({ id, spec }): JobInsert<Data> => ({
       id,
-      data: { spec: JSON.stringify(spec) },
+      data: { spec: JSON.stringify(spec), run: partsOfId(spec.runId).run },
       priority: spec.priority ?? 0,
       expireInSeconds: FOR_EVER,
       retentionSeconds: FOR_EVER,
@@ -184,8 +189,21 @@ class BossQueue implements Queue {
     return JSON.parse((data as Data).spec) as AttemptSpec;
   }
 
-  async tidy(): Promise<void> {
-    await this.#boss.supervise();
+  async sweep(most: number): Promise<number> {
+    // Not by pg-boss, which would walk over all rows of a queue each time, and cannot ask whether a run is over. Each queue's are found by
+    // its index of ends, oldest first; a row that goes is locked by nobody and waited for by nobody.
+    return this.#database.run(
+      `DELETE FROM ${this.table} USING (
+         SELECT o.name, o.id FROM "${this.#database.schema}_queue".queue q CROSS JOIN LATERAL (
+           SELECT j.name, j.id FROM ${this.table} j
+           WHERE j.name = q.name AND j.completed_on < clock_timestamp() - interval '${REMEMBERED} s'
+             AND (j.data ? 'run' OR j.completed_on < clock_timestamp() - interval '${UNNAMED} s')
+             AND NOT EXISTS (SELECT FROM runs r WHERE r.id = j.data ->> 'run' AND r.state <> 'finished')
+           ORDER BY j.completed_on LIMIT $1) o
+         LIMIT $1) over
+       WHERE job.name = over.name AND job.id = over.id`,
+      [most],
+    );
   }
 
   async close(): Promise<void> {

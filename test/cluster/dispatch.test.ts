@@ -57,7 +57,7 @@ describe('who conducts next', () => {
   });
 
   it('removes what has long been over, however much it is, and nothing else', async () => {
-    const conductor = await Conductor.over(await database(), { look: 50, tidy: 500 });
+    const conductor = await Conductor.over(await database(), { look: 50, tidy: 500, sweep: 500 });
     const [node] = await conductor.workers(['a'], { slots: 2 });
     const [open, over] = [waiting(), conductor.start(shell('true'))];
     const sent = conductor.start(open.spec);
@@ -178,7 +178,6 @@ describe('what is kept', () => {
     });
     const left = await tables.query<{ attempt: string }>('SELECT attempt FROM reports ORDER BY seq');
     expect(left.map(({ attempt }) => Number(attempt.slice(-1)))).toEqual([2, 3, 4, 5, 5]);
-    await conductor.queue.tidy();
   });
 
   it('does not hold up attempts of a node of which nobody knows', async () => {
