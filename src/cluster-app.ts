@@ -272,7 +272,7 @@ export class ClusterApp implements DaemonApp {
   }
 
   #join(): Membership {
-    const { database, log } = this.#parts;
+    const { database, log, daemonFile } = this.#parts;
     const { store, stateDirectory, version } = this.#options;
     return createMembership({
       ...store,
@@ -288,6 +288,7 @@ export class ClusterApp implements DaemonApp {
       document: () => ({ lacks: [...this.#work.lacks] }),
       onReady: (queues) => this.#work.ready(queues),
       onWish: (drain) => this.#work.drain(drain),
+      onAway: (away) => daemonFile.update({ away }),
       log,
     });
   }

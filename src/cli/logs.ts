@@ -19,6 +19,7 @@ export async function logs(name: string, options: LogsOptions, session: Session)
   return withPast(state, session, async (past) => {
     const run = past === undefined ? undefined : await runNamed(name, past);
     if (run === undefined || past === undefined) {
+      await assertTold(`whether ${name} has run`, past);
       await assertKnown(name, { past, file: options.file, session });
       const hint = past === undefined ? noHistory(state) : undefined;
       throw new Failure(exit.no, `${printable(name)} has not run yet`, hint);
@@ -28,6 +29,16 @@ export async function logs(name: string, options: LogsOptions, session: Session)
     if (options.follow === true) return new Follower(run, view).follow();
     return showRun(run, view);
   });
+}
+
+/**
+ * Who does not find something has to know that all could be looked up.
+ * @throws Failure (69) that says what is not known, and why
+ */
+async function assertTold(what: string, past: PastSource | undefined): Promise<void> {
+  const trouble = await past?.trouble();
+  if (trouble === undefined) return;
+  throw new Failure(exit.unavailable, printable(`${what} is not known: ${trouble.message}`), trouble.hint);
 }
 
 /** A job's id comes before the beginning of a run's. */
@@ -138,7 +149,8 @@ async function showKept(run: RunRecord, kept: readonly AttemptRecord[], view: Lo
 
 /** @throws Failure (64) when there was no such attempt */
 function attemptsOf(run: RunRecord, { attempt }: LogsOptions): readonly AttemptRecord[] {
-  const begun = run.attempts.filter(hasBegun);
+  // One that waits for a node has not begun, though its run has.
+  const begun = run.attempts.filter((each) => hasBegun(each) && each.awaits === undefined);
   if (attempt === undefined) return begun;
   const found = begun.filter(({ number }) => number === attempt);
   if (found.length > 0) return found;
@@ -172,8 +184,9 @@ async function beginnings(
   return found;
 }
 
-function tellUnbegun({ jobId, outcome }: RunRecord, { session }: LogView): number {
+async function tellUnbegun({ jobId, outcome }: RunRecord, { past, session }: LogView): Promise<number> {
   if (outcome === undefined) {
+    await assertTold(`whether this run of ${jobId} has begun`, past);
     session.err(`tsched: this run of ${printable(jobId)} has not begun yet; follow it with -f\n`);
     return exit.ok;
   }

@@ -2,6 +2,7 @@
 import type { HistoryRow } from '../engine/ports.ts';
 import type { Instant, JobId, RunId, RunRecord } from '../model.ts';
 import type { RowQuery } from '../store/history.ts';
+import type { Failure } from './exit.ts';
 import type { OpenOutput } from './output-file.ts';
 import { clusterDatabase, withHistory } from './past.ts';
 import type { Session } from './session.ts';
@@ -42,6 +43,8 @@ export interface PastSource extends KnownJobs {
   uniqueLength(id: RunId): number;
   run(idOrPrefix: RunId): Promise<RunRecord | 'ambiguous' | undefined>;
   latestRun(jobId: JobId): Promise<RunRecord | undefined>;
+  /** Why it may tell less than there is; undefined: it tells all. */
+  trouble(): Promise<Failure | undefined>;
 }
 
 /**

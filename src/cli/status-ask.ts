@@ -3,10 +3,11 @@ import type { Duration } from '../model.ts';
 import { printableJson } from '../observe/text.ts';
 import type { DaemonInfo } from '../store/daemon-file.ts';
 import { Client, type ClientOptions } from './client.ts';
-import { exit, isFailure } from './exit.ts';
+import { exit, isFailure, type Failure } from './exit.ts';
 import type { Session } from './session.ts';
 import { daemonAsJson, daemonLines, linesAsText, some, type Line } from './status-lines.ts';
 import { liveAsJson, liveLines, type LiveStatus } from './status-live.ts';
+import { dayTime, rfc3339 } from '../observe/when.ts';
 import { daemonOf, runOf, type ToldPool, type ToldRun, type ToldStatus } from './told.ts';
 
 /** Whoever asks wants an answer now: what the daemon has written down is one too. */
@@ -41,54 +42,132 @@ export async function remoteStatus(
   session: Session,
 ): Promise<number> {
   const client = new Client(options, session);
-  const [status, { runs }] = await Promise.all([
-    ask(client),
-    client.get<{ readonly runs: readonly ToldRun[] }>('/runs?status=active&limit=1000'),
-  ]);
-  const isHealthy = status.store.kind !== 'degraded' && status.fileProblem === null;
+  const status = await ask(client);
+  return tell({ daemon: daemonOf(status), status, active: await activeRuns(client) }, options, session);
+}
+
+/**
+ * Of the node of this state directory, whose history is in PostgreSQL: what it says, or the node that conducts. Where nobody can, since the
+ * database is away, what it has written down.
+ */
+export async function nodeStatus(
+  options: ClientOptions & { readonly json?: boolean },
+  daemon: DaemonInfo,
+  session: Session,
+): Promise<number> {
+  const client = new Client({ ...options, socket: daemon.socket ?? '', url: '' }, session);
+  const status = await orWhy(ask(client, PATIENCE));
+  if (isFailure(status)) return tell({ daemon, status, active: status }, options, session);
+  return tell({ daemon, status, active: await activeRuns(client, PATIENCE) }, options, session);
+}
+
+interface Told {
+  /** The one that was asked. */
+  readonly daemon: DaemonInfo;
+  /** What could not be told: why not. */
+  readonly status: LiveStatus | Failure;
+  readonly active: readonly ToldRun[] | Failure;
+}
+
+async function activeRuns(client: Client, patience?: Duration): Promise<Told['active']> {
+  const path = '/runs?status=active&limit=1000';
+  const answer = await orWhy(client.get<{ readonly runs: readonly ToldRun[] }>(path, patience));
+  return isFailure(answer) ? answer : answer.runs;
+}
+
+async function orWhy<T>(asked: Promise<T>): Promise<T | Failure> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (isFailure(error)) return error;
+    throw error;
+  }
+}
+
+function tell(told: Told, { json }: { readonly json?: boolean }, session: Session): number {
   session.out(
-    options.json === true
-      ? `${printableJson(asJson(status, { runs, isHealthy }))}\n`
-      : linesAsText(asLines(status, runs, session), session),
+    json === true ? `${printableJson(asJson(told))}\n` : linesAsText(asLines(told, session), session),
   );
-  return isHealthy ? exit.ok : exit.no;
+  return isHealthy(told) ? exit.ok : exit.no;
 }
 
-function asJson(
-  status: LiveStatus,
-  { runs, isHealthy }: { readonly runs: readonly ToldRun[]; readonly isHealthy: boolean },
-): object {
-  const { kind, since = null, message = null, hint = null } = status.store;
+function isHealthy({ status, active, daemon }: Told): boolean {
+  if (isFailure(status) || isFailure(active) || daemon.away !== undefined) return false;
+  return status.store.kind !== 'degraded' && status.fileProblem === null;
+}
+
+interface Trouble {
+  readonly state: 'well' | 'memory' | 'degraded';
+  readonly since?: string | undefined;
+  readonly message?: string | undefined;
+  readonly hint?: string | undefined;
+}
+
+/** That the database is away is noticed by the node before its store, which may have nothing to write. */
+function storeOf({ daemon: { away }, status, active }: Told): Trouble {
+  if (away !== undefined) return { state: 'degraded', since: rfc3339(away.since), message: away.message };
+  if (!isFailure(status) && status.store.kind !== 'well') {
+    const { kind: state, ...trouble } = status.store;
+    return { state, ...trouble };
+  }
+  const why = isFailure(status) ? undefined : active;
+  return isFailure(why) ? { state: 'degraded', message: why.message, hint: why.hint } : { state: 'well' };
+}
+
+function asJson(told: Told): object {
+  const { status, active, daemon } = told;
+  const { state, since = null, message = null, hint = null } = storeOf(told);
+  const live = isFailure(status) ? undefined : status;
   return {
-    healthy: isHealthy,
+    healthy: isHealthy(told),
     running: true,
-    daemon: daemonAsJson(daemonOf(status)),
-    store: { state: kind, since, message, hint },
-    active: runs,
-    failing: status.failing ?? [],
-    ...liveAsJson(status),
+    daemon: daemonAsJson(live === undefined ? daemon : daemonOf(live)),
+    store: { state, since, message, hint },
+    active: isFailure(active) ? null : active,
+    failing: live === undefined ? null : (live.failing ?? []),
+    ...liveAsJson(live),
   };
 }
 
-function asLines(status: LiveStatus, runs: readonly ToldRun[], session: Session): Line[] {
-  const { kind, message = '' } = status.store;
-  const store: Readonly<Record<typeof kind, Line>> = {
-    well: { name: 'store', text: 'well' },
-    memory: { name: 'store', text: 'in memory (--ephemeral)' },
-    degraded: {
-      name: 'store',
-      text: `degraded: ${message}; jobs go on, history waits in memory`,
-      style: 'red',
-    },
-  };
+function asLines(told: Told, session: Session): Line[] {
+  const { daemon, status, active } = told;
+  const [itself, ...rest] = daemonLines(
+    { isRunning: true, daemon: isFailure(status) ? daemon : daemonOf(status), state: '' },
+    session,
+  );
+  const store = storeLine(told, session);
+  // What its file says of jobs is of the last time that it conducted.
+  if (isFailure(status)) return [...(itself === undefined ? [] : [itself]), untold(status), store];
   const failing = status.failing ?? [];
   const { paused } = status.jobs;
   return [
-    ...daemonLines({ isRunning: true, daemon: daemonOf(status), state: '' }, session),
-    store[kind],
-    { name: 'active', text: some(runs.map((run) => runOf(run).jobId)) },
+    ...(itself === undefined ? [] : [itself]),
+    ...rest,
+    store,
+    isFailure(active)
+      ? { name: 'active', text: `${status.active}   which, cannot be told now`, style: 'red' }
+      : { name: 'active', text: some(active.map((run) => runOf(run).jobId)) },
     { name: 'failing', text: some(failing), ...(failing.length > 0 ? { style: 'red' as const } : {}) },
     { name: 'paused', text: `${paused}`, ...(paused > 0 ? { style: 'yellow' as const } : {}) },
     ...liveLines(status, session),
   ];
+}
+
+/** Why nothing is said of jobs. */
+function untold({ message, hint }: Failure): Line {
+  return { name: 'jobs', text: hint === undefined ? message : `${message}; ${hint}`, style: 'red' };
+}
+
+function storeLine(told: Told, { hostTimezone, now }: Session): Line {
+  const { state, since, message = '', hint } = storeOf(told);
+  if (state === 'well') return { name: 'store', text: 'well' };
+  if (state === 'memory') return { name: 'store', text: 'in memory (--ephemeral)' };
+  const { daemon, status } = told;
+  const isNode = daemon.database !== undefined || (!isFailure(status) && typeof status.node === 'string');
+  const meanwhile = isNode
+    ? 'what runs goes on, nothing begins until it is back'
+    : 'jobs go on, history waits in memory';
+  const from = since === undefined ? '' : ` since ${dayTime(Date.parse(since), hostTimezone, now)}`;
+  const what = hint === undefined ? message : `${message} (${hint})`;
+  return { name: 'store', text: `degraded${from}: ${what}; ${meanwhile}`, style: 'red' };
 }

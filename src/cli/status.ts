@@ -51,8 +51,7 @@ export async function status(options: StatusOptions, session: Session): Promise<
   const running = runningDaemon(state);
   // Of a node of a cluster: its history is in PostgreSQL, and it alone can tell it.
   if (typeof running === 'object' && running.database !== undefined && running.socket !== undefined) {
-    const { remoteStatus } = await import('./status-ask.ts');
-    return remoteStatus({ ...options, socket: running.socket, url: '' }, session);
+    return (await import('./status-ask.ts')).nodeStatus(options, running, session);
   }
   const live = typeof running === 'object' ? await askDaemon(options, running, session) : undefined;
   const standing: Standing = {

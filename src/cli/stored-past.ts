@@ -51,6 +51,11 @@ export class StoredPast implements PastSource {
   async latestRun(jobId: JobId): Promise<RunRecord | undefined> {
     return this.#history.latestRun(jobId);
   }
+
+  /** What cannot be read has thrown before. */
+  async trouble(): Promise<undefined> {
+    return undefined;
+  }
 }
 
 class StoredOutputs implements Outputs {

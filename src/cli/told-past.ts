@@ -130,6 +130,17 @@ export class ToldPast implements PastSource {
     return newest !== undefined && 'run' in newest.row ? newest.row.run : undefined;
   }
 
+  /** A job is told without its runs where these cannot be read. */
+  async trouble(): Promise<Failure | undefined> {
+    try {
+      await this.client.get('/runs?limit=1');
+      return undefined;
+    } catch (error) {
+      if (error instanceof Failure) return error;
+      throw error;
+    }
+  }
+
   #row(told: ToldRun | ToldSkip): PastRow {
     if (told.state === 'skipped') return { row: { skip: skipOf(told) }, shape: () => told };
     return { row: { run: runOf(told) }, shape: () => withSize(told, this.#state) };

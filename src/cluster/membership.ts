@@ -2,7 +2,7 @@
  * A node's life in the cluster: it beats, hears of the others, and conducts for a term when it is its turn. What is to happen is
  * decided in lease.ts; this is the loop that does it.
  */
-import type { NodeView } from '../engine/ports-cluster.ts';
+import type { Away, NodeView } from '../engine/ports-cluster.ts';
 import type { Clock } from '../engine/ports.ts';
 import type { Duration, Instant, Json } from '../model.ts';
 import { DatabaseAway, type Database } from '../postgres/database.ts';
@@ -39,6 +39,8 @@ export interface MembershipOptions extends Omit<NodeFacts, 'id'> {
   readonly onReady: (queues: readonly string[]) => void;
   /** Somebody wants it to take nothing new, or to take again. Also once at the start, where it was drained before. */
   readonly onWish: (drain: boolean) => void;
+  /** The database is away, or (undefined) is back. */
+  readonly onAway: (away: Away | undefined) => void;
   readonly log: {
     write(level: 'debug' | 'info' | 'notice' | 'warning' | 'error', message: string): void;
   };
@@ -65,6 +67,8 @@ class Node implements Membership {
   /** Where the queue has its tables, once they are there. */
   #queue: string | null = null;
   #isAway = false;
+  /** When the database last answered. */
+  #answeredAt: Instant;
   /** The row of this id is not, or no longer, this process's: it neither beats for it nor takes it away. */
   #isRefused = true;
   #isRenamed = false;
@@ -83,6 +87,7 @@ class Node implements Membership {
     this.node = { id, name };
     const facts = { id, name, schedules, labels, slots, host, pid, version, startedAt };
     this.#joining = { ...options, facts };
+    this.#answeredAt = options.clock.now();
     this.#watch = new ClockWatch((level, message) => this.#log(level, message));
   }
 
@@ -331,8 +336,11 @@ class Node implements Membership {
     const last = this.#options.clock.monotonic();
     const isNew = contact === undefined || last - contact.last > GAP;
     this.#contact = { since: isNew ? last : contact.since, last };
-    if (this.#isAway) this.#log('notice', 'the database answers again');
+    this.#answeredAt = this.#options.clock.now();
+    if (!this.#isAway) return;
     this.#isAway = false;
+    this.#log('notice', 'the database answers again');
+    this.#options.onAway(undefined);
   }
 
   #wished(drain: boolean): void {
@@ -362,6 +370,7 @@ class Node implements Membership {
       this.#isAway = true;
       const message = error instanceof Error ? error.message : String(error);
       this.#log('warning', `${message}; it is tried again every ${BEAT / 1000} s`);
+      this.#options.onAway({ since: this.#answeredAt, message });
     }
     return BEAT;
   }

@@ -95,3 +95,10 @@ export interface ClusterOperator {
   copy(): Promise<Answer<FileCopy>>;
   publish(request: PublishRequest): Promise<Answer<Published>>;
 }
+
+/** The database does not answer. */
+export interface Away {
+  /** When it last did. */
+  readonly since: Instant;
+  readonly message: string;
+}

@@ -20,6 +20,8 @@ export interface ElsewhereParts {
   readonly node: { readonly id: string; readonly name: string };
   /** Id of the node that conducts, as far as is known here. */
   readonly conductor: () => string | undefined;
+  /** Whether the database is away, by which nodes know of each other. */
+  readonly isAway: () => boolean;
   /** While this node conducts and its jobs are armed: aborted when it ceases to. */
   readonly tenure: () => AbortSignal | undefined;
 }
@@ -32,12 +34,13 @@ export const VIA = 'tsched-via';
 /** Seconds after which it is worth while to ask again. */
 const AGAIN = 2;
 
-export function elsewhere({ calls, node, conductor, tenure }: ElsewhereParts): Elsewhere {
+export function elsewhere({ calls, node, conductor, isAway, tenure }: ElsewhereParts): Elsewhere {
   return {
     tenure,
     forward(request, signal) {
       if (tenure()?.aborted === false) return undefined;
       const to = conductor();
+      if (isAway()) return Promise.reject(noConductor(AWAY, 'what runs goes on; ask again when it is back'));
       if (to === undefined) return Promise.reject(noConductor('no node conducts at the moment'));
       if (to === node.id) return Promise.reject(noConductor('this node is about to conduct'));
       const passed = { ...request, headers: { ...request.headers, [VIA]: node.name } };
@@ -45,6 +48,8 @@ export function elsewhere({ calls, node, conductor, tenure }: ElsewhereParts): E
     },
   };
 }
+
+const AWAY = 'the database of the cluster cannot be reached, and without it no node conducts';
 
 /** Nobody can answer now; soon somebody will. */
 export function noConductor(

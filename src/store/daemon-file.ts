@@ -4,6 +4,7 @@
  */
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Away } from '../engine/ports-cluster.ts';
 import type { Instant } from '../model.ts';
 
 export interface DaemonInfo {
@@ -21,6 +22,8 @@ export interface DaemonInfo {
   readonly store: StoreState;
   /** Of a node of a cluster: the PostgreSQL database that has the history, without its password. */
   readonly database?: string | undefined;
+  /** Of a node: that database does not answer. */
+  readonly away?: Away | undefined;
   /** Where it can be talked to. */
   readonly socket?: string | undefined;
   readonly listen?: string | undefined;

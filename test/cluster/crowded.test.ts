@@ -29,6 +29,7 @@ it('beats on, and conducts on', { timeout: 60_000 }, async ({ onTestFinished }) 
     document: () => ({}),
     onReady: () => undefined,
     onWish: () => undefined,
+    onAway: () => undefined,
     log: { write: () => undefined },
   });
   onTestFinished(async () => {

@@ -73,6 +73,7 @@ class Station {
         calls: this.caller.calls,
         node: { id, name },
         conductor: () => conductor,
+        isAway: () => false,
         tenure: () => this.#tenure?.signal,
       }),
       clock: systemClock,

@@ -31,6 +31,7 @@ try {
     document: () => ({ lacks: [] }),
     onReady: (queues) => say({ ready: queues }),
     onWish: (drain) => say({ drain }),
+    onAway: (away) => say({ away: away ?? null }),
     log: { write: (level, message) => say({ log: message, level }) },
   });
   membership = made;

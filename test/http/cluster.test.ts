@@ -43,6 +43,7 @@ async function node(name: string, where: string): Promise<Membership> {
     document: () => ({ lacks: ['/srv/report.ts'] }),
     onReady: () => undefined,
     onWish: (drain) => void wishes.push([name, drain]),
+    onAway: () => undefined,
     log: { write: () => undefined },
   });
   await membership.start();
