@@ -9,13 +9,14 @@ import { OwnFile, type FileCause, type OwnCopy } from './cluster/own-file.ts';
 import { gather } from './config/gather.ts';
 import { watchFiles, type FileWatch } from './config/watch.ts';
 import { systemClock } from './engine/clock.ts';
-import type { FileCopy, Published, PublishRequest } from './engine/ports-cluster.ts';
+import type { FileCopy, FileInForce, Published, PublishRequest } from './engine/ports-cluster.ts';
 import type { Answer, Refusal } from './engine/ports-operator.ts';
 import { loadJobFile } from './job-loading.ts';
 import type { Duration } from './model.ts';
 import type { Log } from './observe/log.ts';
 import { badFile, done, refuse } from './operator/answers.ts';
 import type { ReloadResult } from './operator/reload-result.ts';
+import { DatabaseAway } from './postgres/database.ts';
 import { publishFile, undecided } from './publishing.ts';
 
 export interface NodeFileParts {
@@ -104,6 +105,18 @@ export class NodeFile {
     });
   }
 
+  /** As the database has it now. */
+  async inForce(): Promise<Answer<FileInForce>> {
+    try {
+      const file = await this.#parts.files.current();
+      return file === undefined ? refuse(NO_FILE) : done(file);
+    } catch (error) {
+      if (!(error instanceof DatabaseAway)) throw error;
+      const message = `the published job file cannot be read: ${error.message}`;
+      return refuse({ refused: 'cluster_away', message, hint: 'ask again when the database is back' });
+    }
+  }
+
   /** Has whoever conducts publish a job file: this node, or another. */
   async publish(request: PublishRequest): Promise<Answer<Published>> {
     if (this.#parts.membership.term === undefined) return this.#publishElsewhere(request);
@@ -158,6 +171,12 @@ export class NodeFile {
     return given && { given: { ...given, timezone }, path, errors: result.ok ? 0 : result.errors.length };
   }
 }
+
+const NO_FILE: Refusal = {
+  refused: 'no_file',
+  message: 'no job file was published yet: the cluster has no jobs',
+  hint: 'publish one: tsched publish FILE',
+};
 
 const CONDUCTS: Refusal = {
   refused: 'cluster_away',

@@ -287,6 +287,7 @@ const CODES: Readonly<Record<string, number>> = {
   foreign_host: exit.notAllowed,
   foreign_origin: exit.notAllowed,
   bad_file: exit.badFile,
+  no_file: exit.noInput,
   bad_expression: exit.badFile,
   bad_arguments: exit.usage,
   bug: exit.bug,

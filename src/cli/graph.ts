@@ -2,8 +2,8 @@ import type { JobDefinition } from '../model.ts';
 import { printable, printableJson } from '../observe/text.ts';
 import { rfc3339 } from '../observe/when.ts';
 import { asDot, asMermaid, asTree, graphOf, type Graph } from '../schedule/graph.ts';
-import { jobOf, loadJobs } from './job-file.ts';
-import { fileOrLast } from './last-file.ts';
+import { jobOf } from './job-file.ts';
+import { loadMeant } from './meant-file.ts';
 import type { Session } from './session.ts';
 import { scheduleAsWritten } from './words.ts';
 
@@ -16,7 +16,7 @@ export interface GraphOptions {
 
 /** Which jobs of the file follow and need which others: all of them, or those that hang together with one. */
 export async function graph(id: string | undefined, options: GraphOptions, session: Session): Promise<void> {
-  const file = await loadJobs(fileOrLast(options, session), session);
+  const file = await loadMeant(options, session);
   if (id !== undefined) jobOf(id, file);
   const found = graphOf(file.jobs, id);
   if (options.json === true) session.out(`${printableJson(found)}\n`);

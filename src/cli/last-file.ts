@@ -8,7 +8,7 @@ import type { Environment } from './host-zone.ts';
 import type { Session } from './session.ts';
 import { stateDirectory } from './state-directory.ts';
 
-interface Named {
+export interface Named {
   readonly file?: string | undefined;
   readonly stateDir?: string | undefined;
 }
@@ -44,6 +44,6 @@ export function stateIfAny(named: string | undefined, environment: Environment):
 }
 
 /** That of a daemon which only works for a cluster is none. */
-function isFile(path: string): boolean {
+export function isFile(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 }

@@ -6,8 +6,8 @@ import { DueQueue } from '../schedule/due-queue.ts';
 import { slotNote } from '../schedule/notes.ts';
 import { compileSchedule } from '../schedule/trigger.ts';
 import { formatDuration } from '../schedule/duration.ts';
-import { jobOf, loadJobs } from './job-file.ts';
-import { fileOrLast } from './last-file.ts';
+import { jobOf } from './job-file.ts';
+import { loadMeant } from './meant-file.ts';
 import type { Session } from './session.ts';
 import { table } from './table.ts';
 import { fromNow, localDateTime, localIso, rfc3339 } from '../observe/when.ts';
@@ -31,7 +31,7 @@ interface Slot {
 
 /** The coming slots of one job, or of all enabled jobs together. */
 export async function next(id: string | undefined, options: NextOptions, session: Session): Promise<void> {
-  const file = await loadJobs(fileOrLast(options, session), session);
+  const file = await loadMeant(options, session);
   const jobs = id === undefined ? file.jobs.filter((job) => job.enabled) : [jobOf(id, file)];
   // A time without an offset is local where the times are shown.
   const zone = options.tz ?? (id === undefined ? file.timezone : jobs[0]?.schedule.timezone) ?? file.timezone;

@@ -81,6 +81,7 @@ export function addRunOnce(program: Command, { session, end }: Seen): void {
     .argument('<id>', 'the job')
     .description('run one job now, here, and end with its exit code; needs no daemon')
     .addOption(fileOption())
+    .addOption(stateOption())
     .option('--no-retry', 'one attempt, whatever the job says')
     .addOption(givenOption())
     .option('-q, --quiet', "only the job's own output, and why it could not start")
@@ -88,7 +89,8 @@ export function addRunOnce(program: Command, { session, end }: Seen): void {
       'after',
       `
 Its output goes to ours untouched. Ctrl-C once asks it to end, twice kills it; closing the terminal
-asks it too.
+asks it too. On a node of a cluster without a job file it is a job of the published one, which its
+daemon tells.
 Exit codes: the job's own; 124 timed out, 125 tsched failed, 126 not executable, 127 not found,
 128+n ended by signal n.
 

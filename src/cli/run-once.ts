@@ -5,13 +5,16 @@ import { elapsed, outcomeInWords, printable } from '../observe/text.ts';
 import { checkPatiently } from '../schedule/params.ts';
 import { exit, Failure } from './exit.ts';
 import { givenOf } from './given.ts';
-import { jobOf, loadJobs } from './job-file.ts';
+import { jobOf } from './job-file.ts';
+import { loadHere } from './meant-file.ts';
 import { outcomeExit } from './outcome-exit.ts';
 import type { Session } from './session.ts';
 import { shardName } from '../shard.ts';
 
 export interface RunOnceOptions {
   readonly file?: string;
+  /** Of a node: its daemon knows the job file where none is here. */
+  readonly stateDir?: string;
   readonly retry: boolean;
   readonly quiet?: boolean;
   /** Each `name=value`. */
@@ -25,7 +28,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 
 /** Runs one job here and now, attempts and all. Gives the exit code: the task's own where it has one. */
 export async function runOnce(id: string, options: RunOnceOptions, session: Session): Promise<number> {
-  const job = jobOf(id, await loadJobs(options.file, session));
+  const job = jobOf(id, await loadHere(options, session));
   const { policy } = job;
   const limit = options.retry ? policy.retry.limit : 0;
   const definition: JobDefinition = { ...job, policy: { ...policy, retry: { ...policy.retry, limit } } };

@@ -7,8 +7,7 @@ import { reportOf, type JobReport, type Report } from '../simulate/report.ts';
 import { MOST_LENGTHS, simulate, type Simulation } from '../simulate/simulate.ts';
 import { LEGEND, timelines } from '../simulate/timeline.ts';
 import { exit, Failure } from './exit.ts';
-import { loadJobs } from './job-file.ts';
-import { fileOrLast } from './last-file.ts';
+import { loadMeant } from './meant-file.ts';
 import type { HistoryReader } from '../store/history.ts';
 import { clusterDatabase, withHistory } from './past.ts';
 import type { Session } from './session.ts';
@@ -38,7 +37,7 @@ const TIMELINE = 48;
 
 /** Plays a window of the job file and tells what stands out. */
 export async function simulateWindow(options: SimulateOptions, session: Session): Promise<void> {
-  const file = await loadJobs(fileOrLast(options, session), session);
+  const file = await loadMeant(options, session);
   const timezone = options.tz ?? file.timezone;
   const from = options.from === undefined ? session.now : momentOf(options.from, timezone, '--from');
   const to = options.to === undefined ? from + DAY : momentOf(options.to, timezone, '--to');

@@ -3,6 +3,7 @@ import type {
   ClusterOperator,
   ClusterView,
   FileCopy,
+  FileInForce,
   NodeView,
   Published,
   PublishRequest,
@@ -23,7 +24,7 @@ export interface OfficeParts {
     Membership,
     'nodes' | 'conductor' | 'lastTerm' | 'fileVersion' | 'contactFor' | 'beatNow'
   >;
-  readonly file: Pick<ClusterOperator, 'copy' | 'publish'>;
+  readonly file: Pick<ClusterOperator, 'copy' | 'inForce' | 'publish'>;
   /** Tells the log who asked for what. */
   readonly say: (message: string) => void;
 }
@@ -81,6 +82,10 @@ export class ClusterOffice implements ClusterOperator {
 
   copy(): Promise<Answer<FileCopy>> {
     return this.#parts.file.copy();
+  }
+
+  inForce(): Promise<Answer<FileInForce>> {
+    return this.#parts.file.inForce();
   }
 
   publish(request: PublishRequest): Promise<Answer<Published>> {

@@ -85,6 +85,14 @@ export interface Published {
   readonly plan: ReloadPlan;
 }
 
+/** A job file that was published. */
+export interface FileInForce extends FileCopy {
+  /** Counts from 1. */
+  readonly version: number;
+  readonly by: string;
+  readonly at: Instant;
+}
+
 /** What may be asked of a cluster. */
 export interface ClusterOperator {
   /** As of this node's last beat, and what is queued as of at most a moment before: cheap to ask. Refused while the database is away. */
@@ -93,6 +101,8 @@ export interface ClusterOperator {
   drain(node: string, on: boolean, by: string): Promise<Answer<NodeView>>;
   /** Reads this node's own copy of the job file. Refused where it has none, or one with errors. */
   copy(): Promise<Answer<FileCopy>>;
+  /** The published job file that is in force. */
+  inForce(): Promise<Answer<FileInForce>>;
   publish(request: PublishRequest): Promise<Answer<Published>>;
 }
 

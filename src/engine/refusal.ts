@@ -21,6 +21,8 @@ export interface Refusal {
     | 'bad_arguments'
     | 'simulation_failed'
     | 'bad_file'
+    /** No job file was ever published. */
+    | 'no_file'
     | 'key_reused'
     | 'past'
     | 'no_slots'

@@ -78,6 +78,7 @@ const STATUS: Readonly<Record<ProblemCode, number>> = {
   unknown_replay: 404,
   unknown_node: 404,
   no_output: 404,
+  no_file: 404,
   wrong_method: 405,
   job_exists: 409,
   not_added: 409,

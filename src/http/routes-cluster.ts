@@ -3,7 +3,7 @@ import { flag } from './fields.ts';
 import { clusterOf, copyFields, copyIn, LONGEST_SET } from './file-copy.ts';
 import type { ProblemCode } from './problem.ts';
 import { json, route, valueOf, type Api, type Asked, type Reply, type Route } from './route.ts';
-import { clusterShape, nodeShape, publishedShape } from './shapes-cluster.ts';
+import { clusterShape, fileShape, nodeShape, publishedShape } from './shapes-cluster.ts';
 
 const OF_CLUSTERS: readonly ProblemCode[] = ['no_cluster', 'cluster_away'];
 
@@ -43,6 +43,17 @@ export const clusterRoutes: readonly Route[] = [
     answers: { 200: { about: 'The node', schema: 'Node' } },
     problems: [...OF_CLUSTERS, 'unknown_node'],
     handle: drainTo(false),
+  }),
+  route({
+    method: 'GET',
+    path: '/api/v1/file',
+    // Its texts may hold what not everybody is to see.
+    scope: 'admin',
+    local: true,
+    summary: 'The published job file that is in force, with what it includes',
+    answers: { 200: { about: 'Its texts', schema: 'File' } },
+    problems: [...OF_CLUSTERS, 'no_file'],
+    handle: async (_, api) => json(fileShape(valueOf(await clusterOf(api.node).inForce()))),
   }),
   route({
     method: 'PUT',

@@ -4,6 +4,7 @@ import {
   NODE_STATES,
   type ClusterView,
   type FileCopy,
+  type FileInForce,
   type NodeView,
   type Published,
 } from '../engine/ports-cluster.ts';
@@ -38,6 +39,10 @@ export function clusterShape({ nodes, conductor, term, fileVersion, queued }: Cl
 
 export function publishedShape({ version, changed, plan }: Published): object {
   return { version, changed, plan: planShape(plan) };
+}
+
+export function fileShape({ version, by, at, documents, directory, timezone }: FileInForce): object {
+  return { version, by, at: iso(at), documents, directory, timezone: timezone ?? null };
 }
 
 /** @param published in a cluster: the copy that was read, and the version that it is, or would be */
@@ -90,5 +95,13 @@ export const CLUSTER_SCHEMAS: Readonly<Record<string, Schema>> = {
       }),
     ],
   },
+  File: all({
+    version: whole,
+    by: string,
+    at: time,
+    documents: list(all({ path: string, text: string })),
+    directory: { ...string, description: 'What relative paths in it are relative to' },
+    timezone: { ...orNull(string), description: 'What jobs go by that name none' },
+  }),
   Published: all({ version: whole, changed: bool, plan: { $ref: '#/components/schemas/ReloadPlan' } }),
 };

@@ -72,6 +72,7 @@ const cluster: ClusterOperator = {
     return Promise.resolve(found === undefined ? { ok: false, refusal } : { ok: true, value: found });
   },
   copy: () => Promise.reject(new Error('nobody asks for it here')),
+  inForce: () => Promise.reject(new Error('nobody asks for it here')),
   publish: () => Promise.reject(new Error('nobody asks for it here')),
 };
 

@@ -5,8 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createMembership, type Membership } from '../../src/cluster/membership.ts';
 import { ClusterOffice } from '../../src/cluster/office.ts';
 import { systemClock } from '../../src/engine/clock.ts';
-import type { PublishRequest } from '../../src/engine/ports-cluster.ts';
-import type { Operator } from '../../src/engine/ports-operator.ts';
+import type { FileInForce, PublishRequest } from '../../src/engine/ports-cluster.ts';
+import type { Answer, Operator } from '../../src/engine/ports-operator.ts';
 import { serveSocket } from '../../src/http/http.ts';
 import { openDatabase, type Database } from '../../src/postgres/database.ts';
 import { directory, until, type Later } from '../support/daemon.ts';
@@ -24,6 +24,8 @@ const members = new Map<string, Membership>();
 const wishes: [string, boolean][] = [];
 const published: PublishRequest[] = [];
 const said: string[] = [];
+const inForce: Answer<FileInForce>[] = [];
+const NO_FILE = { refused: 'no_file', message: 'none was published' } as const;
 
 async function node(name: string, where: string): Promise<Membership> {
   mkdirSync(join(where, name));
@@ -76,6 +78,7 @@ beforeAll(async () => {
         });
       },
       copy: () => Promise.resolve({ ok: false, refusal: { refused: 'bad_file', message: 'it has none' } }),
+      inForce: () => Promise.resolve(inForce.shift() ?? { ok: false, refusal: NO_FILE }),
     },
     say: (message) => void said.push(message),
   });
@@ -179,6 +182,18 @@ describe('a job file', () => {
     expect(published).toEqual([{ ...json, dryRun: false, by: 'somebody on the socket' }]);
   });
 
+  it('is told as it was published, once one was', async () => {
+    const documents = [{ path: 'jobs.yaml', text: 'jobs: {}' }];
+    const value = { version: 3, by: 'ann', at: 0, documents, directory: '/a', timezone: 'Asia/Tokyo' };
+    inForce.push({ ok: true, value }, { ok: true, value: { ...value, timezone: undefined } });
+    const at = '1970-01-01T00:00:00Z';
+    const { status, body } = await promised('/api/v1/file');
+    expect([status, body]).toEqual([200, { ...value, at }]);
+    expect((await promised('/api/v1/file')).body).toEqual({ ...value, at, timezone: null });
+    const none = await promised('/api/v1/file');
+    expect([none.status, none.body.code]).toEqual([404, 'no_file']);
+  });
+
   it('may be a large one', async () => {
     const text = `jobs:\n${'  # a line of some length\n'.repeat(200_000)}`;
     expect(text.length).toBeGreaterThan(4 * 1024 * 1024);
@@ -215,6 +230,7 @@ describe('a daemon that is alone', () => {
     ['GET', 'nodes'],
     ['POST', 'nodes/a/drain'],
     ['POST', 'nodes/a/resume'],
+    ['GET', 'file'],
     ['PUT', 'file', { documents: [{ path: '/a', text: '' }], directory: '/a' }],
   ] as const)('says so to %s /%s', async (method, path, json?: object) => {
     const told = await ask(alone, `/api/v1/${path}`, { method, ...(json && { json }) });

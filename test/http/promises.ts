@@ -22,6 +22,7 @@ export const ELSEWHERE: readonly string[] = [
   'post /api/v1/simulate',
   'post /api/v1/nodes/{name}/drain',
   'post /api/v1/nodes/{name}/resume',
+  'get /api/v1/file',
   'put /api/v1/file',
 ];
 
