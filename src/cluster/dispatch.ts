@@ -231,8 +231,8 @@ export class Dispatch implements Executor {
 
   #goOn(flight: Flight, found: Recovery): void {
     if (found.kind !== 'ended') return;
-    const { outcome } = found;
-    this.#deliver(flight, { kind: 'ended', outcome });
+    const { outcome, ranFor } = found;
+    this.#deliver(flight, { kind: 'ended', outcome, ranFor });
   }
 
   async #takeReports(): Promise<void> {

@@ -34,7 +34,8 @@ export function stateOf(found: Found | undefined, now: Instant): State {
   const node = found.started?.node ?? found.holder ?? undefined;
   if (found.outcome !== null) {
     const { outcome, endedAgo, startedAgo } = found;
-    const ranFor = startedAgo === null ? undefined : Math.max(startedAgo - (endedAgo ?? 0), 0);
+    const reported = startedAgo === null ? undefined : Math.max(startedAgo - (endedAgo ?? 0), 0);
+    const ranFor = found.ranFor ?? reported;
     return { kind: 'ended', outcome, at: Math.round(now - (endedAgo ?? 0)), ranFor, node };
   }
   if (found.holder !== null) {

@@ -13,6 +13,8 @@ export interface Order {
 /** An attempt's ending as it lies in `reports`; text, since `jsonb` does not keep the order of keys. */
 interface Ending {
   readonly outcome: string;
+  /** As its node measured it; an earlier tsched does not tell. */
+  readonly ranFor?: Duration | null;
   /** Where its node was silent: what it was, so that the node ends what still runs of it. */
   readonly spec?: unknown;
 }
@@ -35,11 +37,11 @@ export interface Reported {
 function reported({ attempt, kind, report }: ReportRow): Reported {
   return kind === 'started'
     ? { attempt, report: { kind, ...(report as Start) } }
-    : { attempt, report: { kind: 'ended', outcome: outcomeOf(report as Ending) } };
+    : { attempt, report: { kind: 'ended', ...endOf(report as Ending) } };
 }
 
-function outcomeOf({ outcome }: Ending): Outcome {
-  return JSON.parse(outcome) as Outcome;
+function endOf({ outcome, ranFor }: Ending): { readonly outcome: Outcome; readonly ranFor?: Duration } {
+  return { outcome: JSON.parse(outcome) as Outcome, ...(typeof ranFor === 'number' && { ranFor }) };
 }
 
 /** Those that nobody has had yet, oldest first. */
@@ -68,6 +70,7 @@ export async function reportsOf(
 export interface Ended {
   readonly attempt: string;
   readonly outcome: Outcome;
+  readonly ranFor?: Duration | undefined;
 }
 
 /** Attempts that nobody holds any more are over. `node`: whose word it is; null: the conductor's. */
@@ -76,13 +79,16 @@ export async function recordEnds(
   ends: readonly Ended[],
   { node, channel }: { readonly node: string | null; readonly channel: string },
 ): Promise<void> {
-  const rows = ends.map(({ attempt, outcome }) => ({ attempt, outcome: JSON.stringify(outcome) }));
+  const rows = ends.map(({ attempt, outcome, ranFor }) => ({
+    attempt,
+    report: { outcome: JSON.stringify(outcome), ranFor },
+  }));
   await tx.query(
-    `WITH ends AS (SELECT * FROM jsonb_to_recordset($1) AS x (attempt uuid, outcome text)),
+    `WITH ends AS (SELECT * FROM jsonb_to_recordset($1) AS x (attempt uuid, report jsonb)),
        released AS (DELETE FROM held h USING ends e WHERE h.attempt = e.attempt),
        obeyed AS (DELETE FROM orders o USING ends e WHERE o.attempt = e.attempt)
      INSERT INTO reports (attempt, kind, report, node)
-     SELECT attempt, 'ended', jsonb_build_object('outcome', outcome), $2 FROM ends RETURNING pg_notify($3, '')`,
+     SELECT attempt, 'ended', report, $2 FROM ends RETURNING pg_notify($3, '')`,
     [json(rows), node, channel],
   );
 }
@@ -131,6 +137,7 @@ export interface Found {
   readonly started: Start | null;
   readonly startedAgo: Duration | null;
   readonly outcome: Outcome | null;
+  readonly ranFor?: Duration;
   readonly endedAgo: Duration | null;
 }
 
@@ -161,7 +168,7 @@ export async function find(
   return new Map(
     rows.map(({ ending, ...row }) => [
       row.id,
-      { ...row, outcome: ending === null ? null : outcomeOf(ending) },
+      { ...row, ...(ending === null ? { outcome: null } : endOf(ending)) },
     ]),
   );
 }

@@ -14,8 +14,12 @@ export interface Held extends Claim {
   handle?: AttemptHandle;
   /** That it began is told, or about to be. */
   hasStarted?: boolean;
+  /** When it was begun, by the monotonic clock; in the past where an earlier daemon did. */
+  began?: Duration;
   /** It has ended. */
   outcome?: Outcome;
+  /** How long it ran, if that is known. */
+  ranFor?: Duration | undefined;
   /** It is somebody else's business by now. */
   isGivenUp: boolean;
 }
@@ -136,8 +140,8 @@ export class Reporter {
     for (const [name, group] of grouped(ends, (each) => each.queue))
       for (const id of await queue.finish(tx, name, group)) settled.add(id);
     const counting = ends.filter(({ id }) => settled.has(id));
-    const rows = counting.flatMap(({ id, outcome }) =>
-      outcome === undefined ? [] : { attempt: id, outcome },
+    const rows = counting.flatMap(({ id, outcome, ranFor }) =>
+      outcome === undefined ? [] : { attempt: id, outcome, ranFor },
     );
     if (rows.length > 0) await recordEnds(tx, rows, { node: node.id, channel });
     const others = ends.filter(({ id }) => !settled.has(id)).map(({ id }) => id);

@@ -227,7 +227,8 @@ export class Work {
   }
 
   #begin({ id, tries, queue, spec }: Taken & { readonly queue: string }): void {
-    const held: Held = { id, tries, queue, spec, isGivenUp: false };
+    const began = this.#options.clock.monotonic();
+    const held: Held = { id, tries, queue, spec, isGivenUp: false, began };
     this.#attempts.set(id, held);
     held.handle = this.#options.executor.start(spec, (report) => this.#take(held, report));
     this.#endIfMeant(held);
@@ -238,11 +239,16 @@ export class Work {
     else this.#ended(held, report.outcome);
   }
 
-  #ended(held: Held, outcome: Outcome): void {
+  #ended(held: Held, outcome: Outcome, ranFor = this.#lengthOf(held)): void {
     held.outcome = outcome;
+    held.ranFor = ranFor;
     this.#reporter.ended(held);
     if (this.#takes && !this.#offers.isEmpty) this.#fetch.ask();
     this.#tellLess();
+  }
+
+  #lengthOf({ began }: Held): Duration | undefined {
+    return began === undefined ? undefined : Math.max(this.#options.clock.monotonic() - began, 0);
   }
 
   /** Its end is recorded, or comes too late. */
@@ -259,16 +265,17 @@ export class Work {
   }
 
   async #recover({ id, tries, queue: name, data, started, order }: Holding): Promise<void> {
-    const { queue, executor, node } = this.#options;
+    const { queue, executor, node, clock } = this.#options;
     const spec = queue.specOf(data);
     const held: Held = { id, tries, queue: name, spec, isGivenUp: false, hasStarted: started !== null };
     const found = await executor.recover(spec, started ?? {});
     this.#attempts.set(id, held);
+    if (found.kind === 'running') held.began = clock.monotonic() - found.ranFor;
     if (found.kind === 'running' || found.kind === 'queued') {
       held.handle = found.follow((report) => this.#take(held, report));
       if (found.kind === 'running' && started === null) this.#reporter.started(held, found);
       obey(held, order);
-    } else if (found.kind === 'ended') this.#ended(held, found.outcome);
+    } else if (found.kind === 'ended') this.#ended(held, found.outcome, found.ranFor);
     else {
       held.hasStarted = true; // which it did not: nothing is to be told of it
       this.#ended(held, { kind: 'lost', message: `node ${node.name} ended before it could begin it` });

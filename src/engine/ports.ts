@@ -92,7 +92,12 @@ export type AttemptReport =
       readonly node?: string;
     }
   /** Exactly one, always the last. Not before the whole process group is gone, or has been told to go by KILL. */
-  | { readonly kind: 'ended'; readonly outcome: Outcome };
+  | {
+      readonly kind: 'ended';
+      readonly outcome: Outcome;
+      /** How long it ran, where another node measured that; absent: as long as it has been since `started`. */
+      readonly ranFor?: Duration | undefined;
+    };
 
 export interface AttemptHandle {
   /** Asks the process group to end: `killSignal`, then KILL after `killAfter`. Later calls change nothing. */

@@ -11,7 +11,7 @@ import type {
 } from '../model.ts';
 import { nextAttempt } from '../schedule/retry.ts';
 import type { Ticket, Wakeable } from './alarm.ts';
-import { amended, attemptOf, processOf, specOf, triesOf, waitedInVain } from './attempt.ts';
+import { amended, attemptOf, measured, processOf, specOf, triesOf, waitedInVain } from './attempt.ts';
 import { isOrphan, isWanted } from './orphan.ts';
 import type { Demand } from './pools.ts';
 import type { AttemptHandle, AttemptReport, AttemptSpec, Recovery } from './ports.ts';
@@ -304,7 +304,7 @@ export class ActiveRun<Turn = unknown> {
     // Late reports of an older attempt change nothing.
     if (this.#state !== 'running' || this.#attempts.length !== number) return;
     if (report.kind === 'started') this.#underWay(number, report);
-    else this.#over(number, report.outcome);
+    else this.#over(number, report.outcome, measured(this.#attempts, this.#around.clock.now(), report));
   }
 
   #underWay(attempt: number, report: Extract<AttemptReport, { kind: 'started' }>): void {
@@ -324,19 +324,15 @@ export class ActiveRun<Turn = unknown> {
     this.#armDeadline(this.#attempts.at(-1)?.timeout, 0);
   }
 
-  #over(
-    attempt: number,
-    outcome: Outcome,
-    known?: { readonly at: Instant; readonly duration: Duration },
-  ): void {
+  #over(attempt: number, outcome: Outcome, known?: ReturnType<typeof measured>): void {
     const { clock, alarm } = this.#around;
     alarm.cancel(this.#deadline);
-    const { at, duration } = known ?? {
+    const { at, duration, ...began } = known ?? {
       at: clock.now(),
       // What no node has begun took no time, however long it waited.
       duration: this.#isBegun ? Math.max(clock.monotonic() - this.#attemptBegan, 0) : 0,
     };
-    this.#amend({ finishedAt: at, duration, outcome });
+    this.#amend({ ...began, finishedAt: at, duration, outcome });
     this.#around.emit({ kind: 'attempt_ended', run: this.record, attempt, outcome, duration });
     if (this.#cancelled !== undefined && outcome.kind !== 'succeeded') {
       this.#finish({ kind: 'cancelled', by: this.#cancelled });

@@ -38,6 +38,18 @@ describe('attempts and nodes', () => {
     expect(await conductor.count('held')).toBe(0);
   });
 
+  it('tell how long they ran as their node measured it, also who asks for that later', async () => {
+    const conductor = await Conductor.over(await database());
+    await conductor.workers(['a']);
+    const sent = conductor.start(shell('sleep 0.3'));
+    expect(await sent.outcome).toMatchObject({ kind: 'succeeded' });
+    const [, ended] = sent.reports;
+    const ranFor = ended?.kind === 'ended' ? (ended.ranFor ?? 0) : 0;
+    expect(ranFor).toBeGreaterThanOrEqual(300);
+    await conductor.takeOver();
+    expect(await conductor.dispatch.recover(sent.spec)).toMatchObject({ kind: 'ended', ranFor });
+  });
+
   it('never run more at once than the node has slots', async () => {
     const conductor = await Conductor.over(await database());
     await conductor.workers(['a'], { slots: 3 });

@@ -34,6 +34,19 @@ describe('an attempt that waits for a node', () => {
     expect(started).toMatchObject({ pid: 7, run: { attempts: [{ startedAt: SLOT + MINUTE }] } });
   });
 
+  it('began when its node says so, where its start and its end are heard of at once', async () => {
+    const { clock, engine, run } = cluster(() => ({ waits: MINUTE, lasts: 5 * SECOND, measures: true }));
+    const { engine: first, events } = engine('one');
+    await first.start([job('a', { at: AT })]);
+    await clock.advance(2 * MINUTE);
+    const attempt = { startedAt: SLOT + MINUTE, duration: 5 * SECOND, node: 'n1' };
+    expect(await run()).toMatchObject({
+      finishedAt: SLOT + MINUTE + 5 * SECOND,
+      attempts: [{ ...attempt, finishedAt: SLOT + MINUTE + 5 * SECOND }],
+    });
+    expect(events.find(({ kind }) => kind === 'attempt_ended')).toMatchObject({ duration: 5 * SECOND });
+  });
+
   it('is known to wait, and for which labels, until a node has it', async () => {
     const { clock, engine, run } = cluster(() => ({ waits: MINUTE, lasts: MINUTE }));
     const { engine: first } = engine('one');

@@ -16,6 +16,8 @@ export interface NodeScript {
   readonly waits?: Duration;
   readonly lasts?: Duration;
   readonly outcome?: Outcome;
+  /** It tells how long it ran, and reports its start only then, as a node does of what is over at once. */
+  readonly measures?: boolean;
 }
 
 type Listener = (report: AttemptReport) => void;
@@ -86,7 +88,7 @@ export class Nodes implements Executor {
     entry.state = 'running';
     entry.beganAt = this.#clock.now();
     this.begun.push(named(spec));
-    this.#report(entry, { kind: 'started', pid: 7, startTime: 70, node: 'n1' });
+    if (script.measures !== true) this.#report(entry, STARTED);
     if (Number.isFinite(lasts)) this.#clock.after(lasts, () => this.#end(entry, outcome));
   }
 
@@ -94,7 +96,9 @@ export class Nodes implements Executor {
     if (entry.state !== 'queued' && entry.state !== 'running') return;
     entry.state = outcome;
     entry.endedAt = this.#clock.now();
-    this.#report(entry, { kind: 'ended', outcome });
+    const isLate = entry.script.measures === true && entry.beganAt > 0;
+    if (isLate) this.#report(entry, STARTED);
+    this.#report(entry, { kind: 'ended', outcome, ...(isLate && { ranFor: entry.endedAt - entry.beganAt }) });
   }
 
   #report({ listeners }: Entry, report: AttemptReport): void {
@@ -109,6 +113,8 @@ export class Nodes implements Executor {
     return { stop, kill: stop };
   }
 }
+
+const STARTED = { kind: 'started', pid: 7, startTime: 70, node: 'n1' } as const;
 
 function keyOf({ runId, attempt }: AttemptSpec): string {
   return `${runId} ${attempt}`;
