@@ -17,9 +17,9 @@ export interface Patience {
   readonly away: Duration;
   /** Between two looks. */
   readonly look: Duration;
-  /** Between two times that the tables are tidied up. */
+  /** Between two times that reports and orders are tidied up. */
   readonly tidy: Duration;
-  /** The same of the queue, from which more goes: few rows at a time, so that what falls due meanwhile is not held up. */
+  /** The same of the queue. */
   readonly sweep: Duration;
 }
 
@@ -27,15 +27,18 @@ export const PATIENCE: Patience = {
   silence: 15_000,
   away: 600_000,
   look: 3000,
-  tidy: 600_000,
+  tidy: 120_000,
   sweep: 60_000,
 };
 
 /** In one transaction. */
 const MOST = 500;
-/** Settled attempts that leave the queue in one statement, and the time between two of these at least: what falls due comes in between. */
+/** Settled attempts that leave the queue in one statement. */
 const SWEPT = 2000;
+/** Between two statements that remove something, at least: what falls due comes in between. */
 const BREATH: Duration = 100;
+/** So long the database has been there before anything is removed that somebody may have waited for while it was away. */
+const SETTLED: Duration = 60_000;
 
 export interface LookoutOptions extends Partial<Patience> {
   readonly database: Database;
@@ -69,7 +72,7 @@ export class Lookout {
     const errand = (work: () => Promise<void>, gap = 0): Errand =>
       new Errand({ clock, onTrouble, gap, run: () => whileInOffice(work) });
     this.#errand = errand(() => this.#look());
-    this.#tidying = errand(() => this.#tidyUp());
+    this.#tidying = errand(() => this.#tidyUp(), BREATH);
     this.#sweeping = errand(() => this.#sweep(), BREATH);
     this.#tidiedAt = this.#sweptAt = clock.monotonic();
     this.#wait();
@@ -105,13 +108,11 @@ export class Lookout {
     if (lost > 0) this.#errand.ask();
   }
 
-  /** Where it fails it is tried again the next time: what is left lying does no harm. */
   async #tidyUp(): Promise<void> {
-    const { database, term } = this.#options;
-    if (!this.#isUntidy) return;
-    this.#tidiedAt = this.#options.clock.monotonic();
-    let isMore = true;
-    while (isMore) isMore = await fenced(database, term, sweepRecords);
+    const { database, term, contactFor } = this.#options;
+    if (contactFor() < SETTLED) return;
+    if (await fenced(database, term, sweepRecords)) this.#tidying.ask();
+    else this.#tidiedAt = this.#options.clock.monotonic();
   }
 
   /** Of no harm whoever does it, so without the term. */

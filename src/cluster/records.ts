@@ -318,13 +318,14 @@ export async function forgetGivenUp(queryable: Queryable, attempts: readonly str
 }
 
 /**
- * Removes what nobody will ask for: of attempts that are over, and whose end somebody had long ago. What a node has not yet ended of what was
- * given up stays for a week. Gives whether there may be more.
+ * Removes some of what nobody will ask for: of attempts that are over, and whose end somebody had long ago; a node that was cut off for
+ * longer is not told any more that its word had arrived. What a node has not yet ended of what was given up stays for a week. Gives
+ * whether there may be more.
  */
 export async function sweepRecords(queryable: Queryable): Promise<boolean> {
   const swept = await queryable.run(
     `DELETE FROM reports r WHERE seq IN (
-       SELECT seq FROM reports o WHERE taken AND at < clock_timestamp() - interval '1 hour'
+       SELECT seq FROM reports o WHERE taken AND at < clock_timestamp() - interval '10 minutes'
          AND (at < clock_timestamp() - interval '7 days' OR NOT EXISTS (
            SELECT 1 FROM reports g WHERE g.attempt = o.attempt AND g.kind = 'given_up' AND g.report ? 'spec'))
          AND NOT EXISTS (SELECT 1 FROM held h WHERE h.attempt = o.attempt)
@@ -338,4 +339,4 @@ export async function sweepRecords(queryable: Queryable): Promise<boolean> {
 }
 
 /** Rows at once. */
-const SWEPT = 20_000;
+const SWEPT = 5000;

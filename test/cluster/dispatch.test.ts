@@ -157,7 +157,7 @@ describe('what is kept', () => {
       // nobody has had it
       ['00000000-0000-5000-8000-000000000002', 'ended', '2 hours', false, '{}'],
       // young
-      ['00000000-0000-5000-8000-000000000003', 'ended', '30 minutes', true, '{}'],
+      ['00000000-0000-5000-8000-000000000003', 'ended', '9 minutes', true, '{}'],
       // held: its process id is needed when its node starts again
       ['00000000-0000-5000-8000-000000000004', 'started', '2 hours', true, '{}'],
       // its node has not ended it yet

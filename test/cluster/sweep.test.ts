@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Dispatch } from '../../src/cluster/dispatch.ts';
 import { attemptId } from '../../src/cluster/ids.ts';
 import { createQueue, type Queue } from '../../src/cluster/queue.ts';
+import { Lookout } from '../../src/cluster/lookout.ts';
 import { recordEnds } from '../../src/cluster/records.ts';
 import { systemClock } from '../../src/engine/clock.ts';
 import type { AttemptSpec } from '../../src/engine/ports.ts';
@@ -98,6 +99,35 @@ describe('a sweep', () => {
     expect(await open.queue.sweep(2)).toBe(2);
     expect(await left(open)).toEqual(['run-0']);
     expect([await open.queue.sweep(2), await open.queue.sweep(2)]).toEqual([1, 0]);
+  });
+});
+
+describe('reports that somebody had long ago', () => {
+  it('stay while the database has only just come back: that they arrived may not be known yet', async () => {
+    const { database, queue } = await opened();
+    await database.run(
+      `INSERT INTO reports (attempt, kind, report, taken, at)
+       VALUES (gen_random_uuid(), 'ended', '{"outcome": "{}"}', true, now() - interval '2 hours')`,
+    );
+    const clock = new FakeClock(0);
+    let contact = 59_999;
+    const lookout = new Lookout({
+      database,
+      queue,
+      clock,
+      term: 1,
+      contactFor: () => contact,
+      isNeeded: () => false,
+      whileInOffice: (work) => work(),
+      onTrouble: () => undefined,
+    });
+    later(() => lookout.close());
+    const isGone = async (): Promise<boolean> => (await database.query('SELECT FROM reports')).length === 0;
+    let looks = 0;
+    await passing(clock, 3000, () => (looks += 1) > 80);
+    expect(await isGone()).toBe(false);
+    contact = 60_000;
+    await passing(clock, 3000, isGone);
   });
 });
 
