@@ -103,15 +103,22 @@ interface Trouble {
   readonly hint?: string | undefined;
 }
 
-/** That the database is away is noticed by the node before its store, which may have nothing to write. */
-function storeOf({ daemon: { away }, status, active }: Told): Trouble {
+/**
+ * That the database is away is noticed by the node before its store, which may have nothing to write. Where nobody answers, the store is as the
+ * node has written it down.
+ */
+function storeOf({ daemon, status, active }: Told): Trouble {
+  const { away } = daemon;
   if (away !== undefined) return { state: 'degraded', since: rfc3339(away.since), message: away.message };
-  if (!isFailure(status) && status.store.kind !== 'well') {
-    const { kind: state, ...trouble } = status.store;
-    return { state, ...trouble };
-  }
-  const why = isFailure(status) ? undefined : active;
-  return isFailure(why) ? { state: 'degraded', message: why.message, hint: why.hint } : { state: 'well' };
+  const { store } = isFailure(status) ? { store: writtenOf(daemon) } : status;
+  if (store.kind === 'well' && !isFailure(status) && isFailure(active))
+    return { state: 'degraded', message: active.message, hint: active.hint };
+  const { kind: state, ...trouble } = store;
+  return { state, ...trouble };
+}
+
+function writtenOf({ store }: DaemonInfo): LiveStatus['store'] {
+  return store.kind === 'degraded' ? { ...store, since: rfc3339(store.since) } : store;
 }
 
 function asJson(told: Told): object {
