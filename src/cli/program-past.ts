@@ -23,8 +23,9 @@ export function addStatus(program: Command, { session, end }: Seen): void {
       'after',
       `
 With --socket or --url: what the daemon tells, without the files around it.
-Exit codes: 0 well; 1 no daemon is running, its history is degraded or cannot be read, or the job file
-was changed and is broken. Failing jobs are shown, but do not count: they are not the daemon's fault.
+Exit codes: 0 well; 1 no daemon is running, its history is degraded or cannot be read, the job file
+was changed and is broken, or no node of its cluster conducts. Failing jobs are shown, but do not
+count: they are not the daemon's fault.
 
 Example:
   tsched status || echo "look after tsched"`,
