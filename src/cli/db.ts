@@ -5,7 +5,7 @@ import { systemClock } from '../engine/clock.ts';
 import type { Duration, RunId } from '../model.ts';
 import { printable, printableJson } from '../observe/text.ts';
 import { USUAL_KEEP, USUAL_MAX_AGE } from '../store/history.ts';
-import { DatabaseRefused } from '../store/sqlite/open.ts';
+import { DatabaseRefused, settingAside } from '../store/sqlite/open.ts';
 import type { PruneRequest } from '../store/pruner.ts';
 import { backUpDatabase, BackupUnsound, checkDatabase, pruneDatabase } from '../store/sqlite/upkeep.ts';
 import { statePaths } from '../store/state-directory.ts';
@@ -86,7 +86,7 @@ function problemsIn(path: string): string[] {
 
 function remedy(path: string): string {
   return `What to do: stop the daemon, then bring back a backup; or set it aside to begin with an empty history:
-  mv ${path} ${path}.damaged
+  ${settingAside(path)}
 What can still be read can be saved with: sqlite3 ${path}.damaged .recover
 `;
 }

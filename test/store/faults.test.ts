@@ -9,6 +9,7 @@ import {
   rmSync,
   statSync,
   truncateSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -277,6 +278,39 @@ describe('a damaged database', () => {
       expect(soundness(path)).toEqual([]);
     },
   );
+
+  it('whose last checkpoint was cut short is none: its end is in the write-ahead log', async () => {
+    const path = database();
+    await written(path);
+    const { size } = statSync(path);
+    const store = await new StoreProcess(path, later).opened();
+    expect(await history(store, 100_000, 200)).not.toContain(false);
+    process.kill(store.pid ?? 0, 'SIGKILL');
+    await store.until('its end', () => store.ended);
+    const log = readFileSync(`${path}-wal`);
+    const db = new DatabaseSync(path);
+    db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    db.close();
+    expect(statSync(path).size).toBeGreaterThan(size);
+    // As a full disk leaves it, or a kill: the first pages are written, the file has not become longer yet.
+    truncateSync(path, size);
+    writeFileSync(`${path}-wal`, log);
+    expect(contentsOf(path).runs.length).toBe(700);
+    const next = await new StoreProcess(path, later).opened();
+    await next.close();
+    expect(contentsOf(path).runs.length).toBe(700);
+    expect(soundness(path)).toEqual([]);
+  });
+
+  it('that is cut by more than the write-ahead log can hold is refused, with its log', async () => {
+    const path = database();
+    await written(path);
+    truncateSync(path, 20_480);
+    writeFileSync(`${path}-wal`, Buffer.alloc(32 + 4120));
+    const { message, hint } = await new StoreProcess(path, later).refused();
+    expect(message).toMatch(/its end is missing/);
+    expect(hint).toContain(`mv ${path}-wal ${path}.damaged-wal`);
+  });
 
   it('that a newer tsched wrote is refused, by both versions, and left as it is', async () => {
     const path = database();

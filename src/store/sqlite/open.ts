@@ -113,11 +113,14 @@ function inspect(path: string): number | undefined {
   if (!existsSync(path)) return undefined;
   const head = Buffer.alloc(100);
   let size: number;
+  let log: number;
   try {
     const file = openSync(path, 'r');
     try {
-      ({ size } = fstatSync(file));
+      // In this order: what a checkpoint that ends meanwhile takes from the log is in the file by then.
       readSync(file, head, 0, head.length, 0);
+      log = statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+      ({ size } = fstatSync(file));
     } finally {
       closeSync(file);
     }
@@ -137,8 +140,17 @@ function inspect(path: string): number | undefined {
   const pageSize = head.readUInt16BE(16) === 1 ? 65_536 : head.readUInt16BE(16);
   // The page count is to be believed when it was written by the same commit as the change counter.
   const isCounted = head.readUInt32BE(24) === head.readUInt32BE(92);
-  if (isCounted && head.readUInt32BE(28) * pageSize > size) throw damaged(path, 'its end is missing');
+  const missing = head.readUInt32BE(28) - Math.floor(size / pageSize);
+  if (isCounted && missing > framesOf(log, pageSize)) throw damaged(path, 'its end is missing');
   return size;
+}
+
+/**
+ * How many pages the write-ahead log can hold. A checkpoint that was cut short (kill -9, a full disk) has written the first page,
+ * with the new count, but not the last ones: those are still in the log, and SQLite takes them from there.
+ */
+function framesOf(log: number, pageSize: number): number {
+  return Math.max(Math.floor((log - 32) / (pageSize + 24)), 0);
 }
 
 function refuseNewer(path: string, db: DatabaseSync): void {
@@ -171,8 +183,14 @@ function damaged(path: string, what: string): DatabaseRefused {
   return new DatabaseRefused(
     'damaged',
     `${path} is damaged: ${what}. Nothing in it was changed`,
-    `look at it with "tsched db check"; bring back a backup, or set it aside (mv ${path} ${path}.damaged) to begin with an empty history`,
+    `look at it with "tsched db check"; bring back a backup, or set it aside (${settingAside(path)}) to begin with an empty history`,
   );
+}
+
+/** What to type so that nothing of a database is left in the way, and nothing of it lost: part of it may be in its log. */
+export function settingAside(path: string): string {
+  const log = existsSync(`${path}-wal`) ? ` && mv ${path}-wal ${path}.damaged-wal` : '';
+  return `mv ${path} ${path}.damaged${log}`;
 }
 
 /** SQLITE_CORRUPT, SQLITE_NOTADB */
