@@ -85,13 +85,14 @@ export async function simulate(input: SimulationInput): Promise<Simulation> {
   );
   engine.resizePools(input.pools);
   await pumped(engine.start(input.jobs.map(withoutStart)), clock);
-  await clock.advance(to - clock.now(), () => recording.size <= most && goOn());
-  const isWhole = clock.now() === to;
+  // Not told by where the clock stands: lengths have fractions, so that it may miss the end by one of a rounding.
+  let isWhole = true;
+  await clock.advance(to - clock.now(), () => (isWhole = recording.size <= most && goOn()));
   // What calendars left out is told with the next slot, or when the job leaves.
   recording.isClosing = true;
   await pumped(engine.apply([]), clock);
   const rows = recording.rows((id) => engine.run(id));
-  return { from, to: clock.now(), isWhole, rows, waits: recording.waits, assumed: [...assumed].sort() };
+  return { from, to: isWhole ? to : clock.now(), isWhole, rows, waits: recording.waits, assumed: [...assumed].sort() };
 }
 
 /** What gives the loop a turn now and then has it from the clock. */

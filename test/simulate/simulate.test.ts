@@ -41,6 +41,14 @@ describe('a simulation', () => {
     expect({ to, isWhole }).toEqual({ to: FROM + 24 * HOUR, isWhole: true });
   });
 
+  it('is whole with lengths that have fractions, as those of history do', async () => {
+    const fractions: Record<string, number> = { a: 0.11111, b: 0.23456, c: 0.77777, d: 0.90001 };
+    const jobs = Object.keys(fractions).map((id) => job(id, { every: MINUTE }));
+    const to = FROM + 3 * HOUR;
+    const whole = await play(jobs, { to, lengths: (id) => [10 + (fractions[id] ?? 0)] });
+    expect({ to: whole.to, isWhole: whole.isWhole }).toEqual({ to, isWhole: true });
+  });
+
   it('takes the median of lengths, or draws them by a seed, the same for the same seed', async () => {
     const jobs = [job('a', { cron: '0 * * * *' })];
     const lengths = () => [9 * MINUTE, MINUTE, 3 * MINUTE];
