@@ -22,7 +22,7 @@ jobs:
   # nightly-backup:
   #   description: A copy of the database, tried again when it fails
   #   cron: "30 2 * * *"           # minute hour day-of-month month day-of-week
-  #   run: pg_dump mydb | gzip > /var/backups/mydb.sql.gz
+  #   run: pg_dump -Z6 -f /var/backups/mydb-$(date +%F).sql.gz mydb   # no pipe: of that, sh tells only how its last command ended
   #   retry: { limit: 3, delay: 1m, backoff: exponential }
   #   overlap: skip                # while one still runs: skip | queue | replace | allow
 

@@ -92,7 +92,14 @@ export async function simulate(input: SimulationInput): Promise<Simulation> {
   recording.isClosing = true;
   await pumped(engine.apply([]), clock);
   const rows = recording.rows((id) => engine.run(id));
-  return { from, to: isWhole ? to : clock.now(), isWhole, rows, waits: recording.waits, assumed: [...assumed].sort() };
+  return {
+    from,
+    to: isWhole ? to : clock.now(),
+    isWhole,
+    rows,
+    waits: recording.waits,
+    assumed: [...assumed].sort(),
+  };
 }
 
 /** What gives the loop a turn now and then has it from the clock. */

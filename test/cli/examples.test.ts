@@ -7,7 +7,7 @@ import { parse } from 'yaml';
 import { build } from '../../src/cli/program.ts';
 import { Session } from '../../src/cli/session.ts';
 import { unitText } from '../../src/cli/unit.ts';
-import { directory } from './tsched.ts';
+import { directory, tsched } from './tsched.ts';
 
 const root = join(import.meta.dirname, '../..');
 const examples = join(root, 'examples');
@@ -32,6 +32,26 @@ interface Compose {
   readonly volumes: object;
   readonly secrets: Readonly<Record<string, { readonly file: string }>>;
 }
+
+describe('a backup as the README and a new job file write it', () => {
+  const made = directory();
+  tsched(['init', 'new.yaml'], { cwd: made });
+  const written = [join(root, 'README.md'), join(made, 'new.yaml')].flatMap((file) => {
+    const lines = readFileSync(file, 'utf8').matchAll(/^[ #]*run: (pg_dump .*)$/gm);
+    return [...lines].map(([, line = '']) => line).filter((line) => line.includes('/var/backups'));
+  });
+
+  it.each(written)('%s fails when the dump does', (line) => {
+    writeFileSync(join(made, 'pg_dump'), '#!/bin/sh\nexit 3\n', { mode: 0o755 });
+    const env = { PATH: `${made}:/usr/bin:/bin` };
+    const script = line.replaceAll('/var/backups', made);
+    expect(spawnSync('/bin/sh', ['-c', script], { env }).status).toBe(3);
+  });
+
+  it('is found in both', () => {
+    expect(written.length).toBe(3);
+  });
+});
 
 describe('the compose file', () => {
   const compose = parse(readFileSync(join(examples, 'compose.yaml'), 'utf8'), { merge: true }) as Compose;

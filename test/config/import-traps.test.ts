@@ -19,6 +19,28 @@ describe('a crontab', () => {
     expect(came.changes.filter((change) => change.includes('"~" drew another value'))).toHaveLength(3);
   });
 
+  it('that leaves something in the background, which cron lets go on, says that it is ended here', async () => {
+    const came = await comesTo(
+      lines(
+        '@reboot nohup /opt/server >/dev/null 2>&1 &',
+        '* * * * * (/opt/first & /opt/second)',
+        '* * * * * /opt/a && /opt/b 2>&1 | /opt/c >& /dev/null; /opt/d &> /dev/null |& cat',
+        '* * * * * echo \'a & b\' "c & d" e\\&f # g &',
+        '* * * * * /opt/a & /opt/b; wait',
+        '* * * * * setsid /opt/a &',
+      ),
+      'crontab',
+    );
+    expect(came.changes.filter((change) => change.includes('in the background'))).toEqual([
+      expect.stringMatching(/^1 server: what it leaves running in the background \(&\) is ended when/),
+      expect.stringMatching(/^2 /),
+    ]);
+    const yacron = 'jobs:\n  - { name: a, schedule: "* * * * *", command: "/opt/a &" }\n';
+    expect((await comesTo(yacron, 'yacron')).changes).toContainEqual(
+      expect.stringMatching(/^2 a: what it leaves running in the background/),
+    );
+  });
+
   it('of the BSDs: nicknames and flags of theirs', async () => {
     const came = await comesTo(
       lines(

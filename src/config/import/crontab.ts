@@ -3,6 +3,7 @@ import { checkZone } from '../../schedule/zone-name.ts';
 import { translateCron, type Translated } from './foreign-cron.ts';
 import { Collection, type Fields, type Imported } from './imported.ts';
 import { nameOf } from './job-name.ts';
+import { leftBehind } from './left-behind.ts';
 
 export interface CrontabOptions {
   readonly kind: 'crontab' | 'supercronic';
@@ -124,7 +125,8 @@ class Crontab {
       const text = `the flag ${flag} of its command is left out: ${FLAGS[flag] ?? ''}`;
       this.#jobs.changed({ line: line.number, job: id, text });
     }
-    for (const text of schedule.changes) this.#jobs.changed({ line: line.number, job: id, text });
+    for (const text of [...schedule.changes, leftBehind(command) ?? []].flat())
+      this.#jobs.changed({ line: line.number, job: id, text });
   }
 
   #mayBeOfSystem(command: string): boolean {

@@ -6,6 +6,7 @@ import { translateCron, type Translated } from './foreign-cron.ts';
 import { ALLOWED_INSTANCES } from '../fields.ts';
 import { graceTime, readDocuments, record, seconds, type Item } from './foreign-yaml.ts';
 import { Collection, type Fields, type Imported } from './imported.ts';
+import { leftBehind } from './left-behind.ts';
 
 const GENERAL = [
   'times missed while the daemon was down: yacron forgets them, tsched runs the newest if it is no older than an hour (`misfire`)',
@@ -114,6 +115,8 @@ class YacronJob {
       },
     });
     for (const text of schedule.changes) this.#changed(this.#value('schedule'), text);
+    const left = isList ? undefined : leftBehind(command.text ?? '');
+    if (left !== undefined) this.#changed(command, left);
     this.#tellOfTheRest();
   }
 
