@@ -75,7 +75,9 @@ export class Client {
       const named = options.socket ?? environment.TSCHED_SOCKET;
       const path = named === undefined || named === '' ? socketOf(options, environment) : named;
       // Of our own: an agent, which keeps connections for later, costs more than the request.
-      const createConnection = (): Socket => connect(path);
+      // It is the agent, too, that would bound the silence on it.
+      const createConnection = ({ timeout = PATIENCE }: { readonly timeout?: number | undefined }): Socket =>
+        connect({ path, timeout });
       this.#target = { protocol: 'http:', host: 'localhost', createConnection };
       this.name = path;
     } else {

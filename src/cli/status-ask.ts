@@ -2,7 +2,7 @@
 import type { Duration } from '../model.ts';
 import { printableJson } from '../observe/text.ts';
 import type { DaemonInfo } from '../store/daemon-file.ts';
-import { Client, type ClientOptions } from './client.ts';
+import { Client, Refused, type ClientOptions } from './client.ts';
 import { exit, isFailure, type Failure } from './exit.ts';
 import type { Session } from './session.ts';
 import { daemonAsJson, daemonLines, linesAsText, some, type Line } from './status-lines.ts';
@@ -21,18 +21,18 @@ async function ask(client: Client, patience?: Duration): Promise<LiveStatus> {
   return { ...status, pools };
 }
 
-/** Undefined when it does not answer; what it has written down is told then. */
+/** `silent` when it does not answer, undefined where it cannot be asked; what it has written down is told then. */
 export async function liveStatus(
   options: ClientOptions,
   { socket }: DaemonInfo,
   session: Session,
-): Promise<LiveStatus | undefined> {
+): Promise<LiveStatus | 'silent' | undefined> {
   if (socket === undefined) return undefined;
   try {
     return await ask(new Client({ ...options, socket }, session), PATIENCE);
   } catch (error) {
-    if (isFailure(error)) return undefined;
-    throw error;
+    if (!isFailure(error)) throw error;
+    return error instanceof Refused || error.code === exit.notAllowed ? undefined : 'silent';
   }
 }
 
@@ -128,6 +128,7 @@ function asJson(told: Told): object {
   return {
     healthy: isHealthy(told),
     running: true,
+    answers: !isFailure(status) || status instanceof Refused,
     daemon: daemonAsJson(live === undefined ? daemon : daemonOf(live)),
     store: { state, since, message, hint },
     active: isFailure(active) ? null : active,

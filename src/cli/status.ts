@@ -38,8 +38,10 @@ interface Standing {
   readonly daemon: DaemonInfo | undefined;
   /** Undefined where there is no history yet; a text where it cannot be read. */
   readonly contents: Contents | string | undefined;
-  /** What the daemon says when it is asked; undefined when it does not answer, or there is none. */
+  /** What the daemon says when it is asked; undefined when it does not answer, cannot be asked, or there is none. */
   readonly live: LiveStatus | undefined;
+  /** It should answer, and does not: it hangs, or begins, or its socket is gone. */
+  readonly isSilent: boolean;
 }
 
 /** How the daemon, its store and its jobs are. Gives the exit code: 1 when no daemon runs as it should. */
@@ -53,13 +55,15 @@ export async function status(options: StatusOptions, session: Session): Promise<
   if (typeof running === 'object' && running.database !== undefined && running.socket !== undefined) {
     return (await import('./status-ask.ts')).nodeStatus(options, running, session);
   }
-  const live = typeof running === 'object' ? await askDaemon(options, running, session) : undefined;
+  const answer = typeof running === 'object' ? await askDaemon(options, running, session) : undefined;
+  const live = answer === 'silent' ? undefined : answer;
   const standing: Standing = {
     state,
     isRunning: running !== undefined,
     daemon: running === 'unknown' ? undefined : (running ?? newestDaemon(state)),
     contents: await contentsOf(state, { now: session.now, live }),
     live,
+    isSilent: answer === 'silent',
   };
   session.out(options.json === true ? asJson(standing) : asText(standing, session));
   return isHealthy(standing) ? exit.ok : exit.no;
@@ -70,7 +74,7 @@ async function askDaemon(
   options: StatusOptions,
   daemon: DaemonInfo,
   session: Session,
-): Promise<LiveStatus | undefined> {
+): Promise<LiveStatus | 'silent' | undefined> {
   const { liveStatus } = await import('./status-ask.ts');
   return liveStatus(options, daemon, session);
 }
@@ -98,9 +102,10 @@ async function contentsOf(
 }
 
 /** Failing jobs are the jobs' affair, not the daemon's: whoever restarts what is not healthy must not restart for them. */
-function isHealthy({ isRunning, daemon, contents }: Standing): boolean {
+function isHealthy({ isRunning, isSilent, daemon, contents }: Standing): boolean {
   return (
     isRunning &&
+    !isSilent &&
     daemon?.store.kind !== 'degraded' &&
     daemon?.fileProblem === undefined &&
     typeof contents !== 'string'
@@ -113,6 +118,7 @@ function asJson(standing: Standing): string {
   const shape = {
     healthy: isHealthy(standing),
     running: isRunning,
+    answers: isRunning && !standing.isSilent,
     daemon: daemon === undefined ? null : daemonAsJson(daemon),
     store: {
       path: statePaths(state).database,
@@ -160,9 +166,22 @@ function databaseSize(state: string): number | undefined {
 }
 
 function asText(standing: Standing, session: Session): string {
-  const lines = [...daemonLines(standing, session), ...storeLines(standing, session)];
+  const daemon = daemonLines(standing, session);
+  const lines = [
+    ...daemon.slice(0, 1),
+    ...silenceLines(standing),
+    ...daemon.slice(1),
+    ...storeLines(standing, session),
+  ];
   if (typeof standing.contents === 'object') lines.push(...jobLines(standing.contents, session));
   return linesAsText([...lines, ...liveLines(standing.live, session)], session);
+}
+
+function silenceLines({ isSilent, daemon }: Standing): Line[] {
+  if (!isSilent) return [];
+  const where = daemon?.socket === undefined ? '' : ` at ${daemon.socket}`;
+  const text = `it does not answer${where}: it begins, ends or hangs; if that lasts, restart it`;
+  return [{ name: '', text, style: 'red' }];
 }
 
 function storeLines({ isRunning, daemon, contents, state }: Standing, session: Session): Line[] {

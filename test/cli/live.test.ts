@@ -1,6 +1,6 @@
 /** What the commands that look show of a daemon that runs: real processes over a real socket. */
 import { spawn } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { infoOf, startAsked } from '../http/support.ts';
@@ -86,6 +86,29 @@ describe('tsched list', () => {
 });
 
 describe('tsched status', () => {
+  it('is no longer well when the daemon hangs, or its socket is gone, and waits for neither without end', () => {
+    const silent = (): void => {
+      const told = here('status');
+      expect(told.code).toBe(1);
+      expect(told.out).toMatch(/^daemon .*\n +it does not answer at \S+: it begins, ends or hangs;.*\nfile /);
+    };
+    daemon.signal('SIGSTOP');
+    try {
+      silent();
+      expect(parsed(here('status', '--json'))).toMatchObject({
+        healthy: false,
+        running: true,
+        answers: false,
+      });
+    } finally {
+      daemon.signal('SIGCONT');
+    }
+    renameSync(socket, `${socket}.away`);
+    silent();
+    renameSync(`${socket}.away`, socket);
+    expect(parsed(here('status', '--json'))).toMatchObject({ healthy: true, running: true, answers: true });
+  });
+
   it('adds what the daemon says when it is asked', () => {
     const { code, out } = here('status');
     expect(code).toBe(0);
