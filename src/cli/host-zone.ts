@@ -1,13 +1,14 @@
 /** The zone of this host, found without Intl where that is possible (its first use costs 16 ms). */
 import { readlinkSync } from 'node:fs';
+import { zoneOfEnvironment } from '../config/host-zone.ts';
 import { checkZone } from '../schedule/zone.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** TZ if it names a zone, else what /etc/localtime links to, else what the system calls it, else UTC. */
 export function hostTimezone(environment: Environment): string {
-  const named = environment.TZ?.replace(/^:/, '').replace(/^.*\/zoneinfo\//, '');
-  if (named !== undefined && named !== '' && checkZone(named) === undefined) return named;
+  const { name, isKnown } = zoneOfEnvironment(environment);
+  if (isKnown) return name;
   const linked = linkedZone();
   if (linked !== undefined && checkZone(linked) === undefined) return linked;
   return systemZone();

@@ -12,6 +12,7 @@ import { Chain } from './chain.ts';
 import { distinct, inLineOrder, type Diagnostic } from './diagnostic.ts';
 import { EnvFiles, type Variables } from './env-file.ts';
 import { hashOf, once } from './hash.ts';
+import { strangeZone } from './host-zone.ts';
 import { whyNoPattern } from './include.ts';
 import type { JobDocument, LoadOptions, LoadResult } from './loaded.ts';
 import { NotifierBook } from './notifiers.ts';
@@ -109,6 +110,10 @@ class Loading {
     this.#calendars.make();
     this.#addJobs(main, scope);
     for (const outline of included) this.#addJobs(outline, this.#scope(outline, scope));
+    const { hostTimezone, environment, documents } = this.#options;
+    // Documents may come from another host.
+    if (documents === undefined && this.#jobs.some(({ schedule }) => schedule.timezone === hostTimezone))
+      this.#loose.push(...strangeZone(this.#name, environment, hostTimezone));
     this.#book.warnOfUnused();
     if (this.#options.tests === true) {
       const { runTests } = await import('./tests.ts');

@@ -299,3 +299,25 @@ describe('the hash', () => {
     expect(hashes[2]).not.toBe(hashes[0]);
   });
 });
+
+describe('TZ that is no zone of IANA', () => {
+  const plain = 'jobs:\n  j: { cron: "0 2 * * *", run: x }\n';
+  const warned = (TZ: string): RegExp =>
+    new RegExp(`^1:1 warning TZ=${TZ} is no IANA time zone: .* go by UTC \\|`);
+
+  it('is told where a job goes by the host’s, which then is not what other programs take it for', async () => {
+    using files = new Files();
+    for (const TZ of ['CET-1CEST', 'Nowhere/X'])
+      expect(lines(await files.load(plain, { environment: { TZ } }))).toEqual([
+        expect.stringMatching(warned(TZ)),
+      ]);
+  });
+
+  it('is not, where it is one, or is not asked', async () => {
+    using files = new Files();
+    for (const TZ of ['', 'Asia/Tokyo', ':Asia/Tokyo', '/usr/share/zoneinfo/Asia/Tokyo'])
+      expect(lines(await files.load(plain, { environment: { TZ } }))).toEqual([]);
+    const zoned = `timezone: Europe/Berlin\n${plain}`;
+    expect(lines(await files.load(zoned, { environment: { TZ: 'CET-1CEST' } }))).toEqual([]);
+  });
+});
