@@ -26,8 +26,8 @@ export function token({ action, name }: TokenRequest, options: TokenOptions, ses
   const path = statePaths(stateDirectory(options.stateDir, session.environment)).tokens;
   try {
     if (action === 'list') return list(path, options, session);
-    if (action === 'create') return create(path, { name: nameOf(name), scope: options.scope }, session);
-    if (action === 'revoke') return revoke(path, nameOf(name), session);
+    if (action === 'create') return create({ path, name: nameOf(name) }, options, session);
+    if (action === 'revoke') return revoke({ path, name: nameOf(name) }, options, session);
   } catch (error) {
     throw explained(error);
   }
@@ -36,10 +36,15 @@ export function token({ action, name }: TokenRequest, options: TokenOptions, ses
   throw new Failure(exit.usage, `"${printable(action)}" is nothing that can be done with tokens`, hint);
 }
 
-function create(path: string, token: { name: string; scope: TokenScope }, session: Session): number {
-  const secret = createToken(path, { ...token, now: session.now });
-  session.out(`${secret}\n`);
-  session.err(`token "${token.name}" with scope ${token.scope}; it is not shown again\n`);
+interface Named {
+  readonly path: string;
+  readonly name: string;
+}
+
+function create({ path, name }: Named, { scope, json }: TokenOptions, session: Session): number {
+  const secret = createToken(path, { name, scope, now: session.now });
+  session.out(json === true ? `${printableJson({ name, scope, token: secret })}\n` : `${secret}\n`);
+  session.err(`token "${name}" with scope ${scope}; it is not shown again\n`);
   return exit.ok;
 }
 
@@ -64,10 +69,11 @@ function list(path: string, { json }: TokenOptions, session: Session): number {
   return exit.ok;
 }
 
-function revoke(path: string, name: string, session: Session): number {
+function revoke({ path, name }: Named, { json }: TokenOptions, session: Session): number {
   if (!revokeToken(path, name, session.now)) {
     throw new Failure(exit.usage, `there is no token "${printable(name)}"`, 'tsched token list shows them');
   }
+  if (json === true) session.out(`${printableJson({ revoked: name })}\n`);
   session.err(`token "${printable(name)}" is revoked\n`);
   return exit.ok;
 }

@@ -30,3 +30,11 @@ it('says that another is at it when that lasts', () => {
     err: expect.stringContaining('another tsched is changing the tokens; try again'),
   });
 });
+
+it('are JSON too, for a program that asks for that', () => {
+  const state = ['--state-dir', directory(), '--json'];
+  const { token, ...rest } = JSON.parse(tsched(['token', 'create', 'a', ...state]).out);
+  expect(rest).toEqual({ name: 'a', scope: 'read' });
+  expect(token).toMatch(/^tsched_[\w-]{40,}$/);
+  expect(JSON.parse(tsched(['token', 'revoke', 'a', ...state]).out)).toEqual({ revoked: 'a' });
+});
