@@ -157,7 +157,7 @@ export const JOB_FIELDS = {
   },
   command: {
     group: 'what',
-    shape: list(is.verbatim, 'write [ program, argument ]'),
+    shape: list(is.argument, 'write [ program, argument ]'),
     about: 'Program and arguments, without a shell and without interpolation.',
     examples: [['./bin/migrate', '--yes']],
   },

@@ -90,7 +90,7 @@ export const NOTIFIER_FIELDS = {
     about: 'Further headers of the request, such as Authorization.',
   },
   command: {
-    shape: list(is.verbatim, 'write [ program, argument ]'),
+    shape: list(is.argument, 'write [ program, argument ]'),
     about:
       'Tells by running this program, with the message as JSON on standard input and TSCHED_SUBJECT and TSCHED_TEXT in its environment.',
   },

@@ -35,23 +35,29 @@ export const text: ScalarType = textual('text', {}, (value) => value);
 /** Text in which `${NAME}` is the shell's, not ours. */
 export const verbatim: ScalarType = { ...text, interpolated: false };
 
+/** The same, as one of the arguments of a program. */
+export const argument: ScalarType = withoutNul(verbatim, 'argument');
+
 /** Text that must say something. */
 export const word: ScalarType = textual('text', { minLength: 1 }, (value, input) =>
   value.trim() === '' ? input.error({ message: 'must not be empty' }) : value,
 );
 
-/** What is to be the value of an environment variable, in which NUL is the end: execve(2). */
-export function withoutNul(type: ScalarType): ScalarType {
+/** What is to be the value of an environment variable, or an argument, in which NUL is the end: execve(2). */
+export function withoutNul(type: ScalarType, holder: 'variable' | 'argument' = 'variable'): ScalarType {
   return {
     ...type,
     read: (input) =>
       String(input.value).includes('\0')
-        ? input.error({ message: 'it holds a NUL character, which no variable can hold' })
+        ? input.error({ message: `it holds a NUL character, which no ${holder} can hold` })
         : type.read(input),
   };
 }
 
-export const script: ScalarType = { ...word, expects: 'a shell line', interpolated: false };
+export const script: ScalarType = withoutNul(
+  { ...word, expects: 'a shell line', interpolated: false },
+  'argument',
+);
 
 /** A user or a group: name or number. */
 export const account: ScalarType = {

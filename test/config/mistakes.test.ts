@@ -220,6 +220,16 @@ const MISTAKES: readonly [name: string, content: string | Buffer, ...said: strin
     '5:10 error jobs.j.env: expected a mapping (key: value), got a list',
   ],
   [
+    'NUL in a command',
+    'jobs:\n  j:\n    every: 1h\n    command: [cat, "a\\0b"]\n',
+    '4:20 error jobs.j.command.1: it holds a NUL character, which no argument can hold',
+  ],
+  [
+    'NUL in a shell line',
+    'jobs:\n  j:\n    every: 1h\n    run: "rm -r /srv/a\\0b"\n',
+    '4:10 error jobs.j.run: it holds a NUL character, which no argument can hold',
+  ],
+  [
     'NUL in env',
     wrong(String.raw`env: { A: "b\0" }`),
     '5:15 error jobs.j.env.A: it holds a NUL character, which no variable can hold',
