@@ -365,11 +365,9 @@ class Loading {
 
   #warnOfPast(outline: Outline, job: OutlinedJob, { schedule, enabled }: JobDefinition): void {
     const { now } = this.#options;
-    const over =
-      schedule.triggers.length > 0 &&
-      schedule.triggers.every(
-        (trigger) => trigger.kind === 'at' && trigger.instants.every((instant) => instant < now),
-      );
+    // One that is wrong stands there as 0, and is told already.
+    const times = schedule.triggers.flatMap((trigger) => (trigger.kind === 'at' ? trigger.instants : [now]));
+    const over = times.length > 0 && times.every((instant) => instant !== 0 && instant < now);
     if (over && enabled && !('at' in job.values && job.values['at'] === undefined)) {
       outline.say('warning', job, { key: 'at', message: 'all of its times are past, so it will not run' });
     }

@@ -158,6 +158,11 @@ const MISTAKES: readonly [name: string, content: string | Buffer, ...said: strin
     job('at: 2020-01-01T00:00:00Z', 'run: x'),
     '3:5 warning jobs.j.at: all of its times are past',
   ],
+  [
+    'at in a gap',
+    job('at: 2027-03-28T02:30:00', 'timezone: Europe/Berlin', 'run: x'),
+    '3:5 error jobs.j.at: 2027-03-28T02:30:00 does not exist in Europe/Berlin',
+  ],
   ['end in the past', wrong('end: 2020-01-01T00:00:00Z'), '5:5 warning jobs.j.end: this is past'],
   [
     'end before start',
