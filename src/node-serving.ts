@@ -52,7 +52,7 @@ export class NodeServing {
       calls,
       node: membership.node,
       conductor: () => membership.conductor,
-      isAway: () => membership.contactFor === 0,
+      isAway: () => membership.isAway,
       tenure: () => parts.term()?.tenure,
     });
     const operator = () => parts.term()?.operator;

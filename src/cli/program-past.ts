@@ -22,7 +22,7 @@ export function addStatus(program: Command, { session, end }: Seen): void {
     .addHelpText(
       'after',
       `
-With --socket or --url: what the daemon tells, without the files around it.
+With --socket or --url: what the daemon tells, without the files around it; 69 when it cannot be asked.
 Exit codes: 0 well; 1 no daemon is running, its history is degraded or cannot be read, the job file
 was changed and is broken, or no node of its cluster conducts. Failing jobs are shown, but do not
 count: they are not the daemon's fault.

@@ -1,4 +1,5 @@
 /** The job file that is published in a cluster, as the daemon of this node has it. */
+import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { loadJobFile, type LoadedFile } from '../config/load.ts';
 import { printable } from '../observe/text.ts';
@@ -33,7 +34,11 @@ export async function loadPublished(state: string, session: Session): Promise<Lo
   const path = resolve(directory, documents[0]?.path ?? 'jobs.yaml');
   const from = timezone === null ? {} : { hostTimezone: timezone };
   session.err(`tsched: there is no job file here; this is version ${version} of the cluster's\n`);
-  const result = await loadJobFile(path, { ...loadOptions(session), ...from, documents });
+  const options = loadOptions(session);
+  const { uid: owner } = statSync(state);
+  if (owner !== 0 && options.uid !== undefined && owner !== options.uid)
+    session.err(`tsched: its daemon belongs to another user (uid ${owner}), who chooses what it says\n`);
+  const result = await loadJobFile(path, { ...options, ...from, documents });
   if (!result.ok) {
     const { code, message } = refused(path, result, session);
     const hint = 'it may be good where it is loaded: here it has the variables and files of who asks';

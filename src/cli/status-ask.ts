@@ -79,7 +79,7 @@ async function orWhy<T>(asked: Promise<T>): Promise<T | Failure> {
   try {
     return await asked;
   } catch (error) {
-    if (isFailure(error)) return error;
+    if (isFailure(error) && error.code === exit.unavailable) return error;
     throw error;
   }
 }

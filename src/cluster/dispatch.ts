@@ -56,6 +56,8 @@ export class Dispatch implements Executor {
   #declared: readonly JobDefinition[] | undefined;
   /** What was taken may not have arrived. */
   #isInDoubt = false;
+  /** Some of what is just being put into the queue may be there already. */
+  #isPuttingAgain = false;
   #isOver = false;
   readonly #send: Errand;
   readonly #take: Errand;
@@ -78,6 +80,7 @@ export class Dispatch implements Executor {
     this.#lookout = new Lookout({
       ...options,
       isNeeded: () => this.#flights.size > 0,
+      isInDoubt: () => this.#isPuttingAgain || this.#pending.some(({ isTried }) => isTried),
       whileInOffice: (work) => this.#whileInOffice(work),
     });
     void this.#listen();
@@ -176,12 +179,15 @@ export class Dispatch implements Executor {
     const batch = this.#pending.splice(0, MOST).filter((flight) => this.#flights.get(flight.id) === flight);
     if (this.#pending.length > 0) this.#send.ask();
     if (batch.length === 0) return;
+    this.#isPuttingAgain = batch.some(({ isTried }) => isTried);
     for (const flight of batch) flight.isTried = true;
     try {
       await this.#enqueueOr(batch);
     } catch (error) {
       this.#pending.unshift(...batch.filter((flight) => !flight.isSent && this.#flights.has(flight.id)));
       throw error;
+    } finally {
+      this.#isPuttingAgain = false;
     }
     if (this.#ordered.size > 0) this.#order.ask();
   }
@@ -231,7 +237,8 @@ export class Dispatch implements Executor {
 
   #goOn(flight: Flight, found: Recovery): void {
     if (found.kind !== 'ended') return;
-    const { outcome, ranFor } = found;
+    const { node, outcome, ranFor } = found;
+    if (node !== undefined) this.#deliver(flight, { kind: 'started', node });
     this.#deliver(flight, { kind: 'ended', outcome, ranFor });
   }
 

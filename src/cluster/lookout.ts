@@ -49,6 +49,8 @@ export interface LookoutOptions extends Partial<Patience> {
   readonly contactFor: () => Duration;
   /** Attempts are under way. */
   readonly isNeeded: () => boolean;
+  /** Of attempts that are to be put into the queue it is not known whether they are there already. */
+  readonly isInDoubt: () => boolean;
   readonly whileInOffice: (work: () => Promise<void>) => Promise<void>;
   readonly onTrouble: (message: string) => void;
 }
@@ -109,15 +111,17 @@ export class Lookout {
   }
 
   async #tidyUp(): Promise<void> {
-    const { database, term, contactFor } = this.#options;
+    const { database, queue, term, contactFor } = this.#options;
     if (contactFor() < SETTLED) return;
-    if (await fenced(database, term, sweepRecords)) this.#tidying.ask();
+    if (await fenced(database, term, (tx) => sweepRecords(tx, queue))) this.#tidying.ask();
     else this.#tidiedAt = this.#options.clock.monotonic();
   }
 
-  /** Of no harm whoever does it, so without the term. */
+  /** By the row alone one knows that an attempt that is put there again has been there: none goes meanwhile, nor by one who is deposed. */
   async #sweep(): Promise<void> {
-    const swept = await this.#options.queue.sweep(SWEPT);
+    const { database, queue, term, isInDoubt } = this.#options;
+    if (isInDoubt()) return;
+    const swept = await fenced(database, term, (tx) => queue.sweep(tx, SWEPT));
     if (swept === SWEPT) this.#sweeping.ask();
     else this.#sweptAt = this.#options.clock.monotonic();
   }

@@ -28,6 +28,8 @@ export interface Membership {
   readonly lastTerm: number;
   /** Of the job file in force, as of the last beat. */
   readonly fileVersion: number | undefined;
+  /** The database does not answer. */
+  readonly isAway: boolean;
   /** How long it has had the database without a gap; 0 while it has it not. */
   readonly contactFor: Duration;
   /** Its clock minus the database's. */

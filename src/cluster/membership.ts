@@ -67,6 +67,8 @@ class Node implements Membership {
   /** Where the queue has its tables, once they are there. */
   #queue: string | null = null;
   #isAway = false;
+  /** It was told so: another has the place of this node. */
+  #hasLostPlace = false;
   /** When the database last answered. */
   #answeredAt: Instant;
   /** The row of this id is not, or no longer, this process's: it neither beats for it nor takes it away. */
@@ -132,6 +134,10 @@ class Node implements Membership {
 
   get fileVersion(): number | undefined {
     return this.#heard?.fileVersion ?? undefined;
+  }
+
+  get isAway(): boolean {
+    return this.#isAway;
   }
 
   get contactFor(): Duration {
@@ -337,6 +343,12 @@ class Node implements Membership {
     const isNew = contact === undefined || last - contact.last > GAP;
     this.#contact = { since: isNew ? last : contact.since, last };
     this.#answeredAt = this.#options.clock.now();
+    if (this.#hasLostPlace) this.#log('notice', 'this node has its place again');
+    this.#hasLostPlace = false;
+    this.#answers();
+  }
+
+  #answers(): void {
     if (!this.#isAway) return;
     this.#isAway = false;
     this.#log('notice', 'the database answers again');
@@ -364,8 +376,10 @@ class Node implements Membership {
     this.#contact = undefined;
     this.#queue = null; // it may be gone
     if (error instanceof NodeRefused) {
-      if (!this.#isAway) this.#log('error', `this node has lost its place: ${error.message}; ${error.hint}`);
-      this.#isAway = true;
+      this.#answers();
+      if (!this.#hasLostPlace)
+        this.#log('error', `this node has lost its place: ${error.message}; ${error.hint}`);
+      this.#hasLostPlace = true;
     } else if (!this.#isAway) {
       this.#isAway = true;
       const message = error instanceof Error ? error.message : String(error);

@@ -40,7 +40,7 @@ export interface Queue {
   withdraw(tx: Queryable, name: string, ids: readonly string[]): Promise<ReadonlySet<string>>;
   specOf(data: unknown): AttemptSpec;
   /** Removes some of what nobody will ask for: the oldest attempts that are settled, and whose run is over. Gives how many. */
-  sweep(most: number): Promise<number>;
+  sweep(tx: Queryable, most: number): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -52,8 +52,8 @@ export interface QueueOptions {
 }
 
 /**
- * An id is remembered as long as its row is there: as long as its run is not over, since who takes up the run may put it there again; and
- * longer than a transaction may last in which a conductor does so who was not told that the first one counted. Seconds.
+ * An id is remembered as long as its row is there: as long as its run is not over, since who takes up the run may put it there again, and
+ * as long as one that is put there again is on its way (`Lookout`). Beyond that it is kept for whoever looks. Seconds.
  */
 const REMEMBERED = 60;
 /** Of a row that does not say whose it is, as an earlier tsched made them. Seconds. */
@@ -189,15 +189,16 @@ class BossQueue implements Queue {
     return JSON.parse((data as Data).spec) as AttemptSpec;
   }
 
-  async sweep(most: number): Promise<number> {
+  async sweep(tx: Queryable, most: number): Promise<number> {
     // Not by pg-boss, which would walk over all rows of a queue each time, and cannot ask whether a run is over. Each queue's are found by
-    // its index of ends, oldest first; a row that goes is locked by nobody and waited for by nobody.
-    return this.#database.run(
+    // its index of ends, oldest first, which a time that stands for the whole statement can use; a row that goes is locked by nobody and waited
+    // for by nobody.
+    return tx.run(
       `DELETE FROM ${this.table} USING (
          SELECT o.name, o.id FROM "${this.#database.schema}_queue".queue q CROSS JOIN LATERAL (
            SELECT j.name, j.id FROM ${this.table} j
-           WHERE j.name = q.name AND j.completed_on < clock_timestamp() - interval '${REMEMBERED} s'
-             AND (j.data ? 'run' OR j.completed_on < clock_timestamp() - interval '${UNNAMED} s')
+           WHERE j.name = q.name AND j.completed_on < statement_timestamp() - interval '${REMEMBERED} s'
+             AND (j.data ? 'run' OR j.completed_on < statement_timestamp() - interval '${UNNAMED} s')
              AND NOT EXISTS (SELECT FROM runs r WHERE r.id = j.data ->> 'run' AND r.state <> 'finished')
            ORDER BY j.completed_on LIMIT $1) o
          LIMIT $1) over

@@ -319,16 +319,18 @@ export async function forgetGivenUp(queryable: Queryable, attempts: readonly str
 
 /**
  * Removes some of what nobody will ask for: of attempts that are over, and whose end somebody had long ago; a node that was cut off for
- * longer is not told any more that its word had arrived. What a node has not yet ended of what was given up stays for a week. Gives
- * whether there may be more.
+ * longer is not told any more that its word had arrived. While their row is in the queue their run may not be over, whoever had their end.
+ * What a node has not yet ended of what was given up stays for a week. Gives whether there may be more.
  */
-export async function sweepRecords(queryable: Queryable): Promise<boolean> {
+export async function sweepRecords(queryable: Queryable, queue: Pick<Queue, 'table'>): Promise<boolean> {
   const swept = await queryable.run(
     `DELETE FROM reports r WHERE seq IN (
-       SELECT seq FROM reports o WHERE taken AND at < clock_timestamp() - interval '10 minutes'
-         AND (at < clock_timestamp() - interval '7 days' OR NOT EXISTS (
+       SELECT seq FROM reports o WHERE taken AND at < statement_timestamp() - interval '10 minutes'
+         AND (at < statement_timestamp() - interval '7 days' OR NOT EXISTS (
            SELECT 1 FROM reports g WHERE g.attempt = o.attempt AND g.kind = 'given_up' AND g.report ? 'spec'))
          AND NOT EXISTS (SELECT 1 FROM held h WHERE h.attempt = o.attempt)
+         AND NOT EXISTS (
+           SELECT 1 FROM ${queue.table} j WHERE j.name = ANY(ARRAY(SELECT name FROM queues)) AND j.id = o.attempt)
        ORDER BY at LIMIT $1)`,
     [SWEPT],
   );

@@ -1,14 +1,5 @@
 /** Attempts as data: what one is started with, what is known of it, and the end of a run that came to none. */
-import type {
-  AttemptRecord,
-  Cause,
-  Duration,
-  Instant,
-  JobDefinition,
-  Outcome,
-  RunRecord,
-  Waited,
-} from '../model.ts';
+import type { AttemptRecord, Cause, Instant, JobDefinition, Outcome, RunRecord, Waited } from '../model.ts';
 import { formatDuration } from '../schedule/duration.ts';
 import { argumentsOf, declaredOf } from '../schedule/params.ts';
 import type { Growing } from '../growing.ts';
@@ -73,28 +64,6 @@ export function amended(
   if (last === undefined) return attempts;
   const next = last.awaits === undefined ? { ...last, ...change } : { ...waitingNoMore(last), ...change };
   return attempts.length === 1 ? [next] : [...attempts.slice(0, -1), next];
-}
-
-/** How an attempt's end is told: `at` is when it ended. */
-interface Measured {
-  readonly at: Instant;
-  readonly duration: Duration;
-  /** If it is another than was known. */
-  readonly startedAt?: Instant;
-}
-
-/**
- * Where its node says how long it ran, since its start and its end may be heard of at once: it began no later than that long ago. Of one that no
- * node has begun there is nothing to say.
- */
-export function measured(
-  attempts: readonly AttemptRecord[],
-  at: Instant,
-  { ranFor: duration }: { readonly ranFor?: Duration | undefined },
-): Measured | undefined {
-  const last = attempts.at(-1);
-  if (duration === undefined || last === undefined || last.awaits !== undefined) return undefined;
-  return { at, duration, startedAt: Math.min(last.startedAt, Math.round(at - duration)) };
 }
 
 function waitingNoMore(attempt: AttemptRecord): AttemptRecord {

@@ -11,7 +11,8 @@ import type {
 } from '../model.ts';
 import { nextAttempt } from '../schedule/retry.ts';
 import type { Ticket, Wakeable } from './alarm.ts';
-import { amended, attemptOf, measured, processOf, specOf, triesOf, waitedInVain } from './attempt.ts';
+import { amended, attemptOf, processOf, specOf, triesOf, waitedInVain } from './attempt.ts';
+import { beganAt, measured } from './measured.ts';
 import { isOrphan, isWanted } from './orphan.ts';
 import type { Demand } from './pools.ts';
 import type { AttemptHandle, AttemptReport, AttemptSpec, Recovery } from './ports.ts';
@@ -219,7 +220,7 @@ export class ActiveRun<Turn = unknown> {
 
   /** Of an attempt that may have waited for a node: when it really began. */
   #beganBefore(ranFor: Duration, at = this.#around.clock.now()): Partial<AttemptRecord> {
-    return this.#mayHaveWaited ? { startedAt: Math.round(at - ranFor) } : {};
+    return this.#mayHaveWaited ? { startedAt: beganAt(this.record, at - ranFor) } : {};
   }
 
   /** The attempt that was about to begin is made now, as another one, if it is not too late. */
@@ -303,8 +304,10 @@ export class ActiveRun<Turn = unknown> {
   take(number: number, report: AttemptReport): void {
     // Late reports of an older attempt change nothing.
     if (this.#state !== 'running' || this.#attempts.length !== number) return;
-    if (report.kind === 'started') this.#underWay(number, report);
-    else this.#over(number, report.outcome, measured(this.#attempts, this.#around.clock.now(), report));
+    if (report.kind === 'started') return this.#underWay(number, report);
+    const { ranFor, outcome } = report;
+    const known = ranFor === undefined ? ranFor : measured(this.record, this.#around.clock.now(), ranFor);
+    this.#over(number, outcome, known);
   }
 
   #underWay(attempt: number, report: Extract<AttemptReport, { kind: 'started' }>): void {

@@ -1,5 +1,5 @@
 /** Commands that read the job file themselves, on a node of a cluster that has none: they take the published one. */
-import { writeFileSync } from 'node:fs';
+import { chownSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { TestCluster, untilAsync } from '../support/cluster.ts';
@@ -48,6 +48,13 @@ it('as the daemon of the node has it, which is said', async () => {
     code: 64,
     err: expect.stringContaining('did you mean "morning"?'),
   });
+
+  // Only root may give it to somebody else, and ask it nonetheless.
+  if (process.getuid?.() === 0) {
+    chownSync(worker.stateDirectory, 1234, 1234);
+    expect(at(worker, 'next').err).toContain('belongs to another user (uid 1234)');
+    chownSync(worker.stateDirectory, 0, 0);
+  }
 
   // A file that is named, or is here, comes first.
   const mine = directory();

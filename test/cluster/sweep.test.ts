@@ -4,9 +4,10 @@ import { Dispatch } from '../../src/cluster/dispatch.ts';
 import { attemptId } from '../../src/cluster/ids.ts';
 import { createQueue, type Queue } from '../../src/cluster/queue.ts';
 import { Lookout } from '../../src/cluster/lookout.ts';
-import { recordEnds } from '../../src/cluster/records.ts';
+import { recordEnds, sweepRecords } from '../../src/cluster/records.ts';
 import { systemClock } from '../../src/engine/clock.ts';
 import type { AttemptSpec } from '../../src/engine/ports.ts';
+import { Deposed, fenced } from '../../src/postgres/fence.ts';
 import { DatabaseAway, openDatabase, type Database } from '../../src/postgres/database.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { startPostgres, type Postgres } from '../support/postgres.ts';
@@ -85,10 +86,10 @@ describe('a sweep', () => {
       await queue.take(tx, 'any', 1);
       await queue.put(tx, 'any', [{ id: attemptId(named('queued')), spec: named('queued') }]);
     });
-    expect(await queue.sweep(100)).toBe(4);
+    expect(await database.transaction((tx) => queue.sweep(tx, 100))).toBe(4);
     expect(await left(open)).toEqual(['active', 'just', 'parts.3', 'queued', 'retrying', 'unnamed']);
     await database.run(`UPDATE runs SET state = 'finished'`);
-    expect(await queue.sweep(100)).toBe(2);
+    expect(await database.transaction((tx) => queue.sweep(tx, 100))).toBe(2);
     expect(await left(open)).toEqual(['active', 'just', 'queued', 'unnamed']);
   });
 
@@ -96,9 +97,10 @@ describe('a sweep', () => {
     const open = await opened();
     const ages = ['5 minutes', '9 minutes', '7 minutes'];
     for (const [n, age] of ages.entries()) await over(open, [named(`run-${n}`)], { age });
-    expect(await open.queue.sweep(2)).toBe(2);
+    const sweep = (): Promise<number> => open.database.transaction((tx) => open.queue.sweep(tx, 2));
+    expect(await sweep()).toBe(2);
     expect(await left(open)).toEqual(['run-0']);
-    expect([await open.queue.sweep(2), await open.queue.sweep(2)]).toEqual([1, 0]);
+    expect([await sweep(), await sweep()]).toEqual([1, 0]);
   });
 });
 
@@ -118,6 +120,7 @@ describe('reports that somebody had long ago', () => {
       term: 1,
       contactFor: () => contact,
       isNeeded: () => false,
+      isInDoubt: () => false,
       whileInOffice: (work) => work(),
       onTrouble: () => undefined,
     });
@@ -128,6 +131,73 @@ describe('reports that somebody had long ago', () => {
     expect(await isGone()).toBe(false);
     contact = 60_000;
     await passing(clock, 3000, isGone);
+  });
+
+  it('stay as long as their run is not over', async () => {
+    const open = await opened();
+    const { database, queue } = open;
+    const spec = named('run-1');
+    await over(open, [spec]);
+    await database.run(`INSERT INTO queues (name) VALUES ('any') ON CONFLICT DO NOTHING`);
+    await database.run(
+      `INSERT INTO reports (attempt, kind, report, taken, at)
+       VALUES ($1, 'ended', '{"outcome": "{}"}', true, now() - interval '2 hours')`,
+      [attemptId(spec)],
+    );
+    await database.transaction(async (tx) => {
+      await tx.run(`INSERT INTO jobs (id) VALUES ('j')`);
+      await tx.run(
+        `INSERT INTO runs (id, job, scheduled_at, manual, cause, claimed_at, state, attempts)
+         SELECT 'run-1', number, 0, 0, 'schedule', 0, 'running', '[]' FROM jobs`,
+      );
+    });
+    const tidy = async (): Promise<number> => {
+      await database.transaction((tx) => queue.sweep(tx, 5));
+      await database.transaction((tx) => sweepRecords(tx, queue));
+      return (await database.query('SELECT FROM reports')).length;
+    };
+    expect(await tidy()).toBe(1);
+    await database.run(`UPDATE runs SET state = 'finished'`);
+    expect(await tidy()).toBe(0);
+  });
+});
+
+describe('while it is not known whether an attempt is there already', () => {
+  it('nothing leaves the queue', async () => {
+    const open = await opened();
+    await over(open, [named('old')]);
+    const clock = new FakeClock(0);
+    let isInDoubt = true;
+    let asked = 0;
+    const lookout = new Lookout({
+      ...open,
+      clock,
+      term: 1,
+      contactFor: () => Infinity,
+      isNeeded: () => false,
+      isInDoubt: () => {
+        asked += 1;
+        return isInDoubt;
+      },
+      whileInOffice: (work) => work(),
+      onTrouble: () => undefined,
+    });
+    later(() => lookout.close());
+    await passing(clock, 3000, () => asked > 2);
+    expect(await left(open)).toEqual(['old']);
+    isInDoubt = false;
+    await passing(clock, 3000, async () => (await left(open)).length === 0);
+  });
+});
+
+describe('what a conductor who is deposed sweeps', () => {
+  it('is nothing', async () => {
+    const open = await opened();
+    await over(open, [named('old')]);
+    await open.database.run('UPDATE conductor SET term = 2');
+    const sweep = fenced(open.database, 1, (tx) => open.queue.sweep(tx, 5));
+    await expect(sweep).rejects.toThrow(Deposed);
+    expect(await left(open)).toEqual(['old']);
   });
 });
 
