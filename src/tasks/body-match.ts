@@ -18,7 +18,9 @@ export function isFound(
 ): Promise<boolean | undefined> {
   const { promise, resolve } = Promise.withResolvers<boolean | undefined>();
   const worker = new Worker(FIND, { eval: true, env: {}, execArgv: [], workerData: { pattern, text } });
-  const callOff = clock.after(patience, () => resolve(undefined));
+  let callOff = (): void => undefined;
+  // Only now: what a busy machine takes to start a thread is not the pattern's fault.
+  worker.once('online', () => (callOff = clock.after(patience, () => resolve(undefined))));
   worker.once('message', (found: boolean) => resolve(found));
   worker.once('error', () => resolve(undefined));
   return promise.finally(() => {
