@@ -122,7 +122,7 @@ describe('tsched logs', () => {
     expect(parts.map(({ continues }) => continues ?? false)).toEqual(
       parts.map((_, index) => index < parts.length - 1),
     );
-  }, 120_000);
+  });
 
   it('ends when its reader does', async () => {
     const { state } = oneRun('line\n'.repeat(10_000_000));

@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { bin, directory, plainEnvironment, project, tsched } from './tsched.ts';
+import { PATIENCE } from '../support/patience.ts';
 
 let cwd: string;
 beforeAll(() => {
@@ -37,7 +38,7 @@ function answer(
       LC_ALL: 'C.UTF-8',
     },
     encoding: 'utf8',
-    timeout: 30_000,
+    timeout: PATIENCE,
   });
   if (error !== undefined) throw error;
   expect(stderr).toBe('');

@@ -3,6 +3,7 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { bin, directory, plainEnvironment, project, tsched } from './tsched.ts';
+import { PATIENCE } from '../support/patience.ts';
 
 const jobs = 'jobs:\n  tick: { every: 200ms, run: echo tock, output: { log: all } }\n';
 
@@ -26,7 +27,7 @@ class Daemon {
       () => {
         if (this.text.search(words) < 0) throw new Error(`not said: ${String(words)}, but: ${this.text}`);
       },
-      { timeout: 15_000 },
+      { timeout: PATIENCE },
     );
   }
 }
@@ -106,10 +107,10 @@ describe('tsched start', () => {
         return '';
       }
     };
-    await expect.poll(written(log), { timeout: 15_000 }).toContain('tock');
+    await expect.poll(written(log)).toContain('tock');
     renameSync(log, `${log}.1`);
     daemon.child.kill('SIGHUP');
-    await expect.poll(written(log), { timeout: 15_000 }).toContain('tock');
+    await expect.poll(written(log)).toContain('tock');
     daemon.child.kill('SIGTERM');
     expect(await daemon.closed).toBe(0);
     expect(daemon.text).toBe('');
@@ -155,7 +156,7 @@ describe('tsched start', () => {
     daemon.child.stderr.destroy();
     const ticks = (): number => readFileSync(join(cwd, 'ticks'), 'utf8').split('\n').length;
     const before = ticks();
-    await expect.poll(ticks, { timeout: 15_000 }).toBeGreaterThan(before + 5);
+    await expect.poll(ticks).toBeGreaterThan(before + 5);
     daemon.child.kill('SIGTERM');
     expect(await daemon.closed).toBe(0);
   });

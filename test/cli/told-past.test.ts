@@ -125,7 +125,7 @@ describe('looking back at a node of a cluster', () => {
     expect(run(['logs', 'ffffffff'])).toMatchObject({ code: 64, err: expect.stringContaining(unknown) });
     const status = tsched(['status', '--state-dir', daemon.stateDirectory]);
     expect(status).toMatchObject({ code: 0, err: '', out: expect.stringContaining('failing') });
-  }, 120_000);
+  });
 
   it('follows a run to its end', async () => {
     daemon = await startAsked({ jobs });
@@ -169,7 +169,8 @@ describe('looking back at a node of a cluster', () => {
       expect(told).toMatchObject({ code: 0, err: '', out: expect.stringContaining('NODE') });
       expect(told.out).toContain('alpha');
       expect(run(['logs', 'boot'])).toMatchObject({ code: 0, out: 'one\ntw\\xffo\n' });
-      expect(run(['why', 'boot'])).toMatchObject({ code: 0, out: expect.stringContaining('it ran on time') });
+      const ran = /it ran (?:on time|late)\b.* after it was due/;
+      expect(run(['why', 'boot'])).toMatchObject({ code: 0, out: expect.stringMatching(ran) });
       expect(tsched(['status', '--state-dir', daemon.stateDirectory])).toMatchObject({ code: 0, err: '' });
       expect(await daemon.stop()).toBe(0);
       expect(run(['history'])).toMatchObject({
@@ -179,5 +180,5 @@ describe('looking back at a node of a cluster', () => {
     } finally {
       await server.stop();
     }
-  }, 60_000);
+  });
 });

@@ -1,5 +1,6 @@
 /** The command as a real process. */
 import { library } from '../support/faketime.ts';
+import { PATIENCE } from '../support/patience.ts';
 import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -34,7 +35,7 @@ export function tsched(
     env: { ...plainEnvironment(), ...faked, ...env },
     encoding: 'utf8',
     input,
-    timeout: 20_000,
+    timeout: PATIENCE,
   });
   if (result.error !== undefined) throw result.error;
   return { code: result.status, out: result.stdout, err: result.stderr };

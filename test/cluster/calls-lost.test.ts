@@ -7,7 +7,7 @@ import { bytesOf, Caller, digest, failure, handler, rowsLeft, until } from './ca
 let server: Postgres;
 const open: Caller[] = [];
 
-beforeAll(async () => (server = await startPostgres()), 60_000);
+beforeAll(async () => (server = await startPostgres()));
 afterEach(async () => {
   await Promise.all(open.splice(0).map((each) => each.close()));
 });
@@ -22,7 +22,7 @@ async function pair(): Promise<{ url: string; near: Caller; far: Caller }> {
 }
 
 describe('a database', () => {
-  it('that is restarted cuts no call, and loses no piece of an answer', { timeout: 60_000 }, async () => {
+  it('that is restarted cuts no call, and loses no piece of an answer', async () => {
     const { near, far } = await pair();
     let go: (() => void) | undefined;
     far.calls.serve(async (request, signal) => {
@@ -48,39 +48,35 @@ describe('a database', () => {
     expect([...near.bugs, ...far.bugs]).toEqual([]);
   });
 
-  it(
-    'may lose any word and any answer: nothing is done twice, nor told twice',
-    { timeout: 60_000 },
-    async () => {
-      const { near, far } = await pair();
-      const seed = Math.floor(Math.random() * 2 ** 31);
-      console.log(`seed ${seed}`);
-      let state = seed;
-      near.loses = far.loses = () => {
-        state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7f_ff_ff_ff;
-        return (state >> 16) % 4 === 0;
-      };
-      const begun: string[] = [];
-      far.calls.serve((request, signal) => {
-        begun.push(request.target);
-        return handler(request, signal);
-      });
-      const counted = Array.from({ length: 400 }, (_, at) => `${at + 1}\n`).join('');
-      const asked = Array.from({ length: 30 }, (_, at) => (at % 2 === 0 ? '/count?400' : `/echo?${at}`));
-      const told = await Promise.all(
-        asked.map(async (target) => (await bytesOf(await near.ask(far.id, target))).toString()),
-      );
-      const seen = told.map((text) =>
-        text.startsWith('{') ? (JSON.parse(text) as { target: string }).target : text,
-      );
-      expect(seen).toEqual(asked.map((target) => (target === '/count?400' ? counted : target)));
-      expect(begun.sort()).toEqual(asked.toSorted());
-      await until(async () => (await rowsLeft(near)) === 0);
-      expect([...near.bugs, ...far.bugs]).toEqual([]);
-    },
-  );
+  it('may lose any word and any answer: nothing is done twice, nor told twice', async () => {
+    const { near, far } = await pair();
+    const seed = Math.floor(Math.random() * 2 ** 31);
+    console.log(`seed ${seed}`);
+    let state = seed;
+    near.loses = far.loses = () => {
+      state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7f_ff_ff_ff;
+      return (state >> 16) % 4 === 0;
+    };
+    const begun: string[] = [];
+    far.calls.serve((request, signal) => {
+      begun.push(request.target);
+      return handler(request, signal);
+    });
+    const counted = Array.from({ length: 400 }, (_, at) => `${at + 1}\n`).join('');
+    const asked = Array.from({ length: 30 }, (_, at) => (at % 2 === 0 ? '/count?400' : `/echo?${at}`));
+    const told = await Promise.all(
+      asked.map(async (target) => (await bytesOf(await near.ask(far.id, target))).toString()),
+    );
+    const seen = told.map((text) =>
+      text.startsWith('{') ? (JSON.parse(text) as { target: string }).target : text,
+    );
+    expect(seen).toEqual(asked.map((target) => (target === '/count?400' ? counted : target)));
+    expect(begun.sort()).toEqual(asked.toSorted());
+    await until(async () => (await rowsLeft(near)) === 0);
+    expect([...near.bugs, ...far.bugs]).toEqual([]);
+  });
 
-  it('may end the connection that hears, and words with it', { timeout: 60_000 }, async () => {
+  it('may end the connection that hears, and words with it', async () => {
     const { url, near, far } = await pair();
     const deafen = () =>
       server.ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'", url);
@@ -105,7 +101,7 @@ describe('a database', () => {
     );
   });
 
-  it('that crashed has forgotten calls, which is told at once', { timeout: 60_000 }, async () => {
+  it('that crashed has forgotten calls, which is told at once', async () => {
     const { near, far } = await pair();
     const asking = near.ask(far.id, '/never').catch((error: unknown) => error);
     await until(

@@ -11,7 +11,7 @@ import { bytes, bytesOf, Caller, digest, failure, handler, rowsLeft, until } fro
 let server: Postgres;
 const open: { close(): unknown }[] = [];
 
-beforeAll(async () => (server = await startPostgres()), 60_000);
+beforeAll(async () => (server = await startPostgres()));
 afterEach(async () => {
   await Promise.all(open.splice(0).map((each) => each.close()));
 });
@@ -227,7 +227,7 @@ describe('an asker that goes away', () => {
     expect(far.bugs).toEqual([]);
   });
 
-  it('is noticed when its process is killed', { timeout: 60_000 }, async () => {
+  it('is noticed when its process is killed', async () => {
     const url = await server.createDatabase();
     const near = await caller(url, 'near');
     const far = await elsewhere(url);
@@ -269,7 +269,7 @@ describe('a node that does not answer', () => {
     expect(silent).toMatchObject({
       reason: 'silent',
       mayBeDone: false,
-      message: 'node far has not been heard of for 20 s',
+      message: expect.stringMatching(/^node far has not been heard of for 2\d s$/v),
     });
     await near.database.run("UPDATE nodes SET state = 'stopped' WHERE id = $1", [far.id]);
     expect(failure(await near.ask(far.id, '/').catch((error: unknown) => error)).message).toBe(
@@ -295,7 +295,7 @@ describe('a node that does not answer', () => {
     await until(async () => (await rowsLeft(near)) === 0);
   });
 
-  it('dies in the middle of its answer', { timeout: 60_000 }, async () => {
+  it('dies in the middle of its answer', async () => {
     const url = await server.createDatabase();
     const near = await caller(url, 'near');
     const far = await elsewhere(url);
@@ -311,7 +311,7 @@ describe('a node that does not answer', () => {
     await until(async () => (await rowsLeft(near)) === 0);
   });
 
-  it('is restarted in the middle of it, and does nothing twice', { timeout: 60_000 }, async () => {
+  it('is restarted in the middle of it, and does nothing twice', async () => {
     const url = await server.createDatabase();
     const near = await caller(url, 'near');
     const far = await Caller.open(url, 'far');

@@ -17,8 +17,6 @@ afterAll(async () => {
   await server.stop();
 });
 
-const PATIENCE = 60_000;
-
 /** One job, due each second; what is missed is skipped, so that none is a burst. */
 function jobsFor(book: Account): string {
   const job = { every: '1s', misfire: { run: 'none' }, overlap: 'allow', run: book.line() };
@@ -33,14 +31,14 @@ function once(book: Account): void {
 const said = (node: Daemon, what: string) => node.waitFor(what, ({ msg }) => msg.includes(what));
 const ahead = (seconds: number): string => new Date(Date.now() + seconds * 1000).toISOString();
 
-describe('a clock that is off', { timeout: 120_000 }, () => {
+describe('a clock that is off', () => {
   it('by 10 s keeps a node from conducting: it works, and if it is alone nothing fires, which is told', async () => {
     const cluster = await TestCluster.in(server);
     const book = account(join(directory(), 'account'));
     const jobs = jobsFor(book);
     const home = directory();
     const clock = new SteppedClock(home, ahead(10), (cleanup) => cleanups.push(cleanup));
-    const fast = cluster.node({ name: 'fast', directory: home, jobs, env: clock.env, patience: PATIENCE });
+    const fast = cluster.node({ name: 'fast', directory: home, jobs, env: clock.env });
     await said(
       fast,
       "s ahead of the database's; beyond 5 s a node does not conduct; set it, or let NTP do that",
@@ -57,7 +55,7 @@ describe('a clock that is off', { timeout: 120_000 }, () => {
     expect(book.executions()).toEqual([]);
 
     // One that may conduct does, and this one works.
-    const good = cluster.node({ name: 'good', jobs, slots: 1, patience: PATIENCE });
+    const good = cluster.node({ name: 'good', jobs, slots: 1 });
     await good.ready();
     await good.until('both to work', () => book.executions().length > 5);
     once(book);
@@ -81,10 +79,13 @@ describe('a clock that is off', { timeout: 120_000 }, () => {
     const book = account(join(directory(), 'account'));
     const home = directory();
     const clock = new SteppedClock(home, ahead(2), (cleanup) => cleanups.push(cleanup));
-    const options = { name: 'a', directory: home, jobs: jobsFor(book), env: clock.env, patience: PATIENCE };
+    const options = { name: 'a', directory: home, jobs: jobsFor(book), env: clock.env };
     const node = await cluster.node(options).ready();
     const { msg, level } = await said(node, "s ahead of the database's; set it, or let NTP do that");
-    expect([msg, level]).toEqual([expect.stringMatching(/clock is (?:1\.9|2\.[0-2]) s ahead/), 'warning']);
+    expect([msg, level]).toEqual([
+      expect.stringMatching(/clock is (?:1\.[5-9]|2\.[0-5]) s ahead/),
+      'warning',
+    ]);
     expect((await tell(node, ['nodes'])).out).toMatch(/a +up +conducts +\d+\/100 +\+\d\S* /);
     await node.until('it to run', () => book.executions().length > 2);
   });
@@ -95,9 +96,9 @@ describe('a clock that is off', { timeout: 120_000 }, () => {
     const jobs = jobsFor(book);
     const home = directory();
     const clock = new SteppedClock(home, ahead(0), (cleanup) => cleanups.push(cleanup));
-    const a = cluster.node({ name: 'a', directory: home, jobs, env: clock.env, patience: PATIENCE });
+    const a = cluster.node({ name: 'a', directory: home, jobs, env: clock.env });
     await a.ready();
-    const b = cluster.node({ name: 'b', jobs, patience: PATIENCE });
+    const b = cluster.node({ name: 'b', jobs });
     await untilNodes('b to be there', b, ({ b }) => b?.state === 'up');
     await a.until('it to run', () => book.executions().length > 2);
     clock.set(ahead(10));
@@ -115,13 +116,13 @@ describe('a clock that is off', { timeout: 120_000 }, () => {
   });
 });
 
-describe('twenty nodes that start at once on an empty database', { timeout: 180_000 }, () => {
+describe('twenty nodes that start at once on an empty database', () => {
   it('all come up, one conducts, and each slot runs once', async () => {
     const cluster = await TestCluster.in(server);
     const book = account(join(directory(), 'account'));
     const jobs = jobsFor(book);
     const names = Array.from({ length: 20 }, (_, number) => `n${number}`);
-    const nodes = names.map((name) => cluster.node({ name, jobs, slots: 2, patience: 120_000 }));
+    const nodes = names.map((name) => cluster.node({ name, jobs, slots: 2 }));
     const [first] = nodes;
     if (first === undefined) throw new Error('no node');
     await Promise.all(
@@ -137,8 +138,9 @@ describe('twenty nodes that start at once on an empty database', { timeout: 180_
     await first.until('them to run', () => book.executions().length > known + 5);
     once(book);
     for (const node of nodes) {
+      // A slot that comes late on a busy machine is skipped by its policy, and told.
       const bad = node.lines.filter(
-        ({ level }) => level !== 'info' && level !== 'notice' && level !== 'debug',
+        ({ level, event }) => !['info', 'notice', 'debug'].includes(level) && event !== 'slots_skipped',
       );
       expect(bad).toEqual([]);
       expect(node.text).toBe('');

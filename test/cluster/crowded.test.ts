@@ -4,10 +4,11 @@ import { expect, it } from 'vitest';
 import { createMembership } from '../../src/cluster/membership.ts';
 import { systemClock } from '../../src/engine/clock.ts';
 import { openDatabase } from '../../src/postgres/database.ts';
-import { directory, until } from '../support/daemon.ts';
+import { directory } from '../support/daemon.ts';
 import { startPostgres } from '../support/postgres.ts';
+import { eventually } from '../support/telling.ts';
 
-it('beats on, and conducts on', { timeout: 60_000 }, async ({ onTestFinished }) => {
+it('beats on, and conducts on', async ({ onTestFinished }) => {
   const postgres = await startPostgres();
   onTestFinished(() => postgres.stop());
   const url = await postgres.createDatabase();
@@ -43,19 +44,20 @@ it('beats on, and conducts on', { timeout: 60_000 }, async ({ onTestFinished }) 
     return row?.at;
   };
   // More than there are connections, each for longer than a conductor trusts itself.
-  const asked = Array.from({ length: 10 }, () => database.query('select pg_sleep(7)'));
+  const asked = Array.from({ length: 10 }, () => database.query('select pg_sleep(9)'));
   let over = 0;
   for (const each of asked) each.finally(() => (over += 1)).catch(() => undefined);
-  await until('all connections to be busy', async () => {
-    const busy = await postgres.ask(
-      "select 1 from pg_stat_activity where query like 'select pg_sleep%'",
-      url,
-    );
-    return busy.length === 5;
-  });
-  const first = await beats();
-  const second = await until('a beat', async () => [await beats()].find((at) => at !== first));
-  await until('another beat', async () => (await beats()) !== second);
+  const busy = "select 1 from pg_stat_activity where query like 'select pg_sleep%'";
+  await eventually('all connections to be busy', async () =>
+    expect(await postgres.ask(busy, url)).toHaveLength(5),
+  );
+  let last = await beats();
+  for (const which of ['a beat', 'another beat'])
+    last = await eventually(which, async () => {
+      const at = await beats();
+      expect(at).not.toBe(last);
+      return at;
+    });
   expect(over).toBe(0);
   await Promise.allSettled(asked);
   expect(terms).toEqual([1]);

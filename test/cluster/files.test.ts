@@ -6,6 +6,7 @@ import { hashOf, JobFiles } from '../../src/cluster/files.ts';
 import { systemClock } from '../../src/engine/clock.ts';
 import { openDatabase, type Database } from '../../src/postgres/database.ts';
 import { startPostgres, type Postgres } from '../support/postgres.ts';
+import { PATIENCE } from '../support/patience.ts';
 
 let server: Postgres;
 let url: string;
@@ -13,7 +14,7 @@ const open: Database[] = [];
 
 beforeAll(async () => {
   server = await startPostgres();
-}, 60_000);
+});
 afterAll(() => server.stop());
 beforeEach(async () => {
   url = await server.createDatabase();
@@ -153,21 +154,17 @@ describe('versions of the job file', () => {
     expect(await a.newest()).toMatchObject({ version: 3 });
   });
 
-  it.each(['check', 'lock'])(
-    'of a publisher that is killed at its %s come to nothing',
-    async (at) => {
-      const { files } = await conductor();
-      const script = join(import.meta.dirname, '../fixtures/publisher.ts');
-      const child = spawn(process.execPath, [script, url, at], { stdio: ['ignore', 'pipe', 'inherit'] });
-      const gone = once(child, 'exit');
-      await once(child.stdout, 'data');
-      child.kill('SIGKILL');
-      await gone;
-      expect(await files.publish(request('alive'), well)).toEqual({ kind: 'published', version: 1 });
-      expect(await files.newest()).toMatchObject({ by: 'ann' });
-    },
-    30_000,
-  );
+  it.each(['check', 'lock'])('of a publisher that is killed at its %s come to nothing', async (at) => {
+    const { files } = await conductor();
+    const script = join(import.meta.dirname, '../fixtures/publisher.ts');
+    const child = spawn(process.execPath, [script, url, at], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const gone = once(child, 'exit');
+    await once(child.stdout, 'data');
+    child.kill('SIGKILL');
+    await gone;
+    expect(await files.publish(request('alive'), well)).toEqual({ kind: 'published', version: 1 });
+    expect(await files.newest()).toMatchObject({ by: 'ann' });
+  });
 
   it('are kept for a while', async () => {
     const { database, files } = await conductor();
@@ -185,15 +182,15 @@ describe('watching the job file', () => {
     const watch = await other.watch(undefined, (version) => told?.push(version));
     await files.watch(undefined, (version) => own?.push(version));
     await files.publish(request('one'), well);
-    await vi.waitFor(() => expect(told).toEqual([1]));
+    await vi.waitFor(() => expect(told).toEqual([1]), { timeout: PATIENCE });
     watch.look(1);
     watch.look(undefined);
     watch.look(2);
     await files.publish(request('two'), well);
     await files.publish(request('three'), well);
-    await vi.waitFor(() => expect(told).toEqual([1, 2, 3]));
+    await vi.waitFor(() => expect(told).toEqual([1, 2, 3]), { timeout: PATIENCE });
     await other.publish(request('four'), { ...well, node: 'b' });
-    await vi.waitFor(() => expect(own).toEqual([4]));
+    await vi.waitFor(() => expect(own).toEqual([4]), { timeout: PATIENCE });
     expect(told).toEqual([1, 2, 3]);
   });
 
@@ -203,12 +200,12 @@ describe('watching the job file', () => {
     const other = new JobFiles(await connect(), systemClock);
     const told: number[] = [];
     await other.watch(undefined, (version) => told.push(version));
-    await vi.waitFor(() => expect(told).toEqual([1]));
+    await vi.waitFor(() => expect(told).toEqual([1]), { timeout: PATIENCE });
     await server.kill();
     await server.start();
-    await vi.waitFor(() => files.publish(request('two'), well), { timeout: 20_000, interval: 200 });
-    await vi.waitFor(() => expect(told).toEqual([1, 2]), { timeout: 20_000 });
-  }, 60_000);
+    await vi.waitFor(() => files.publish(request('two'), well), { timeout: PATIENCE, interval: 200 });
+    await vi.waitFor(() => expect(told).toEqual([1, 2]), { timeout: PATIENCE });
+  });
 
   it('keeps what a node has, and what it has seen', async () => {
     const { database, files } = await conductor();

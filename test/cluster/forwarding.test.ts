@@ -167,7 +167,7 @@ beforeAll(async () => {
   where = mkdtempSync(join(tmpdir(), 'tsched-forwarding-'));
   mkdirSync(join(where, RUN));
   server = await startPostgres();
-}, 60_000);
+});
 
 beforeEach(async () => {
   const url = await server.createDatabase();
@@ -374,7 +374,7 @@ describe('while nobody conducts', () => {
     expect([status, body.code, body.detail]).toEqual([
       503,
       'no_conductor',
-      'node far has not been heard of for 20 s',
+      expect.stringMatching(/^node far has not been heard of for 2\d s$/v),
     ]);
   });
 

@@ -9,7 +9,7 @@ import { TestCluster } from '../support/cluster.ts';
 import { bin } from '../support/daemon.ts';
 import { startPostgres } from '../support/postgres.ts';
 
-it('a message under way is not sent again', { timeout: 60_000 }, async ({ onTestFinished }) => {
+it('a message under way is not sent again', async ({ onTestFinished }) => {
   const postgres = await startPostgres();
   onTestFinished(() => postgres.stop());
   const cluster = await TestCluster.in(postgres, onTestFinished);
@@ -44,31 +44,29 @@ it('a message under way is not sent again', { timeout: 60_000 }, async ({ onTest
   expect(sent).toHaveLength(1);
 });
 
-it(
-  'a run that somebody asked for is not promised while it cannot be recorded',
-  { timeout: 60_000 },
-  async ({ onTestFinished }) => {
-    const postgres = await startPostgres();
-    onTestFinished(() => postgres.stop());
-    const cluster = await TestCluster.in(postgres, onTestFinished);
-    const jobs = JSON.stringify({ jobs: { asked: { cron: '0 0 1 1 *', run: 'true' } } });
-    const a = cluster.node({ name: 'a', jobs });
-    await cluster.conductor([a]);
-    const ask = async () => {
-      const args = [bin, 'trigger', 'asked', '--state-dir', a.stateDirectory];
-      const asking = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
-      let said = '';
-      asking.stderr.on('data', (piece) => (said += piece));
-      const [code] = (await once(asking, 'close')) as [number];
-      return { code, said };
-    };
-    postgres.freeze();
-    const answer = await ask();
-    postgres.thaw();
-    expect(answer).toEqual({ code: 69, said: expect.stringContaining('is not known') });
-    await a.until('it to conduct again', () => a.events('engine_started').length === 2);
-    expect(await ask()).toMatchObject({ code: 0 });
-    const { runs } = await cluster.rows();
-    expect(runs.length).toBeGreaterThanOrEqual(1);
-  },
-);
+it('a run that somebody asked for is not promised while it cannot be recorded', async ({
+  onTestFinished,
+}) => {
+  const postgres = await startPostgres();
+  onTestFinished(() => postgres.stop());
+  const cluster = await TestCluster.in(postgres, onTestFinished);
+  const jobs = JSON.stringify({ jobs: { asked: { cron: '0 0 1 1 *', run: 'true' } } });
+  const a = cluster.node({ name: 'a', jobs });
+  await cluster.conductor([a]);
+  const ask = async () => {
+    const args = [bin, 'trigger', 'asked', '--state-dir', a.stateDirectory];
+    const asking = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    let said = '';
+    asking.stderr.on('data', (piece) => (said += piece));
+    const [code] = (await once(asking, 'close')) as [number];
+    return { code, said };
+  };
+  postgres.freeze();
+  const answer = await ask();
+  postgres.thaw();
+  expect(answer).toEqual({ code: 69, said: expect.stringContaining('is not known') });
+  await a.until('it to conduct again', () => a.events('engine_started').length === 2);
+  expect(await ask()).toMatchObject({ code: 0 });
+  const { runs } = await cluster.rows();
+  expect(runs.length).toBeGreaterThanOrEqual(1);
+});

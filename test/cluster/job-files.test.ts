@@ -13,8 +13,6 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
-const PATIENCE = 60_000;
-
 const said = (node: Daemon, what: string) => node.waitFor(what, ({ msg }) => msg.includes(what));
 
 /** Waits until these jobs, and no others, are what a node lists. */
@@ -26,7 +24,7 @@ const lists = (node: Daemon, ids: readonly string[]) =>
 
 const BROKEN = 'jobs:\n  broken: { evry: 1s, run: x }\n';
 
-describe('two nodes whose job files differ', { timeout: 120_000 }, () => {
+describe('two nodes whose job files differ', () => {
   it('run that of the first, then what is edited on either, also while it is down, and nothing that is broken', async () => {
     const cluster = await TestCluster.in(server);
     const home = directory();
@@ -34,7 +32,7 @@ describe('two nodes whose job files differ', { timeout: 120_000 }, () => {
     const jobs = (id: string): string =>
       JSON.stringify({ jobs: { [id]: { every: '1s', misfire: { run: 'none' }, run: book.line() } } });
     const start = (name: string, where: string, text?: string) =>
-      cluster.node({ name, directory: where, patience: PATIENCE, ...(text && { jobs: text }) });
+      cluster.node({ name, directory: where, ...(text && { jobs: text }) });
     const [home_a, home_b] = [directory(), directory()];
     let a = start('a', home_a, jobs('first'));
     await a.ready();
@@ -108,7 +106,7 @@ describe('two nodes whose job files differ', { timeout: 120_000 }, () => {
   });
 });
 
-describe('a person who has a node read its copy again', { timeout: 120_000 }, () => {
+describe('a person who has a node read its copy again', () => {
   it('has that one published, whoever conducts, and told what it changes', async () => {
     const cluster = await TestCluster.in(server);
     const jobs = (id: string): string =>
@@ -121,13 +119,12 @@ describe('a person who has a node read its copy again', { timeout: 120_000 }, ()
         directory: where,
         jobs: jobs('one'),
         args: ['--no-watch'],
-        patience: PATIENCE,
       });
     };
     const a = start('a');
     await a.ready();
     const b = start('b');
-    const worker = cluster.worker({ name: 'w', patience: PATIENCE });
+    const worker = cluster.worker({ name: 'w' });
     await untilNodes('all to be there', a, ({ b, w }) => b?.file === 'same' && w?.state === 'up');
 
     writeFileSync(b.file, jobs('two'));
@@ -171,7 +168,7 @@ describe('a person who has a node read its copy again', { timeout: 120_000 }, ()
   });
 });
 
-describe('what the job file names', { timeout: 60_000 }, () => {
+describe('what the job file names', () => {
   it('is watched on the node that conducts', async () => {
     const cluster = await TestCluster.in(server);
     const where = directory();
@@ -180,7 +177,7 @@ describe('what the job file names', { timeout: 60_000 }, () => {
     const path = join(where, 'out');
     const run = `echo "$A" >> '${path}'`;
     const jobs = JSON.stringify({ jobs: { one: { every: '1h', run, env_file: 'env' } } });
-    const a = await cluster.node({ name: 'a', directory: where, jobs, patience: PATIENCE }).ready();
+    const a = await cluster.node({ name: 'a', directory: where, jobs }).ready();
     await said(a, 'is version 1 of the job file');
     writeFileSync(env, 'A=after\n');
     await a.until('the change', () => a.events('jobs_applied').find(({ msg }) => msg.includes('1 changed')));
@@ -190,13 +187,13 @@ describe('what the job file names', { timeout: 60_000 }, () => {
   });
 });
 
-describe('a job that names no time zone', { timeout: 120_000 }, () => {
+describe('a job that names no time zone', () => {
   it('goes by that of the machine where its file was published, whoever conducts', async () => {
     const cluster = await TestCluster.in(server);
     const jobs = JSON.stringify({ jobs: { night: { cron: '0 3 * * *', run: 'true' } } });
-    const a = cluster.node({ name: 'a', jobs, env: { TZ: 'Asia/Shanghai' }, patience: PATIENCE });
+    const a = cluster.node({ name: 'a', jobs, env: { TZ: 'Asia/Shanghai' } });
     await a.ready();
-    const b = cluster.node({ name: 'b', jobs, env: { TZ: 'America/New_York' }, patience: PATIENCE });
+    const b = cluster.node({ name: 'b', jobs, env: { TZ: 'America/New_York' } });
     await said(b, 'node b of the cluster');
     const zoneAt = async (node: Daemon): Promise<readonly string[]> => {
       const { jobs } = await told<{ readonly jobs: readonly { readonly timezone: string }[] }>(node, [

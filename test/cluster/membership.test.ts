@@ -6,15 +6,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { directory, until, type Later } from '../support/daemon.ts';
 import { library } from '../support/faketime.ts';
 import { startPostgres, type Postgres } from '../support/postgres.ts';
+import { eventually } from '../support/telling.ts';
 import { Member, type MemberSettings } from './member.ts';
 
 let postgres: Postgres;
 beforeAll(async () => {
   postgres = await startPostgres();
-}, 60_000);
+});
 afterAll(() => postgres.stop());
-
-const TIME = 60_000;
 
 /** A cluster of its own. */
 async function cluster(later: Later) {
@@ -44,7 +43,7 @@ async function cluster(later: Later) {
   return { url, where, members, start, conductor, expectNoTermTwice, ask };
 }
 
-describe('twenty nodes', { timeout: TIME }, () => {
+describe('twenty nodes', () => {
   it('come at once to an empty database, and exactly one conducts', async ({ onTestFinished }) => {
     const { start, members, conductor, expectNoTermTwice, ask } = await cluster(onTestFinished);
     for (let i = 1; i <= 20; i += 1) start(`n${i}`);
@@ -61,7 +60,7 @@ describe('twenty nodes', { timeout: TIME }, () => {
   });
 });
 
-describe.concurrent('a cluster', { timeout: TIME }, () => {
+describe.concurrent('a cluster', () => {
   it('has another conductor soon when one is killed, and its name is free again', async ({
     onTestFinished,
   }) => {
@@ -234,7 +233,7 @@ describe.concurrent('a cluster', { timeout: TIME }, () => {
   });
 });
 
-describe.concurrent('a wrong clock', { timeout: TIME }, () => {
+describe.concurrent('a wrong clock', () => {
   const ahead = (seconds: number) => ({
     env: { LD_PRELOAD: library(), FAKETIME: `+${seconds}s`, FAKETIME_DONT_FAKE_MONOTONIC: '1' },
   });
@@ -250,21 +249,26 @@ describe.concurrent('a wrong clock', { timeout: TIME }, () => {
       ({ log }) => log?.includes('clock') === true,
     );
     expect(level).toBe('warning');
-    expect(log).toMatch(/10\.0 s ahead of the database's; beyond 5 s a node does not conduct/);
+    // Measured by messages, which take their time on a busy machine.
+    expect(log).toMatch(
+      / (?:9\.[5-9]|10\.[0-5]) s ahead of the database's; beyond 5 s a node does not conduct/,
+    );
     const fair = start('fair', ahead(2));
     await fair.hears('that it conducts', ({ term }) => term === 1);
     expect(wrong.terms).toEqual([]);
     const told = await fair.hears('that its clock is off', ({ log }) => log?.includes('clock') === true);
-    expect(told.log).toBe("this node's clock is 2.0 s ahead of the database's; set it, or let NTP do that");
+    expect(told.log).toMatch(
+      /^this node's clock is (?:1\.[5-9]|2\.[0-5]) s ahead of the database's; set it, or let NTP do that$/,
+    );
     const skews = async () =>
       (await ask<{ name: string; skew: number }>('select name, skew from tsched.nodes')).every(
         ({ name, skew }) => (name === 'wrong' ? Math.abs(skew - 10_000) < 500 : Math.abs(skew - 2000) < 500),
       );
-    for (let tries = 0; !(await skews()); tries += 1) expect(tries).toBeLessThan(500);
+    await eventually('both skews to be known', async () => expect(await skews()).toBe(true));
   });
 });
 
-describe('a database that goes away', { timeout: TIME }, () => {
+describe('a database that goes away', () => {
   it('leaves nobody conducting, and afterwards one: for the next term, since the same start', async ({
     onTestFinished,
   }) => {

@@ -12,6 +12,7 @@ import { publishedFile } from '../../src/publishing.ts';
 import { openDatabase, type Database } from '../../src/postgres/database.ts';
 import { Files } from '../config/support.ts';
 import { startPostgres, type Postgres } from '../support/postgres.ts';
+import { PATIENCE } from '../support/patience.ts';
 
 let server: Postgres;
 let url: string;
@@ -20,7 +21,7 @@ const disks: Files[] = [];
 
 beforeAll(async () => {
   server = await startPostgres();
-}, 60_000);
+});
 afterAll(() => server.stop());
 beforeEach(async () => {
   url = await server.createDatabase();
@@ -198,17 +199,17 @@ describe('the copy of a node', () => {
     expect(await a.file.settle('start')).toBeUndefined();
     isAway = false;
     await vi.waitFor(async () => expect(await a.files.newest()).toMatchObject({ version: 1 }), {
-      timeout: 15_000,
+      timeout: PATIENCE,
     });
     await server.kill();
     writeFileSync(a.disk.path('jobs.yaml'), job('2h'));
     expect(await a.file.settle('changed')).toBeUndefined();
     await server.start();
     await vi.waitFor(async () => expect(await a.files.newest()).toMatchObject({ version: 2 }), {
-      timeout: 30_000,
+      timeout: PATIENCE,
       interval: 200,
     });
-  }, 60_000);
+  });
 
   it('waits too while the database cannot be used, which may be mended', async () => {
     const a = await node('a', { conducts: true });
@@ -230,7 +231,7 @@ describe('the copy of a node', () => {
     expect(a.said).toEqual([expect.stringContaining('what nobody thought of')]);
     newest.mockRestore();
     await vi.waitFor(async () => expect(await a.files.newest()).toMatchObject({ version: 1 }), {
-      timeout: 15_000,
+      timeout: PATIENCE,
     });
-  }, 30_000);
+  });
 });

@@ -156,11 +156,11 @@ class Scene {
     return found;
   }
 
-  /** What it has begun, and will not end before it is told to. */
+  /** What it has begun of the slots that are counted, and will not end before it is told to. */
   heldBy({ name }: Station): Promise<Held[]> {
     return this.#cluster.ask<Held>(
-      `SELECT h.job, h.run, h.number FROM tsched.held h JOIN tsched.nodes n ON n.id = h.node
-       WHERE n.name = '${name}' AND h.job IN ('ends', 'stays')
+      `SELECT h.job, h.run, h.number FROM tsched.held h JOIN tsched.nodes n ON n.id = h.node JOIN tsched.runs u ON u.id = h.run
+       WHERE n.name = '${name}' AND u.scheduled_at >= ${this.#from} AND h.job IN ('ends', 'stays')
          AND EXISTS (SELECT 1 FROM tsched.reports r WHERE r.attempt = h.attempt AND r.kind = 'started')`,
     );
   }

@@ -22,7 +22,7 @@ let files: JobFiles;
 
 beforeAll(async () => {
   server = await startPostgres();
-}, 60_000);
+});
 afterAll(async () => {
   await server.stop();
 });
@@ -147,5 +147,5 @@ describe('publishing a job file', () => {
     await expect(publishedFile(files).read()).rejects.toThrow(FileUnread);
     await server.start();
     expect(await publishFile(parts, request('2h'))).toMatchObject({ ok: true, value: { version: 2 } });
-  }, 60_000);
+  });
 });

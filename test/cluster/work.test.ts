@@ -220,7 +220,7 @@ describe('a node that falls silent', () => {
 });
 
 describe('a database that goes away', () => {
-  it('loses nothing, and nothing runs twice', { timeout: 90_000 }, async () => {
+  it('loses nothing, and nothing runs twice', async () => {
     const own = await startPostgres({ settings: { fsync: 'on' } });
     try {
       const conductor = await Conductor.over(await own.createDatabase());

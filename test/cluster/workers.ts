@@ -10,6 +10,7 @@ import { systemClock } from '../../src/engine/clock.ts';
 import type { AttemptHandle, AttemptReport, AttemptSpec } from '../../src/engine/ports.ts';
 import type { Outcome } from '../../src/model.ts';
 import { openDatabase, type Database } from '../../src/postgres/database.ts';
+import { PATIENCE } from '../support/patience.ts';
 import { BLANK, later, shell, temporaryDirectory, until } from '../tasks/harness.ts';
 
 export interface WorkerSettings {
@@ -184,7 +185,7 @@ export class Conductor {
       await this.database.query(`SELECT state, count(*) FROM ${this.queue.table} GROUP BY 1`),
     ];
     for (let tries = 0; sent.some(isOpen); tries += 1) {
-      if (tries === 4000) throw new Error(`not ended: ${JSON.stringify(await told())}`);
+      if (tries === PATIENCE / 10) throw new Error(`not ended: ${JSON.stringify(await told())}`);
       await new Promise<void>((resolve) => void systemClock.after(10, resolve));
     }
     return Promise.all(sent.map(({ outcome }) => outcome));
@@ -193,7 +194,8 @@ export class Conductor {
   /** Waits until there is no such row. */
   async gone(table: string, where: string): Promise<void> {
     for (let tries = 0; (await this.count(table, where)) > 0; tries += 1) {
-      if (tries === 1500) throw new Error(`still in ${table}: ${where}; ${this.troubles.join(', ')}`);
+      if (tries === PATIENCE / 10)
+        throw new Error(`still in ${table}: ${where}; ${this.troubles.join(', ')}`);
       await new Promise<void>((resolve) => void systemClock.after(10, resolve));
     }
   }

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { loadJobFileApart, loadInChild } from '../../src/config/apart.ts';
 import { loadJobFile, type LoadResult } from '../../src/config/load.ts';
 import { Files, OPTIONS } from './support.ts';
+import { PATIENCE } from '../support/patience.ts';
 
 const ZONES = ['UTC', 'Europe/Berlin', 'America/New_York', 'Asia/Shanghai'];
 
@@ -67,14 +68,14 @@ describe('loading apart', () => {
     expect(result).toMatchObject({ ok: true, file: { jobs: { length: 100_001 } } });
     // Not a limit on time: a loop that was held up throughout would not have turned so often.
     expect(delay.count).toBeGreaterThan(100);
-  }, 60_000);
+  });
 
   it('that needs more memory than it may have is a diagnostic', async () => {
     using files = new Files();
     const path = files.write('jobs.yaml', manyJobs(30_000));
     const result = await loadInChild(path, OPTIONS, { heap: 24 });
     expect(messages(result)).toEqual(['reading it took more than 24 MiB of memory']);
-  }, 60_000);
+  });
 
   it('that takes too long is a diagnostic', async () => {
     using files = new Files();
@@ -96,7 +97,7 @@ describe('loading apart', () => {
 
 describe('a file made to hurt (F81)', () => {
   // In a child with a small heap: whoever expands one of these dies of it.
-  const small = { heap: 192, timeout: 60_000 };
+  const small = { heap: 192, timeout: PATIENCE };
 
   it('an alias bomb', async () => {
     using files = new Files();
@@ -154,6 +155,6 @@ describe('a file made to hurt (F81)', () => {
   it('a key written 50,000 times', async () => {
     using files = new Files();
     const path = files.write('jobs.yaml', `# "\njobs:\n${'  &a j: { every: 1h, run: x }\n'.repeat(50_000)}`);
-    expect(messages(await loadInChild(path, OPTIONS, { timeout: 60_000 })).length).toBe(49_999);
-  }, 60_000);
+    expect(messages(await loadInChild(path, OPTIONS, { timeout: PATIENCE })).length).toBe(49_999);
+  });
 });

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { account, directory, processOf, startDaemon, type Daemon } from '../support/daemon.ts';
+import { dueTogether } from '../support/due.ts';
 
 function spawner(daemon: Daemon): number | undefined {
   return daemon.helpers().find(({ command, zombie }) => !zombie && command.includes('tsched-spawner'))?.pid;
@@ -74,28 +75,25 @@ describe('hundreds of short runs', () => {
   it('leave no descriptor, no process and no memory behind', async () => {
     const where = directory();
     const book = account(join(where, 'account'));
+    const idle = { every: '1000d', run: 'true' };
     /** Each batch is of other jobs, due at once. */
-    const batch = (number: number): string => {
-      // Far enough for any machine to have read it by then: a job never seen before starts at now.
-      const at = new Date(Date.now() + 3000).toISOString();
+    const batch = (number: number, at: string): string => {
       const entries = Array.from({ length: BATCH }, (_, n) => [
         `job-${number}-${n}`,
         { at, misfire: { run: 'latest', grace: '1h' }, run: `${book.line()}; echo said; echo more >&2` },
       ]);
-      const idle = { every: '1000d', run: 'true' };
       return JSON.stringify({ jobs: { idle, ...(Object.fromEntries(entries) as object) } });
     };
-    const daemon = await startDaemon({ directory: where, jobs: batch(0), args: ['--no-watch'] }).ready();
-    const done = async (batches: number): Promise<void> => {
-      await daemon.until(`batch ${batches}`, () => daemon.events('run_finished').length === batches * BATCH);
-    };
+    const jobs = JSON.stringify({ jobs: { idle } });
+    const daemon = await startDaemon({ directory: where, jobs, args: ['--no-watch'] }).ready();
     const run = async (number: number): Promise<void> => {
-      writeFileSync(daemon.file, batch(number));
-      daemon.signal('SIGHUP');
-      await done(number + 1);
+      await dueTogether(daemon, (at) => batch(number, at), { told: () => daemon.signal('SIGHUP') });
+      await daemon.until(
+        `batch ${number}`,
+        () => daemon.events('run_finished').length === (number + 1) * BATCH,
+      );
     };
-    await daemon.until('the first slots', () => book.executions().length > 0);
-    await done(1);
+    await run(0);
     await run(1);
     const before = usage(daemon);
     for (const number of [2, 3, 4, 5]) await run(number);

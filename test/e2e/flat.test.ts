@@ -1,9 +1,10 @@
 /** Ten thousand runs through the daemon and its database leave nothing behind. */
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, it } from 'vitest';
 import { startDaemon, directory, type Daemon } from '../support/daemon.ts';
+import { dueTogether } from '../support/due.ts';
 import { damageOf } from '../support/history.ts';
 
 const BATCH = 500;
@@ -40,8 +41,7 @@ it(
   async () => {
     const where = directory();
     /** The same jobs each time, due at once, at a moment of their own. */
-    const batch = (moment: number): string => {
-      const at = new Date(moment).toISOString();
+    const batch = (at: string): string => {
       const one = { at, misfire: { run: 'latest', grace: '1h' }, command: ['true'], output: { keep: 1 } };
       const entries = Array.from({ length: BATCH }, (_, n) => [`job-${n}`, one]);
       return JSON.stringify({
@@ -62,17 +62,8 @@ it(
     const isQuiet = (): boolean => active.get()?.['runs'] === 0;
     let before: Usage | undefined;
     for (let number = 1; number <= BATCHES; number += 1) {
-      // A job whose time has passed when it is read would not run: a busy machine may take that long.
-      for (let done = counted(); done < number * BATCH;) {
-        const at = Date.now() + 1500;
-        const reloads = daemon.events('jobs_applied').length;
-        writeFileSync(daemon.file, batch(at));
-        daemon.signal('SIGHUP');
-        await daemon.until('the reload', () => daemon.events('jobs_applied').length > reloads);
-        const isOver = (): boolean => counted() > done || Date.now() > at + 5000;
-        await daemon.until(`batch ${number}`, () => isQuiet() && isOver());
-        done = counted();
-      }
+      await dueTogether(daemon, batch, { told: () => daemon.signal('SIGHUP'), ahead: 1000 });
+      await daemon.until(`batch ${number}`, () => isQuiet() && counted() >= number * BATCH);
       if (number === 5) before = usage(daemon);
     }
     expect(counted()).toBeGreaterThanOrEqual(BATCH * BATCHES);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { directory, startDaemon, until, type Daemon } from '../support/daemon.ts';
+import { freePort } from '../support/port.ts';
 import { httpReceiver, mailReceiver, type HttpReceiver } from '../support/receivers.ts';
 
 const SECRETS = {
@@ -102,9 +103,8 @@ describe('telling people', () => {
   it('loses nothing and repeats nothing when receivers are away and the daemon is killed meanwhile', async () => {
     const where = directory(onTestFinished);
     // Ports that are free, and closed.
-    const [hookBefore, mailBefore] = [await httpReceiver(onTestFinished), await mailReceiver(onTestFinished)];
-    await Promise.all([hookBefore.close(), mailBefore.close()]);
-    const text = jobs({ mailPort: mailBefore.port, hook: hookBefore });
+    const [hookPort, mailPort] = [await freePort(), await freePort()];
+    const text = jobs({ mailPort, hook: { url: `http://127.0.0.1:${hookPort}` } });
 
     const first = startDaemon({ jobs: text, directory: where, env: SECRETS, later: onTestFinished });
     await first.ready();
@@ -125,8 +125,8 @@ describe('telling people', () => {
     await second.ready();
     await second.until('a success', () => ended(second, 'succeeded') >= 1);
     await failed(second, 'hook');
-    const hook = await httpReceiver(onTestFinished, hookBefore.port);
-    const mail = await mailReceiver(onTestFinished, { port: mailBefore.port });
+    const hook = await httpReceiver(onTestFinished, hookPort);
+    const mail = await mailReceiver(onTestFinished, { port: mailPort });
     for (const to of ['ops', 'hook'])
       await second.until(`both messages to ${to}`, () => told(second, to) === 2);
     second.signal('SIGKILL');

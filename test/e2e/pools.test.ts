@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { startAsked } from '../http/support.ts';
 import { tsched } from '../cli/tsched.ts';
 import { directory, until, type Daemon } from '../support/daemon.ts';
+import { dueTogether } from '../support/due.ts';
 import { historyOf } from '../support/history.ts';
 import { mostAtOnce, stintsIn, stintTask, type Stint } from '../support/stints.ts';
 
@@ -15,19 +16,6 @@ const TASK = stintTask('ledger', 'sleep "$LENGTH"');
 
 function fileOf(jobs: object, pools: object): string {
   return JSON.stringify({ env: { LENGTH: '0.2' }, pools, jobs });
-}
-
-/** Gives a running daemon jobs that are due together, soon after it has taken them over. */
-async function dueTogether(daemon: Daemon, text: (at: string) => string): Promise<void> {
-  for (let ahead = 4000; ; ahead *= 2) {
-    const at = Math.ceil((Date.now() + ahead) / 1000) * 1000;
-    const known = daemon.lines.length;
-    writeFileSync(daemon.file, text(new Date(at).toISOString()));
-    await daemon.until('the jobs', () =>
-      daemon.lines.slice(known).some(({ event }) => event === 'jobs_applied'),
-    );
-    if (Date.now() < at) return;
-  }
 }
 
 /** A job file with a job that never runs. */
@@ -50,7 +38,7 @@ function said(daemon: Daemon, ...args: string[]): string {
 describe('two hundred jobs in a pool of three', () => {
   it('never run more than three at once, each once, the better ones first, though the daemon is killed', async () => {
     const where = directory();
-    const options = { directory: where, patience: 90_000 };
+    const options = { directory: where };
     let daemon = await startAsked({ ...options, jobs: NOTHING });
     await dueTogether(daemon, (at) => {
       const job = { at, run: TASK, pool: 'database', on_shutdown: 'leave' };
@@ -84,7 +72,7 @@ describe('two hundred jobs in a pool of three', () => {
     for (const { waited: wait } of waited) expect(wait?.limit).toBe('database');
     const last = all.at(-1)?.job ?? '';
     expect(said(daemon, 'why', last)).toMatch(/it waited .* for the pool database, held by j\d+, j\d+, j\d+/);
-  }, 180_000);
+  });
 });
 
 describe('a pool of one', () => {

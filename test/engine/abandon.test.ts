@@ -11,6 +11,7 @@ import { DAY, DurableStore, HOUR, MINUTE, RETRY, SECOND, START } from '../suppor
 import type { NodeScript } from '../support/nodes.ts';
 import { newPath, open } from '../store/files.ts';
 import { taking } from '../support/pooled.ts';
+import { PATIENCE } from '../support/patience.ts';
 
 const AT = '2026-01-01T00:00:10Z';
 const LONG: NodeScript = { lasts: 30 * MINUTE };
@@ -365,10 +366,13 @@ describe('abandoned over a database', () => {
     await made.first.engine.start(jobs);
     await made.clock.advance(10 * SECOND);
     const comes = (kinds: () => readonly string[], kind: string, count: number): Promise<void> =>
-      vi.waitFor(async () => {
-        await made.clock.advance(0);
-        expect(kinds().filter((each) => each === kind)).toHaveLength(count);
-      });
+      vi.waitFor(
+        async () => {
+          await made.clock.advance(0);
+          expect(kinds().filter((each) => each === kind)).toHaveLength(count);
+        },
+        { timeout: PATIENCE },
+      );
     await comes(made.first.kinds, 'retry_scheduled', 1);
     await abandoned(made);
     // What was asked before is recorded; then another process would open it.

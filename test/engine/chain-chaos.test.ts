@@ -134,7 +134,7 @@ function wrongs(id: JobId, after: AfterTrigger, { runs, skips }: Past): string[]
 }
 
 describe('chains under daemons that come and go', () => {
-  it('have each slot once, as what they follow says', { timeout: 120_000 }, async () => {
+  it('have each slot once, as what they follow says', async () => {
     let slots = 0;
     for (let n = 0; n < SCENARIOS; n += 1) {
       const random = new Random(SEED + n);

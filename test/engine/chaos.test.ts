@@ -359,7 +359,7 @@ class Scenario {
 }
 
 describe('an engine among wild neighbours', () => {
-  it('keeps its promises whatever happens, and in whatever order', { timeout: 120_000 }, async () => {
+  it('keeps its promises whatever happens, and in whatever order', async () => {
     let slots = 0;
     for (let n = 0; n < SCENARIOS; n += 1) {
       const scenario = new Scenario(SEED + n);

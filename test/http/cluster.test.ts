@@ -1,7 +1,7 @@
 /** What a node answers of its cluster: real nodes at a real database, and its routes on a real socket. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createMembership, type Membership } from '../../src/cluster/membership.ts';
 import { ClusterOffice } from '../../src/cluster/office.ts';
 import { systemClock } from '../../src/engine/clock.ts';
@@ -10,6 +10,7 @@ import type { Answer, Operator } from '../../src/engine/ports-operator.ts';
 import { serveSocket } from '../../src/http/http.ts';
 import { openDatabase, type Database } from '../../src/postgres/database.ts';
 import { directory, until, type Later } from '../support/daemon.ts';
+import { PATIENCE } from '../support/patience.ts';
 import { startPostgres, type Postgres } from '../support/postgres.ts';
 import { Promises } from './promises.ts';
 import { ask, type Place, type Told, type Wanted } from './support.ts';
@@ -85,7 +86,7 @@ beforeAll(async () => {
   const place = await serve(join(where, 'sock'), { cluster });
   alone = await serve(join(where, 'alone'), {});
   promises = new Promises(place, (await ask(place, '/openapi.json')).body);
-}, 60_000);
+});
 afterAll(async () => {
   for (const cleanup of cleanups.reverse()) await cleanup();
 });
@@ -138,11 +139,13 @@ describe('the nodes', () => {
       `insert into tsched_queue.job (name, state) values ('r.1', 'a'), ('r.1', 'a'), ('any', 'done')`,
     );
     const queued = async () => (await promised('/api/v1/nodes')).body.queued as { oldestMs: number }[];
-    let told = await queued();
-    for (let tries = 0; told.length === 0 && tries < 1000; tries += 1) {
-      await new Promise<void>((resolve) => void systemClock.after(20, resolve));
-      told = await queued();
-    }
+    const told = await vi.waitUntil(
+      async () => {
+        const found = await queued();
+        return found.length > 0 && found;
+      },
+      { timeout: PATIENCE, interval: 20 },
+    );
     expect(told).toMatchObject([{ labels: ['gpu'], module: '/srv/report.ts', count: 2 }]);
     expect(told[0]?.oldestMs).toBeGreaterThanOrEqual(5000);
     await database.run('drop schema tsched_queue cascade');

@@ -6,7 +6,7 @@ import { ask, Events, socketOf, startAsked, type Event } from './support.ts';
 const jobs = `
 jobs:
   tick: { cron: "* * * * * *", run: "true" }
-  hand: { every: 1d, run: "echo x", env: { SECRET: hunter2 } }
+  hand: { every: 1000d, run: "echo x", env: { SECRET: hunter2 } }
 `;
 
 const numberOf = ({ id }: Event): number => Number(id.split('-')[1]);
@@ -89,7 +89,7 @@ describe('the stream of events', () => {
 
   it('tells what a run prints between the events, and goes on with both', async () => {
     const daemon = await startAsked({
-      jobs: `${jobs}  waits: { every: 1d, run: "echo begun; while [ ! -e go ]; do sleep 0.05; done; echo done" }\n`,
+      jobs: `${jobs}  waits: { every: 1000d, run: "echo begun; while [ ! -e go ]; do sleep 0.05; done; echo done" }\n`,
     });
     const place = socketOf(daemon);
     const { body } = await ask(place, '/api/v1/jobs/waits/runs', { method: 'POST' });
@@ -123,7 +123,7 @@ describe('the stream of events', () => {
 
   it('goes on after a retry, and ends with the daemon', async () => {
     const retrying =
-      'jobs: { again: { every: 1d, run: "echo $TSCHED_ATTEMPT; exit 1", retry: { limit: 1, delay: 100ms } } }\n';
+      'jobs: { again: { every: 1000d, run: "echo $TSCHED_ATTEMPT; exit 1", retry: { limit: 1, delay: 100ms } } }\n';
     const daemon = await startAsked({ jobs: retrying });
     const place = socketOf(daemon);
     const { body } = await ask(place, '/api/v1/jobs/again/runs', { method: 'POST' });

@@ -7,6 +7,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { project, tsched } from '../cli/tsched.ts';
 import { directory, startDaemon, type Daemon } from '../support/daemon.ts';
 import { ask, Events, infoOf, portOf, socketOf, startAsked } from './support.ts';
+import { PATIENCE } from '../support/patience.ts';
 
 const jobs = 'jobs: { a: { cron: "0 0 1 1 *", run: "true" } }\n';
 
@@ -238,7 +239,7 @@ describe('tsched token', () => {
 
 /** Asks again until the answer is this one. */
 async function eventually(question: () => Promise<number>, answer: number): Promise<void> {
-  const end = performance.now() + 20_000;
+  const end = performance.now() + PATIENCE;
   for (let last = await question(); last !== answer; last = await question()) {
     if (performance.now() > end) throw new Error(`waited in vain for ${answer}; it is ${last}`);
     await pause(50);

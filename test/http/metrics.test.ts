@@ -34,9 +34,9 @@ async function run(daemon: Daemon, job: string): Promise<void> {
 
 const jobs = `
 jobs:
-  good: { every: 1d, run: "true" }
-  bad: { every: 1d, run: "exit 3", retry: { limit: 1, delay: 10ms } }
-  rests: { every: 1d, run: "true", enabled: false }
+  good: { every: 1000d, run: "true" }
+  bad: { every: 1000d, run: "exit 3", retry: { limit: 1, delay: 10ms } }
+  rests: { every: 1000d, run: "true", enabled: false }
   often: { cron: "* * * * * *", run: "true" }
   boot: { startup: daemon, run: "true" }
 `;
@@ -95,7 +95,7 @@ describe('metrics', () => {
   });
 
   it('come whole to two readers at once, of a thousand jobs', async () => {
-    const many = Array.from({ length: 1000 }, (_, n) => `  j${n}: { every: 1d, run: "true" }\n`).join('');
+    const many = Array.from({ length: 1000 }, (_, n) => `  j${n}: { every: 1000d, run: "true" }\n`).join('');
     const daemon = await startAsked({ jobs: `jobs:\n${many}` });
     await run(daemon, 'j7');
     for (const told of await Promise.all([scrape(daemon), scrape(daemon)])) {

@@ -1,6 +1,7 @@
 /** How runs lie in time, as those who ask a daemon are told. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Daemon, Later } from '../support/daemon.ts';
+import { eventually } from '../support/telling.ts';
 import { Promises } from './promises.ts';
 import { ask, socketOf, startAsked, type Body, type Place } from './support.ts';
 
@@ -36,6 +37,12 @@ beforeAll(async () => {
     () =>
       daemon.events('run_finished', 'often').length > 3 && daemon.events('run_finished', 'fails').length > 0,
   );
+  // Recorded by a thread of its own, a moment after it is said.
+  for (const query of ['job=fails&status=failed', 'job=paused&status=skipped'])
+    await eventually(query, async () => {
+      const { body } = await ask(place, `/api/v1/runs?limit=1&${query}`);
+      if (body.runs.length === 0) throw new Error(JSON.stringify(body));
+    });
 });
 afterAll(async () => {
   for (const cleanup of cleanups.reverse()) await cleanup();

@@ -249,17 +249,13 @@ describe('a statement', () => {
   it('that gets no answer is given up, with its connection', async () => {
     const clock = new FakeClock('2026-01-01T00:00:00Z');
     const database = await open(await server.createDatabase(), clock);
-    const asked = database.query('SELECT pg_sleep(8)').then(
+    const asked = database.query('SELECT pg_sleep(100)').then(
       () => 'answered',
       (error: unknown) => error,
     );
     const sleeping =
-      "SELECT pid FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(8)' AND state = 'active'";
-    let isThere = false;
-    await until('it to be asked', () => {
-      void server.ask(sleeping).then((rows) => (isThere ||= rows.length > 0));
-      return isThere;
-    });
+      "SELECT pid FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(100)' AND state = 'active'";
+    await there(() => server.ask(sleeping));
     await clock.advance(11_000);
     expect(await asked).toBeInstanceOf(DatabaseAway);
     expect(await database.query('SELECT 1 AS one')).toEqual([{ one: 1 }]);

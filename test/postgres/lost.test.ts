@@ -16,4 +16,4 @@ it('is told to the transaction it breaks, and to nobody else', async () => {
   expect(await database.query('SELECT 1 AS one')).toEqual([{ one: 1 }]);
   await database.close();
   await server.stop();
-}, 60_000);
+});

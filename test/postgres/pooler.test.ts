@@ -31,4 +31,4 @@ it('is refused, and no table is made where it does not belong', async ({ onTestF
     hint: expect.stringContaining('not through a pooler'),
   });
   expect(await server.ask("select from pg_tables where schemaname = 'public'", url.href)).toEqual([]);
-}, 60_000);
+});

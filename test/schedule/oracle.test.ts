@@ -56,7 +56,7 @@ function someChanges(random: Random, zone: (typeof ZONES)[number], most: number)
 describe('every answer agrees with a walk over the wall clock', () => {
   for (const zone of ZONES) {
     const [timezone] = zone;
-    it(`${timezone}, minute by minute`, { timeout: 60_000 }, () => {
+    it(`${timezone}, minute by minute`, () => {
       const random = new Random(SEED ^ hash(timezone));
       const found = someChanges(random, zone, 3).flatMap((change) => {
         const window = readWindow(timezone, {
@@ -75,7 +75,7 @@ describe('every answer agrees with a walk over the wall clock', () => {
       expect(found).toEqual([]);
     });
 
-    it(`${timezone}, second by second`, { timeout: 60_000 }, () => {
+    it(`${timezone}, second by second`, () => {
       const random = new Random(SEED ^ hash(timezone) ^ 1);
       const found = someChanges(random, zone, 1).flatMap((change) => {
         const window = readWindow(timezone, {
@@ -122,7 +122,7 @@ describe('every answer agrees with a walk over the wall clock', () => {
 describe('asked months ahead', () => {
   for (const zone of ZONES) {
     const [timezone] = zone;
-    it(`${timezone}: dates beside its clock changes`, { timeout: 60_000 }, () => {
+    it(`${timezone}: dates beside its clock changes`, () => {
       const random = new Random(SEED ^ hash(timezone) ^ 2);
       const found = someChanges(random, zone, 2).flatMap((change) => {
         const window = readWindow(timezone, {
@@ -155,7 +155,7 @@ describe('asked months ahead', () => {
 describe('zones made up', () => {
   afterEach(() => setOffsetSource(intlSource));
 
-  it('may change at any moment by any size: no bound of the search shows', { timeout: 60_000 }, () => {
+  it('may change at any moment by any size: no bound of the search shows', () => {
     const random = new Random(SEED ^ 3);
     const found = Array.from({ length: 60 }, () => {
       // Offsets are read in blocks of 96 days; the change falls close to where two of them meet.

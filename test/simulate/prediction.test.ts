@@ -107,7 +107,7 @@ async function fileAt(path: string): Promise<LoadedFile> {
 }
 
 describe('a week with a recorded history', () => {
-  it('foretells what the engine does in the next, slot for slot', { timeout: 120_000 }, async () => {
+  it('foretells what the engine does in the next, slot for slot', async () => {
     const cwd = project(jobs);
     const script = ({ jobId }: AttemptSpec) => ({ lasts: (lengths[jobId] ?? 0) * MINUTE });
     const settings = { maxConcurrentRuns: 4 };

@@ -165,7 +165,7 @@ describe.each(VERSIONS)('the history in $name', (version) => {
   beforeAll(async () => {
     server = await startPostgres({ version });
     database = await openDatabase({ url: await server.createDatabase(), clock: systemClock });
-  }, 60_000);
+  });
   afterAll(async () => {
     await sqlite.close();
     await database?.close();
@@ -195,5 +195,5 @@ describe.each(VERSIONS)('the history in $name', (version) => {
       }
     }
     db.close();
-  }, 120_000);
+  });
 });

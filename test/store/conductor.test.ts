@@ -321,5 +321,5 @@ describe('the server killed in the middle of batches', () => {
     );
     expect(row).toEqual({ runs: 459, slots: 459 });
     await store.close();
-  }, 120_000);
+  });
 });

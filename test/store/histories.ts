@@ -28,7 +28,7 @@ afterEach(async () => {
 const servers = new Map<string, Postgres>();
 beforeAll(async () => {
   for (const version of VERSIONS) servers.set(version.name, await startPostgres({ version }));
-}, 60_000);
+});
 afterAll(async () => {
   for (const server of servers.values()) await server.stop();
 });

@@ -183,7 +183,7 @@ export class Household {
       if (child.kill('SIGKILL')) appendFileSync(join(this.directory, 'kills'), 'outside\n');
     }
     const told = (): string => ` in ${this.directory} (${JSON.stringify(life)}): ${this.#words}`;
-    await until('a life to end', () => ended, { told, patience: 60_000 });
+    await until('a life to end', () => ended, { told, patience: 180_000 });
     this.#pid = undefined;
     return ended ?? '';
   }
@@ -206,7 +206,7 @@ export class Household {
         from < begun && !id.startsWith('once') ? [id] : [],
       );
     const told = (): string => `, but ${lag().join()} in ${this.directory}: ${this.#words}`;
-    await until('every job to be decided over', () => lag().length === 0, { told, patience: 120_000 });
+    await until('every job to be decided over', () => lag().length === 0, { told, patience: 180_000 });
     this.stop();
     await last;
     const places = this.#reading((reader) => reader.places());

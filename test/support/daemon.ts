@@ -14,12 +14,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach } from 'vitest';
+import { PATIENCE } from './patience.ts';
 
 const root = join(import.meta.dirname, '../..');
 export const bin = join(root, 'bin/tsched.js');
-
-/** Milliseconds; far above what anything waited for takes, and below a test's own time. */
-const PATIENCE = 25_000;
 
 type Cleanup = () => Promise<void> | void;
 

@@ -57,6 +57,7 @@ export class SteppedClock {
   readonly env: Environment;
   readonly #file: string;
   readonly #bell: number;
+  #offset = 0;
 
   /** The directory is the daemon's, in which its jobs run. */
   constructor(directory: string, at: string, later: Later) {
@@ -74,10 +75,14 @@ export class SteppedClock {
     };
   }
 
-  set(to: string): void {
+  /** Gives by how many milliseconds it steps. */
+  set(to: string): number {
     // An offset, not a time: every process has the same one, whenever it started.
-    const offset = (Date.parse(to) - Date.now()) / 1000;
-    put(this.#file, `${offset < 0 ? '' : '+'}${offset.toFixed(3)}`);
+    const offset = Date.parse(to) - Date.now();
+    put(this.#file, `${offset < 0 ? '' : '+'}${(offset / 1000).toFixed(3)}`);
+    const step = offset - this.#offset;
+    this.#offset = offset;
+    return step;
   }
 
   /** A job that the daemon must have for `skipTo`: when told, it fails and is tried again, so that the daemon is awake. */

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { until } from './daemon.ts';
+import { PATIENCE } from './patience.ts';
 
 const root = join(import.meta.dirname, '../..');
 const tool = process.env['TSCHED_SYSTEMD_BOX'] ?? join(root, '../shared/tools/systemd-box');
@@ -36,7 +37,7 @@ function call(args: readonly string[], input = '', mayFail = false): string {
     cwd: '/',
     input,
     encoding: 'utf8',
-    timeout: 60_000,
+    timeout: PATIENCE,
   });
   if (error !== undefined) throw error;
   if (status !== 0 && !mayFail) throw new Error(`${args.join(' ')} ended with ${status}: ${stdout}${stderr}`);

@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ToldCluster, ToldNode } from '../../src/cli/nodes.ts';
 import { bin, type Daemon } from './daemon.ts';
+import { PATIENCE } from './patience.ts';
 
 export interface Told {
   readonly code: number;
@@ -19,7 +20,7 @@ export function tell(node: Daemon, args: readonly string[]): Promise<Told> {
     TSCHED_STATE_DIR: node.stateDirectory,
   };
   return new Promise((resolve, reject) => {
-    const options = { cwd: node.directory, env, timeout: 60_000 };
+    const options = { cwd: node.directory, env, timeout: PATIENCE };
     execFile(process.execPath, [bin, ...args], options, (error, out, err) => {
       const code = error === null ? 0 : error.code;
       if (typeof code === 'number') resolve({ code, out, err });
@@ -60,8 +61,8 @@ export async function untilNodes(
 class Impossible extends Error {}
 
 /** Waits for something that has to be asked for; `look` throws what is still wanting. */
-export async function eventually<T>(what: string, look: () => T | Promise<T>, patience = 60_000): Promise<T> {
-  const over = AbortSignal.timeout(patience);
+export async function eventually<T>(what: string, look: () => T | Promise<T>): Promise<T> {
+  const over = AbortSignal.timeout(PATIENCE);
   for (;;) {
     try {
       return await look();

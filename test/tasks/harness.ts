@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
 import { systemClock } from '../../src/engine/clock.ts';
+import { PATIENCE } from '../support/patience.ts';
 import type { AttemptHandle, AttemptReport, AttemptSpec, Executor } from '../../src/engine/ports.ts';
 import type { Outcome } from '../../src/model.ts';
 import { createExecutor, type ProcessExecutor } from '../../src/tasks/executor.ts';
@@ -29,14 +30,15 @@ export function temporaryDirectory(): string {
 
 /** Waits for a named thing, and says its name if it does not come. */
 export async function until<T>(what: string, look: () => T | undefined | false): Promise<T> {
-  for (let left = 1000; left > 0; left -= 1) {
+  const end = performance.now() + PATIENCE;
+  for (;;) {
     const found = look();
     if (found !== undefined && found !== false) return found;
+    if (performance.now() > end) throw new Error(`waited in vain for ${what}`);
     await new Promise<void>((resolve) => {
       systemClock.after(10, resolve);
     });
   }
-  throw new Error(`waited in vain for ${what}`);
 }
 
 /** Whether a process is there and not a zombie. */

@@ -148,7 +148,7 @@ describe('a request', () => {
       kind: 'failed',
       hint: expect.stringContaining('takes too long'),
     });
-  }, 30_000);
+  });
 });
 
 describe('no answer', () => {
@@ -372,7 +372,7 @@ describe('a body without measure', () => {
     expect(log).toMatch(/^\[http\] GET/u);
     expect(log).toMatch(/bytes removed here\][^]*the end$/u);
     expect(process.memoryUsage().rss - before).toBeLessThan(150 * 1024 * 1024);
-  }, 60_000);
+  });
 
   it('goes to the log as the output of any job', async () => {
     const url = await served((_, response) => void response.writeHead(500).end('why it failed\n'));

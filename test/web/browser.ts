@@ -1,6 +1,7 @@
 /** A real Chromium, and pages that note whatever should not happen in them. */
 import { existsSync } from 'node:fs';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
+import { PATIENCE } from '../support/patience.ts';
 
 const PATH = '/usr/bin/chromium';
 
@@ -42,7 +43,7 @@ export async function open(
   const context = await browser.newContext(options);
   const page = await context.newPage();
   // Below a test's own time, so that what was waited for is named.
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(PATIENCE);
   const wrong: string[] = [];
   page.on('pageerror', (error) => wrong.push(`error: ${error.message}`));
   page.on('dialog', (dialog) => {

@@ -134,16 +134,18 @@ describe.skipIf(why !== undefined)('the nodes', () => {
     const row = page.getByRole('row').filter({ hasText: 'web-1' });
     await row.getByText('conducts').waitFor();
     expect(scripts.at(-1)).toBe('nodes');
-    expect(await row.getByRole('progressbar').getAttribute('value')).toBe('3');
-    expect(await row.innerText()).toContain('3 of 4');
+    await expect.poll(() => row.getByRole('progressbar').getAttribute('value')).toBe('3');
+    await expect.poll(() => row.innerText()).toContain('3 of 4');
     const alerts = await page.getByRole('alert').allInnerTexts();
     expect(alerts).toEqual([
       "The clock of web-2 is 6.2 s behind the database's, so it does not conduct.",
       'web-2 lacks /srv/report.ts: it takes no run of these modules.',
       "The job file of web-2 is not the one that is in force: tsched publish makes one file everybody's.",
     ]);
-    expect(await page.getByRole('row').filter({ hasText: 'web-2' }).innerText()).toContain(HOSTILE);
-    expect(await page.getByText('for gpu').innerText()).toBe('5 for gpu');
+    await expect
+      .poll(() => page.getByRole('row').filter({ hasText: 'web-2' }).innerText())
+      .toContain(HOSTILE);
+    await expect.poll(() => page.getByText('for gpu').innerText()).toBe('5 for gpu');
     const running = page.locator('section').filter({ hasText: 'Runs now' });
     await running.getByRole('link', { name: 'waits' }).waitFor();
     // Who may not drain is not offered it.
@@ -179,7 +181,7 @@ describe.skipIf(why !== undefined)('the nodes', () => {
     await page.getByRole('button', { name: 'Load the page anew' }).click();
     await page.getByRole('heading', { name: 'Nodes' }).waitFor();
     await page.getByRole('row').nth(1).waitFor();
-    expect(await page.getByRole('row').count()).toBe(2);
+    await expect.poll(() => page.getByRole('row').count()).toBe(2);
   });
 });
 

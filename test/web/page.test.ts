@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tsched } from '../cli/tsched.ts';
 import { portOf, startAsked } from '../http/support.ts';
 import { directory, type Daemon, type Later } from '../support/daemon.ts';
+import { freePort } from '../support/port.ts';
 import { launch, logIn, open, whyNoBrowser } from './browser.ts';
 
 const HOSTILE = '<img src=x onerror=alert(1)></script><script>alert(2)</script>';
@@ -80,7 +81,7 @@ describe.skipIf(why !== undefined)('the page of a fresh daemon', () => {
     await page.keyboard.press('g');
     await page.keyboard.press('j');
     await page.getByRole('row').filter({ hasText: 'morning-report' }).waitFor();
-    expect(await page.getByRole('row').count()).toBe(1 + 8);
+    await expect.poll(() => page.getByRole('row').count()).toBe(1 + 8);
     const next = page.getByRole('row').filter({ hasText: 'morning-report' }).locator('.next');
     const before = await next.innerText();
     expect(before).toMatch(/^in \d/);
@@ -95,10 +96,10 @@ describe.skipIf(why !== undefined)('the page of a fresh daemon', () => {
     const runs = page.locator('.history li');
     await runs.filter({ hasText: 'succeeded' }).first().waitFor();
     const shown = await runs.count();
-    await expect.poll(() => runs.count(), { timeout: 15_000 }).toBeGreaterThan(shown);
+    await expect.poll(() => runs.count()).toBeGreaterThan(shown);
     const seconds = page.locator('.facts .countdown');
     const first = await seconds.innerText();
-    await expect.poll(() => seconds.innerText(), { timeout: 5000 }).not.toBe(first);
+    await expect.poll(() => seconds.innerText()).not.toBe(first);
     expect(wrong).toEqual([]);
     await page.context().close();
   });
@@ -110,7 +111,8 @@ describe.skipIf(why !== undefined)('an operator', () => {
   let wrong: string[];
 
   beforeAll(async () => {
-    served = await serve({ jobs: JSON.stringify({ jobs: JOBS }), directory: directory(later) });
+    const port = await freePort();
+    served = await serve({ jobs: JSON.stringify({ jobs: JOBS }), directory: directory(later), port });
     ({ page, wrong } = await open(browser, served.origin, { viewport: { width: 1280, height: 800 } }));
     await logIn(page, served.origin, served.tokens.run);
   });
@@ -145,7 +147,7 @@ describe.skipIf(why !== undefined)('an operator', () => {
     await page.locator('.line').filter({ hasText: 'attempt 2' }).waitFor();
     await page.getByRole('tab', { name: /Attempt 1/ }).click();
     await page.locator('.line').filter({ hasText: 'attempt 1' }).waitFor();
-    expect(page.url()).toContain('?attempt=1');
+    await expect.poll(() => page.url()).toContain('?attempt=1');
     await page.goto(`${served.origin}/#/`);
     await page.locator('.failure').filter({ hasText: 'failed with exit code 3' }).waitFor();
     expect(wrong).toEqual([]);
@@ -163,7 +165,7 @@ describe.skipIf(why !== undefined)('an operator', () => {
       .waitFor();
     await page.getByLabel('Search output').fill('onerror');
     await page.locator('.line.hit').filter({ hasText: HOSTILE }).waitFor();
-    expect(await page.locator('.line.hit .red').innerText()).toBe('red');
+    await expect.poll(() => page.locator('.line.hit .red').innerText()).toBe('red');
     await page.getByLabel('Search output').fill(`line ${LINES} `);
     await page
       .locator('.line.hit')
@@ -277,7 +279,7 @@ describe.skipIf(why !== undefined)('an operator', () => {
     await page.getByText('The daemon cannot be reached').waitFor();
     const port = Number(new URL(origin).port);
     const again = await startAsked({ directory, args: ['--listen', `127.0.0.1:${port}`], later });
-    await page.getByText('live', { exact: true }).waitFor({ timeout: 20_000 });
+    await page.getByText('live', { exact: true }).waitFor();
     expect(await page.getByText('The daemon cannot be reached').count()).toBe(0);
     const { run = '' } = await again.waitFor(
       'a run',

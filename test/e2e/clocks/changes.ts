@@ -128,7 +128,7 @@ const changes: readonly Change[] = [
   },
 ];
 
-describe.concurrent('every slot once while clocks go', { timeout: 60_000 }, () => {
+describe.concurrent('every slot once while clocks go', () => {
   it.for(changes)('$name', async (change, { onTestFinished }) => {
     const where = directory(onTestFinished);
     const book = account(`${where}/account`);

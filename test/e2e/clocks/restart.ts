@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { account, directory, startDaemon } from '../../support/daemon.ts';
 import { SteppedClock } from '../../support/faketime.ts';
 
-describe.concurrent('a restart five minutes after Berlin changed its clocks', { timeout: 60_000 }, () => {
+describe.concurrent('a restart five minutes after Berlin changed its clocks', () => {
   it.for([
     {
       name: 'back: what ran in the first pass does not run in the second',

@@ -6,7 +6,7 @@ import { RacingClock, SteppedClock } from '../../support/faketime.ts';
 /** The longest that setTimeout can wait; asked for more, it fires at once. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
-describe.concurrent('timers', { timeout: 60_000 }, () => {
+describe.concurrent('timers', () => {
   it('a slot further away than the longest timer starts once, at its time', async ({
     onTestFinished: later,
   }) => {

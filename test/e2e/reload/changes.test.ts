@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import { describe, it } from 'vitest';
 import {
   applied,
+  doneBy,
   expectEverySecond,
   expectNothingLostNorTwice,
   moreOf,
   rename,
+  skippedOf,
   ticking,
   type Ticking,
 } from './support.ts';
@@ -73,7 +75,7 @@ describe.concurrent('a job that runs while its definition', () => {
     expect(finished['outcome']).toBe('succeeded');
     await moreOf(all, 'tick', 2);
     expect(all.words()).toEqual(['old began', 'old ended']);
-    expectNothingLostNorTwice(all);
+    await expectNothingLostNorTwice(all);
   });
 
   it('gets another command: the run goes on as it began, the next slot has the new one (F84)', async ({
@@ -87,13 +89,16 @@ describe.concurrent('a job that runs while its definition', () => {
     await moreOf(all, 'tick', 1);
     all.letGo();
     await daemon.until('the new command', () => all.words().includes('new'));
+    const done = await doneBy(all, 'held');
     expect(all.words().slice(0, 3)).toEqual(['old began', 'old ended', 'new']);
-    // What fell due while it ran was skipped, not forgotten: the change moved no slot.
-    expect(daemon.events('slots_skipped', 'held').every(({ reason }) => reason === 'overlap')).toBe(true);
-    const [began, ended, ...later] = kept.executions('held').map(({ slot }) => slot);
+    // What fell due while it ran was skipped, not forgotten: the change moved no slot. (A machine that stands still makes a misfire of some.)
+    const reasons = daemon.events('slots_skipped', 'held').map(({ reason }) => reason);
+    expect(reasons.filter((reason) => reason !== 'overlap' && reason !== 'misfire')).toEqual([]);
+    expect(reasons).toContain('overlap');
+    const [began = Number.NaN, ended, ...later] = done.map(({ slot }) => Date.parse(slot));
     expect(began).toBe(ended);
-    const skipped = daemon.events('slots_skipped', 'held').map(({ slot }) => Date.parse(String(slot)));
-    expectEverySecond([Date.parse(began ?? ''), ...skipped, ...later.map((slot) => Date.parse(slot))]);
+    const skipped = skippedOf(daemon, 'held').filter((slot) => slot < Math.max(...later));
+    expectEverySecond([began, ...skipped, ...later]);
   });
 
   it('gets another schedule and zone: the run goes on, nothing is caught up (F84)', async ({
@@ -153,8 +158,9 @@ describe.concurrent('a job that', () => {
     const { daemon, kept } = all;
     rename(daemon.file, all.file('tick', 'before'));
     await moreOf(all, 'before', 2);
+    const asked = Date.now();
     rename(daemon.file, all.file('tick', 'after'));
-    const { time } = await applied(daemon, 'after');
+    await applied(daemon, 'after');
     await moreOf(all, 'after', 2);
     const last =
       kept
@@ -168,8 +174,8 @@ describe.concurrent('a job that', () => {
         .map(({ slot }) => slot)
         .sort()[0] ?? '';
     expect(first > last, `${first} after ${last}`).toBe(true);
-    expect(Date.parse(first)).toBeGreaterThan(Date.parse(time) - 1000);
-    for (const job of ['tick', 'before', 'after']) expectNothingLostNorTwice(all, job);
+    expect(Date.parse(first)).toBeGreaterThan(asked);
+    for (const job of ['tick', 'before', 'after']) await expectNothingLostNorTwice(all, job);
     expect(daemon.events('slots_skipped', 'after')).toEqual([]);
   });
 
@@ -188,9 +194,13 @@ describe.concurrent('a job that', () => {
       ({ event, removed }) => event === 'jobs_applied' && (removed as string[]).includes('guest'),
     );
     const stayed = kept.executions('guest').length;
-    await moreOf(all, 'tick', 3);
+    const missed = Date.parse(left.time) + 2000;
+    await daemon.until('slots that it misses', () =>
+      kept.executions('tick').some(({ slot }) => Date.parse(slot) > missed),
+    );
+    const asked = Date.now();
     rename(daemon.file, `${all.file('tick', 'guest')}${misfire}`);
-    const back = await daemon.until('its return', () =>
+    await daemon.until('its return', () =>
       daemon
         .events('jobs_applied')
         .find(({ time, added }) => time > left.time && (added as string[]).includes('guest')),
@@ -200,8 +210,7 @@ describe.concurrent('a job that', () => {
       .executions('guest')
       .slice(stayed)
       .map(({ slot }) => Date.parse(slot));
-    expect(Math.min(...since)).toBeGreaterThan(Date.parse(back.time) - 1000);
-    expect(Date.parse(back.time) - Date.parse(left.time)).toBeGreaterThan(2000);
+    expect(Math.min(...since)).toBeGreaterThan(asked);
     expect(daemon.events('slots_skipped', 'guest')).toEqual([]);
   });
 

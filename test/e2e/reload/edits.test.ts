@@ -128,8 +128,8 @@ describe.concurrent('a job file that is replaced', () => {
       expect(readFileSync(started.daemon.file, 'utf8')).not.toBe(text);
       expect(statSync(started.daemon.file).ino === before, 'the same file').toBe(sameFile);
       closeSync(held);
-      expectNothingLostNorTwice(started, 'tick');
-      expectNothingLostNorTwice(started, 'one');
+      await expectNothingLostNorTwice(started, 'tick');
+      await expectNothingLostNorTwice(started, 'one');
     });
   }
 });
@@ -151,7 +151,7 @@ describe.concurrent('a job file that cannot be had', () => {
     expect(
       daemon.lines.filter(({ msg }) => /the job file is gone; the jobs loaded before stay/.test(msg)),
     ).toHaveLength(1);
-    expectNothingLostNorTwice(started);
+    await expectNothingLostNorTwice(started);
   });
 
   it('broken (F72): the jobs stay; the log has place, text and caret, once; the mended file is loaded', async ({
@@ -172,7 +172,7 @@ describe.concurrent('a job file that cannot be had', () => {
     writeFileSync(daemon.file, file('tick', 'mended'));
     await applied(daemon, 'mended');
     await moreOf(started, 'mended', 1);
-    expectNothingLostNorTwice(started);
+    await expectNothingLostNorTwice(started);
   });
 
   it('an unfinished rewrite that is empty for a while: an error, not "no jobs" (F74)', async ({
@@ -186,7 +186,7 @@ describe.concurrent('a job file that cannot be had', () => {
     expect(statSync(daemon.file).size).toBe(0);
     await moreOf(started, 'tick', 2);
     expect(daemon.events('jobs_applied')).toEqual([]);
-    expectNothingLostNorTwice(started);
+    await expectNothingLostNorTwice(started);
   });
 
   it('cut off so that it is valid (F74): what is left is taken, loudly', async ({
@@ -210,7 +210,7 @@ describe.concurrent('a job file that cannot be had', () => {
       ({ event, removed }) => event === 'jobs_applied' && (removed as string[]).length > 0,
     );
     await moreOf(started, 'tick', 1);
-    expectNothingLostNorTwice(started);
+    await expectNothingLostNorTwice(started);
   });
 
   it('thousands of mistakes are a few lines of log', async ({ expect, onTestFinished }) => {
@@ -226,7 +226,7 @@ describe.concurrent('a job file that cannot be had', () => {
     expect(errors(daemon)).toHaveLength(22);
     expect(errors(daemon)[20]?.msg).toBe(`480 more; "tsched validate ${daemon.file}" shows them all`);
     await moreOf(started, 'tick', 1);
-    expectNothingLostNorTwice(started);
+    await expectNothingLostNorTwice(started);
   });
 });
 
@@ -242,7 +242,7 @@ describe.concurrent('files beside the job file', () => {
     writeFileSync(join(directory, 'a.env'), 'WORD=second\n');
     await daemon.until('a run that sees the change', said('second'));
     expect(kept.executions('tick').at(-1)?.more).toBe('second');
-    expectNothingLostNorTwice(started);
+    await expectNothingLostNorTwice(started);
   });
 
   it('an included file: changed, broken, mended; one that a glob finds later', async ({
@@ -263,7 +263,7 @@ describe.concurrent('files beside the job file', () => {
     writeFileSync(join(more, 'a.yaml'), file('one', 'two'));
     await applied(daemon, 'two');
     await moreOf(started, 'two', 1);
-    expectNothingLostNorTwice(started);
-    expectNothingLostNorTwice(started, 'one');
+    await expectNothingLostNorTwice(started);
+    await expectNothingLostNorTwice(started, 'one');
   });
 });

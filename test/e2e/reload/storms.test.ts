@@ -58,7 +58,7 @@ describe.concurrent('a storm', () => {
     await moreOf(started, 'last', 2);
     expect(daemon.events('jobs_applied').length - begun, 'gathered').toBeLessThan(60);
     expect(errors(daemon)).toEqual([]);
-    expectNothingLostNorTwice(started);
+    await expectNothingLostNorTwice(started);
     await daemon.until('descriptors as before', () => descriptors(daemon.pid) <= before.fds);
     expect(residentSize(daemon.pid) - before.size, 'MB more than before').toBeLessThan(60);
   });
@@ -81,7 +81,7 @@ describe.concurrent('a storm', () => {
     await moreOf(started, 'last', 2);
     expect(daemon.events('jobs_applied').length).toBeLessThanOrEqual(2);
     expect(errors(daemon)).toEqual([]);
-    expectNothingLostNorTwice(started);
+    await expectNothingLostNorTwice(started);
     await daemon.until('descriptors as before', () => descriptors(daemon.pid) <= before);
   });
 });
@@ -91,14 +91,17 @@ describe.concurrent('SIGHUP at a bad moment (F87)', () => {
     const where = directory(onTestFinished);
     const kept = account(join(where, 'account'));
     // Large enough that reading it takes a while.
-    const idle = Array.from({ length: 5000 }, (_, n) => `  j${n}:\n    cron: "0 0 1 1 *"\n    run: exit 1\n`);
+    const idle = Array.from(
+      { length: 10_000 },
+      (_, n) => `  j${n}:\n    cron: "0 0 1 1 *"\n    run: exit 1\n`,
+    );
     const jobs = jobFile(kept, ['tick']) + idle.join('');
     const daemon = startDaemon({ directory: where, jobs, later: onTestFinished });
     await daemon.until('a process that hears signals', () => catches(daemon.pid, HANG_UP));
     let sent = 0;
     while (daemon.events('engine_started').length === 0) {
-      daemon.signal('SIGHUP');
-      sent += 1;
+      for (let n = 0; n < 10; n += 1) daemon.signal('SIGHUP');
+      sent += 10;
       await pause(5);
     }
     expect(sent, 'signals before it was ready').toBeGreaterThan(5);
@@ -182,6 +185,6 @@ describe.concurrent('a job file that everyone may write (F88)', () => {
       daemon.signal('SIGHUP');
     }
     await moreOf(started, 'planted', 1);
-    expectNothingLostNorTwice(started);
+    await expectNothingLostNorTwice(started);
   });
 });

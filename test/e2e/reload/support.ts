@@ -9,6 +9,7 @@ import {
   type Account,
   type Daemon,
   type DaemonOptions,
+  type Execution,
   type Later,
   type Line,
 } from '../../support/daemon.ts';
@@ -67,14 +68,34 @@ export function applied(daemon: Daemon, job: string): Promise<Line> {
   );
 }
 
-/** Every second from the job's first run to its last has exactly one run, or a recorded reason why not. */
-export function expectNothingLostNorTwice({ daemon, kept }: Ticking, job = 'tick'): void {
-  const run = kept.executions(job).map(({ slot }) => Date.parse(slot));
-  expect(new Set(run).size, 'slots that ran, each once').toBe(run.length);
-  const skipped = daemon.events('slots_skipped', job).flatMap(({ slot, through = slot }) => {
+/** What a job has done by now; by then all that the daemon says of slots before the last of them has been read. */
+export async function doneBy(
+  { daemon, kept }: Pick<Ticking, 'daemon' | 'kept'>,
+  job: string,
+): Promise<Execution[]> {
+  const done = kept.executions(job);
+  const last = done.at(-1)?.run;
+  await daemon.waitFor(
+    `the end of ${job} ${last}`,
+    ({ event, run }) => event === 'run_finished' && run === last,
+  );
+  return done;
+}
+
+/** Each slot that was skipped of a job of every second. */
+export function skippedOf(daemon: Daemon, job: string): number[] {
+  return daemon.events('slots_skipped', job).flatMap(({ slot, through = slot }) => {
     const from = Date.parse(String(slot));
     return Array.from({ length: (Date.parse(String(through)) - from) / 1000 + 1 }, (_, n) => from + n * 1000);
   });
+}
+
+/** Every second from the job's first run to its last has exactly one run, or a recorded reason why not. */
+export async function expectNothingLostNorTwice(ticking: Ticking, job = 'tick'): Promise<void> {
+  const { daemon } = ticking;
+  const run = (await doneBy(ticking, job)).map(({ slot }) => Date.parse(slot));
+  expect(new Set(run).size, 'slots that ran, each once').toBe(run.length);
+  const skipped = skippedOf(daemon, job);
   expect(
     skipped.filter((slot) => run.includes(slot)),
     'slots that ran and were skipped',

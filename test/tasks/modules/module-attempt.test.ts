@@ -7,6 +7,7 @@ import { describe, expect, it, vi } from 'vitest';
 import type { Json } from '../../../src/model.ts';
 import { readRecord } from '../../../src/tasks/exit-record.ts';
 import { Bench, processesIn, useBench, type Isolation } from './support.ts';
+import { PATIENCE } from '../../support/patience.ts';
 
 const held = useBench({ INHERITED: 'yes', TZ: 'UTC' });
 const root = process.geteuid?.() === 0;
@@ -22,7 +23,7 @@ async function spareReady(bench: Bench): Promise<void> {
       ).toHaveLength(1);
       expect(ready.filter((name) => existsSync(join(spares, name, 'socket')))).toHaveLength(0);
     },
-    { timeout: 20_000, interval: 5 },
+    { timeout: PATIENCE, interval: 5 },
   );
 }
 
@@ -214,7 +215,7 @@ describe('the end', () => {
     expect(processesIn(bench.directory).length).toBeGreaterThan(1);
     await bench.executor.close();
     await vi.waitFor(() => expect(processesIn(bench.directory)).toEqual([]), {
-      timeout: 20_000,
+      timeout: PATIENCE,
       interval: 5,
     });
     rmSync(bench.directory, { recursive: true });

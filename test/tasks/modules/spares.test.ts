@@ -24,6 +24,7 @@ import {
   type LaunchRequest,
   type Spawner,
 } from '../../../src/tasks/spawner.ts';
+import { PATIENCE } from '../../support/patience.ts';
 
 const fixtures = join(import.meta.dirname, '../../fixtures/modules');
 const host = join(import.meta.dirname, '../../../src/tasks/module-host.ts');
@@ -140,7 +141,7 @@ async function spareReady(directory = waiting): Promise<number> {
       if (pid === undefined || !ready) throw new Error('no spare is ready');
       return pid;
     },
-    { timeout: 20_000, interval: 5 },
+    { timeout: PATIENCE, interval: 5 },
   );
 }
 
@@ -191,7 +192,7 @@ describe('a spare', () => {
     const pid = await spareReady();
     const run = runOf('neverSettlesAlive');
     const { events, over } = start(run);
-    await vi.waitFor(() => expect(events).toHaveLength(1), { timeout: 20_000, interval: 5 });
+    await vi.waitFor(() => expect(events).toHaveLength(1), { timeout: PATIENCE, interval: 5 });
     createSpares({ spawner, clock: systemClock, command, directory: waiting, environment });
     expect(readRecord(run.request.exitPath)).toEqual({ kind: 'started', pid });
     process.kill(pid, 'SIGKILL');
@@ -215,7 +216,7 @@ describe('a spare', () => {
     void start(runOf('default'));
     const pid = await spareReady();
     process.kill(pid, 'SIGKILL');
-    await vi.waitFor(() => expect(readdirSync(waiting)).toEqual([]), { timeout: 20_000, interval: 5 });
+    await vi.waitFor(() => expect(readdirSync(waiting)).toEqual([]), { timeout: PATIENCE, interval: 5 });
     expect(await start(runOf('default')).over).toBe('cold');
     expect(await spareReady()).not.toBe(pid);
   });
@@ -233,13 +234,16 @@ describe('a spare', () => {
   });
 
   it('that is stopped leaves the run to be launched, and is ended', async () => {
+    let pace = 1;
     const hurried: Clock = {
       ...systemClock,
-      after: (delay, action) => systemClock.after(delay / 20, action),
+      after: (delay, action) => systemClock.after(delay / pace, action),
     };
     spares = createSpares({ spawner, clock: hurried, command, directory: waiting, environment });
     start(runOf('default'));
     const pid = await spareReady();
+    // Only now: a busy machine takes its time to start a process.
+    pace = 20;
     process.kill(pid, 'SIGSTOP');
     const run = runOf('default');
     mkdirSync(join(run.request.exitPath, '..'));
@@ -301,7 +305,10 @@ describe('a spare', () => {
     const pid = await spareReady(join(root, 'other'));
     daemon.kill('SIGKILL');
     await once(daemon, 'exit');
-    await vi.waitFor(() => expect(existsSync(`/proc/${pid}`)).toBe(false), { timeout: 20_000, interval: 5 });
+    await vi.waitFor(() => expect(existsSync(`/proc/${pid}`)).toBe(false), {
+      timeout: PATIENCE,
+      interval: 5,
+    });
   });
 });
 

@@ -13,6 +13,7 @@ import type {
 } from '../../../src/engine/ports.ts';
 import type { Json, Outcome, Surroundings } from '../../../src/model.ts';
 import { createExecutor } from '../../../src/tasks/executor.ts';
+import { PATIENCE } from '../../support/patience.ts';
 
 export const fixtures = join(import.meta.dirname, '../../fixtures/modules');
 
@@ -79,7 +80,7 @@ export class Bench {
     });
     const log = (): string => (existsSync(file) ? readFileSync(file, 'utf8') : '');
     const says = (text: string): Promise<void> =>
-      vi.waitFor(() => expect(log()).toContain(text), { timeout: 20_000, interval: 5 });
+      vi.waitFor(() => expect(log()).toContain(text), { timeout: PATIENCE, interval: 5 });
     return { handle, spec, reports, ended: promise, directory, log, says };
   }
 
@@ -139,7 +140,7 @@ export function bare(
   const call = `import(${JSON.stringify(join(fixtures, file))}).then((m) => m[${JSON.stringify(exportName)}]({ with: null }))`;
   const { status, signal, stderr } = spawnSync(process.execPath, [...flags, '--eval', call], {
     encoding: 'utf8',
-    timeout: 20_000,
+    timeout: PATIENCE,
   });
   return { status, signal, stderr };
 }
