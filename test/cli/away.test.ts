@@ -70,4 +70,4 @@ it('that its daemon is there, that it is degraded, since when and why; and not w
   } finally {
     await server.stop();
   }
-}, 120_000);
+});

@@ -27,7 +27,7 @@ const at = (node: Daemon, command: string, ...args: string[]): Ran =>
 it('as the daemon of the node has it, which is said', async () => {
   const cluster = await TestCluster.in(server);
   const where = directory();
-  writeFileSync(join(where, 'more.yaml'), 'jobs:\n  also: { every: 1h, run: "true" }\n');
+  writeFileSync(join(where, 'more.yaml'), 'jobs:\n  also: { cron: "0 0 1 1 *", run: "true" }\n');
   const first = cluster.node({ name: 'a', jobs: JOBS, directory: where });
   await first.ready();
   const worker = cluster.worker({ name: 'b' });
@@ -61,7 +61,7 @@ it('as the daemon of the node has it, which is said', async () => {
       code: 69,
       err: expect.stringMatching(/the daemon of this node.*does not run[^]*start it: tsched start --store …/),
     });
-}, 60_000);
+});
 
 // Only root may give it to somebody else, and ask it nonetheless.
 it.runIf(process.getuid?.() === 0)(
@@ -95,4 +95,4 @@ it('or why there is none', async () => {
     code: 66,
     err: expect.stringContaining('tsched publish FILE'),
   });
-}, 60_000);
+});

@@ -69,5 +69,5 @@ describe('tables of a newer pg-boss', () => {
     );
     expect(second.text).toContain('install here the pg-boss that the other nodes have');
     expect(await everything(cluster.url)).toEqual(before);
-  }, 60_000);
+  });
 });
