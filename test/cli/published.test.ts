@@ -31,9 +31,12 @@ it('as the daemon of the node has it, which is said', async () => {
   const first = cluster.node({ name: 'a', jobs: JOBS, directory: where });
   await first.ready();
   const worker = cluster.worker({ name: 'b' });
-  await untilAsync('the worker to answer', async () =>
-    at(worker, 'status').code === 0 ? undefined : at(worker, 'status').err,
-  );
+  // A node may conduct before it has published its file.
+  await first.waitFor('its file to be published', ({ msg }) => msg.includes('is version 1 of the job file'));
+  await untilAsync('the worker to answer', async () => {
+    const { code, err } = at(worker, 'next');
+    return code === 0 ? undefined : err;
+  });
 
   const next = at(worker, 'next', '--json');
   expect(next.err).toBe("tsched: there is no job file here; this is version 1 of the cluster's\n");
