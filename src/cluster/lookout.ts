@@ -6,7 +6,7 @@ import { formatDuration } from '../schedule/duration.ts';
 import { Errand } from './errand.ts';
 import { fenced } from '../postgres/fence.ts';
 import type { Queue } from './queue.ts';
-import { recordLosses, silentClaims, sweepRecords, type Silent } from './records.ts';
+import { recordLosses, silentClaims, sweepRecords, type Silent, type Swept } from './records.ts';
 import { grouped } from './requirement.ts';
 
 /** How long a node may be silent until its attempts are given up. */
@@ -63,6 +63,8 @@ export class Lookout {
   readonly #tidying: Errand;
   readonly #sweeping: Errand;
   #tidiedAt: Duration;
+  /** As far as this round has come. */
+  #tidied: Swept | undefined;
   #sweptAt: Duration;
   #callOff: (() => void) | undefined;
 
@@ -113,8 +115,9 @@ export class Lookout {
   async #tidyUp(): Promise<void> {
     const { database, queue, term, contactFor } = this.#options;
     if (contactFor() < SETTLED) return;
-    if (await fenced(database, term, (tx) => sweepRecords(tx, queue))) this.#tidying.ask();
-    else this.#tidiedAt = this.#options.clock.monotonic();
+    this.#tidied = await fenced(database, term, (tx) => sweepRecords(tx, queue, this.#tidied));
+    if (this.#tidied === undefined) this.#tidiedAt = this.#options.clock.monotonic();
+    else this.#tidying.ask();
   }
 
   /** By the row alone one knows that an attempt that is put there again has been there: none goes meanwhile, nor by one who is deposed. */

@@ -199,7 +199,7 @@ class BossQueue implements Queue {
            SELECT j.name, j.id FROM ${this.table} j
            WHERE j.name = q.name AND j.completed_on < statement_timestamp() - interval '${REMEMBERED} s'
              AND (j.data ? 'run' OR j.completed_on < statement_timestamp() - interval '${UNNAMED} s')
-             AND NOT EXISTS (SELECT FROM runs r WHERE r.id = j.data ->> 'run' AND r.state <> 'finished')
+             AND NOT EXISTS (SELECT FROM runs r WHERE r.id = j.data ->> 'run' AND r.state <> 'finished' OFFSET 0)
            ORDER BY j.completed_on LIMIT $1) o
          LIMIT $1) over
        WHERE job.name = over.name AND job.id = over.id`,

@@ -317,27 +317,44 @@ export async function forgetGivenUp(queryable: Queryable, attempts: readonly str
   );
 }
 
+/** How far a sweep has come. */
+export interface Swept {
+  readonly at: string;
+  readonly seq: string;
+}
+
 /**
  * Removes some of what nobody will ask for: of attempts that are over, and whose end somebody had long ago; a node that was cut off for
  * longer is not told any more that its word had arrived. While their row is in the queue their run may not be over, whoever had their end.
- * What a node has not yet ended of what was given up stays for a week. Gives whether there may be more.
+ * What a node has not yet ended of what was given up stays for a week. Gives from where to go on; undefined: there is no more.
  */
-export async function sweepRecords(queryable: Queryable, queue: Pick<Queue, 'table'>): Promise<boolean> {
-  const swept = await queryable.run(
-    `DELETE FROM reports r WHERE seq IN (
-       SELECT seq FROM reports o WHERE taken AND at < statement_timestamp() - interval '10 minutes'
-         AND (at < statement_timestamp() - interval '7 days' OR NOT EXISTS (
-           SELECT 1 FROM reports g WHERE g.attempt = o.attempt AND g.kind = 'given_up' AND g.report ? 'spec'))
-         AND NOT EXISTS (SELECT 1 FROM held h WHERE h.attempt = o.attempt)
-         AND NOT EXISTS (
-           SELECT 1 FROM ${queue.table} j WHERE j.name = ANY(ARRAY(SELECT name FROM queues)) AND j.id = o.attempt)
-       ORDER BY at LIMIT $1)`,
-    [SWEPT],
+export async function sweepRecords(
+  queryable: Queryable,
+  queue: Pick<Queue, 'table'>,
+  from: Swept = { at: '-infinity', seq: '0' },
+): Promise<Swept | undefined> {
+  const old = await queryable.query<Swept & { readonly attempt: string }>(
+    `SELECT at::text, seq::text, attempt FROM reports o
+     WHERE taken AND at < statement_timestamp() - interval '10 minutes' AND at >= $1 AND (at, seq) > ($1, $2)
+       AND (at < statement_timestamp() - interval '7 days' OR NOT EXISTS (
+         SELECT 1 FROM reports g WHERE g.attempt = o.attempt AND g.kind = 'given_up' AND g.report ? 'spec'))
+     ORDER BY o.at, o.seq LIMIT $3`,
+    [from.at, from.seq, SWEPT],
   );
+  // Not in one statement: for tables of which the planner has no statistics yet it would walk over all of them for each row.
+  const needed = await queryable.query<{ readonly attempt: string }>(
+    `SELECT attempt FROM held WHERE attempt = ANY($1::uuid[])
+     UNION ALL
+     SELECT id FROM ${queue.table} WHERE name = ANY(ARRAY(SELECT name FROM queues)) AND id = ANY($1::uuid[])`,
+    [old.map(({ attempt }) => attempt)],
+  );
+  const kept = new Set(needed.map(({ attempt }) => attempt));
+  const gone = old.filter(({ attempt }) => !kept.has(attempt));
+  await queryable.run('DELETE FROM reports WHERE seq = ANY($1::bigint[])', [gone.map(({ seq }) => seq)]);
   await queryable.run(
     'DELETE FROM orders o WHERE NOT EXISTS (SELECT 1 FROM held h WHERE h.attempt = o.attempt)',
   );
-  return swept === SWEPT;
+  return old.length < SWEPT ? undefined : old.at(-1);
 }
 
 /** Rows at once. */

@@ -4,7 +4,7 @@ import { Dispatch } from '../../src/cluster/dispatch.ts';
 import { attemptId } from '../../src/cluster/ids.ts';
 import { createQueue, type Queue } from '../../src/cluster/queue.ts';
 import { Lookout } from '../../src/cluster/lookout.ts';
-import { recordEnds, sweepRecords } from '../../src/cluster/records.ts';
+import { recordEnds, sweepRecords, type Swept } from '../../src/cluster/records.ts';
 import { systemClock } from '../../src/engine/clock.ts';
 import type { AttemptSpec } from '../../src/engine/ports.ts';
 import { Deposed, fenced } from '../../src/postgres/fence.ts';
@@ -159,6 +159,30 @@ describe('reports that somebody had long ago', () => {
     expect(await tidy()).toBe(1);
     await database.run(`UPDATE runs SET state = 'finished'`);
     expect(await tidy()).toBe(0);
+  });
+
+  it('go from behind however many that stay', async () => {
+    const { database, queue } = await opened();
+    await database.run(`INSERT INTO queues (name) VALUES ('any') ON CONFLICT DO NOTHING`);
+    const old = (from: number, to: number): Promise<number> =>
+      database.run(
+        `INSERT INTO reports (attempt, kind, report, taken, at)
+         SELECT gen_random_uuid(), 'ended', '{"outcome": "{}"}', true, now() - interval '2 hours' FROM generate_series($1::int, $2) n`,
+        [from, to],
+      );
+    await old(1, 5005);
+    await database.run(
+      `INSERT INTO ${queue.table} (name, id, state, data) SELECT 'any', attempt, 'completed', '{"run": "open"}' FROM reports`,
+    );
+    await old(1, 3);
+    let from: Swept | undefined;
+    let rounds = 0;
+    do {
+      from = await database.transaction((tx) => sweepRecords(tx, queue, from));
+      rounds += 1;
+    } while (from !== undefined);
+    expect(rounds).toBe(2);
+    expect(await database.query('SELECT FROM reports')).toHaveLength(5005);
   });
 });
 
