@@ -45,15 +45,15 @@ export class Turnstile {
 
   /** Lets a slot in, now or when it has its turn. `readyAt`: from when its longest wait counts, a wait below an earlier daemon included. */
   seek(turn: TurnOf, readyAt: Instant): void {
-    const { job, dueAt } = turn;
-    const { definition } = job;
+    const { definition } = turn.job;
+    const { dueAt } = turn;
     const demands = this.pools.demandsOf(definition);
-    const isFree =
-      demands.length === 0 || this.pools.admits(demands, { priority: definition.policy.priority, dueAt });
-    if (isFree) this.#desk.admitted(turn, undefined);
+    const { priority } = definition.policy;
+    if (this.pools.admits(demands, { priority, dueAt })) this.#desk.admitted(turn, undefined);
     else this.#line(turn, readyAt, demands);
   }
 
+  /** Apart from `seek`: what closures need is made anew each time the function that has them begins. */
   #line(turn: TurnOf, readyAt: Instant, demands: readonly Demand[]): void {
     const { job, slot, dueAt } = turn;
     const { id: jobId, policy } = job.definition;
