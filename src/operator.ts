@@ -358,7 +358,7 @@ export class DaemonOperator implements Operator {
 
   async #once(what: string, { key }: RunRequest, begin: () => Answer<RunRecord>): Promise<Answer<BegunRun>> {
     const begun = await once({ ...this.#parts, run: (id) => this.run(id) }, { what, key, begin });
-    // Who is told of a run may rely on it, also when another node takes over now.
+    // Who is told of a run may rely on it: also when this process dies now, and another daemon or node takes over.
     if (begun.ok) await this.#parts.engine.recorded();
     return begun;
   }

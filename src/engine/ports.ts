@@ -227,7 +227,7 @@ export interface Store {
   post(posting: Posting): Promise<void>;
   /** Messages that were delivered, or never will be. */
   settle(ids: readonly string[]): Promise<void>;
-  /** Resolves when all that was asked of it is recorded. Undefined: what it has answered holds, whether or not it is recorded yet. */
+  /** Resolves when all that was asked of it is recorded, or counts as recorded. Undefined: nothing outlives the process. */
   recorded?(): Promise<void>;
   /** Replays that are under way, and the newest of those that are over. Asked once, at the start. */
   replays(): Promise<readonly ReplayWithSlots[]>;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { account, directory, type Daemon, type Later } from '../support/daemon.ts';
+import { historyOf } from '../support/history.ts';
 import { Promises } from './promises.ts';
 import { ask, socketOf, startAsked, type Body, type Told, type Wanted } from './support.ts';
 
@@ -83,6 +84,15 @@ describe('a run by hand', () => {
     expect((await begin(next, 'one')).body).toMatchObject({ id: begun.body.id, state: 'finished' });
     expect(book.executions('job')).toHaveLength(1);
     expect((await begin(next, 'two')).body.id).not.toBe(begun.body.id);
+  });
+
+  it('is recorded by the time it is told of, for whoever comes next', async () => {
+    const daemon = await startAsked({ jobs });
+    for (let times = 0; times < 20; times += 1) {
+      const { body } = await ask(socketOf(daemon), '/api/v1/jobs/hello/runs', { method: 'POST' });
+      const known = historyOf(daemon.stateDirectory, 'hello').runs.map(({ id }) => id);
+      expect(known).toContain(body.id);
+    }
   });
 
   it('can be given values, which a retry gives again', async () => {

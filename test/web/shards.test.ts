@@ -5,7 +5,6 @@ import { describe, expect, it } from 'vitest';
 import { tsched } from '../cli/tsched.ts';
 import { portOf, startAsked } from '../http/support.ts';
 import { directory } from '../support/daemon.ts';
-import { historyOf } from '../support/history.ts';
 import { launch, logIn, open, whyNoBrowser } from './browser.ts';
 
 const TASK =
@@ -27,8 +26,7 @@ describe.skipIf(whyNoBrowser() !== undefined)('a run in parts', () => {
       const origin = `http://127.0.0.1:${portOf(daemon).port}`;
       const { page, wrong } = await open(browser, origin, { viewport: { width: 1280, height: 900 } });
       await logIn(page, origin, token.out.trim());
-      tsched(['trigger', 'parts', ...state]);
-      const id = historyOf(daemon.stateDirectory, 'parts').runs[0]?.id ?? '';
+      const { id } = JSON.parse(tsched(['trigger', 'parts', '--json', ...state]).out) as { id: string };
       await page.goto(`${origin}/#/runs/${id}`);
       await page.getByText('us running').waitFor();
       writeFileSync(join(where, 'go'), '');

@@ -89,6 +89,12 @@ export class SqliteStore extends BatchingStore {
     return this.#connection.ask({ kind: 'owners', runs });
   }
 
+  /** While the disk fails, what is asked for counts as recorded. */
+  async recorded(): Promise<void> {
+    if (this.#trouble !== undefined) return;
+    await (this.batch.isEmpty ? this.#flight?.saved.promise : this.written());
+  }
+
   /** How much history is kept from now on. */
   override retain(retention: Retention): void {
     this.#pruner.retain(retention);
