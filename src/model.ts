@@ -245,6 +245,8 @@ export interface AttemptRecord {
   readonly awaits?: readonly string[];
   /** The time-out it began with, so that it holds whatever becomes of the job file and the daemon. */
   readonly timeout?: Duration;
+  /** It was asked to end; its run ends with it, whoever is there to see that. */
+  readonly cancelledBy?: CancelledBy;
   readonly outcome?: Outcome;
 }
 

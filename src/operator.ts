@@ -256,6 +256,7 @@ export class DaemonOperator implements Operator {
     const { id } = run.value;
     if (!engine.cancel(id)) return refuse({ refused: 'run_finished', message: 'this run is over' });
     this.#parts.daemon.say(`${by} asks to cancel run ${id}`);
+    await engine.recorded();
     return done(engine.run(id) ?? run.value);
   }
 

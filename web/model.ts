@@ -38,6 +38,7 @@ export interface Attempt {
   /** Of a cluster, while no node has begun it: the labels that it needs of one. */
   readonly awaits: readonly string[] | null;
   readonly pid: number | null;
+  readonly cancelledBy: string | null;
   readonly outcome: Outcome | null;
 }
 

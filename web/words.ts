@@ -110,7 +110,9 @@ const STATES: Readonly<Record<string, string>> = {
 };
 
 export function runWords(run: Run): string {
-  return run.outcome === null ? (STATES[run.state] ?? run.state) : outcomeWords(run.outcome);
+  if (run.outcome !== null) return outcomeWords(run.outcome);
+  const isCalledOff = run.state === 'running' && (run.attempts.at(-1)?.cancelledBy ?? null) !== null;
+  return isCalledOff ? 'being cancelled' : (STATES[run.state] ?? run.state);
 }
 
 const SKIPS: Readonly<Record<string, string>> = {

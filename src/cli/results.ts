@@ -34,7 +34,8 @@ export function resultCell(run: RunRecord, now: Instant): Cell {
 
 function wholeCell({ state, outcome, retryAt, attempts }: RunRecord, now: Instant): Cell {
   if (outcome !== undefined) return outcomeCell(outcome);
-  const { awaits } = attempts.at(-1) ?? {};
+  const { awaits, cancelledBy } = attempts.at(-1) ?? {};
+  if (state === 'running' && cancelledBy !== undefined) return BEING_CANCELLED;
   if (awaits !== undefined) return awaitingCell(awaits);
   const waits = retryAt === undefined ? 'retrying' : `retry in ${elapsed(Math.max(0, retryAt - now))}`;
   const words = {
@@ -47,6 +48,8 @@ function wholeCell({ state, outcome, retryAt, attempts }: RunRecord, now: Instan
   return { text: words[state], style: 'cyan' };
 }
 
+const BEING_CANCELLED: Cell = { text: 'being cancelled', style: 'yellow' };
+
 /** Of an attempt that no node has begun. */
 function awaitingCell(labels: readonly string[]): Cell {
   const text = labels.length === 0 ? 'waits for a node' : `waits for a node: ${printable(labels.join(','))}`;
@@ -54,8 +57,9 @@ function awaitingCell(labels: readonly string[]): Cell {
 }
 
 /** How an attempt stands. */
-export function attemptCell({ outcome, awaits }: AttemptRecord): Cell {
+export function attemptCell({ outcome, awaits, cancelledBy }: AttemptRecord): Cell {
   if (outcome !== undefined) return outcomeCell(outcome);
+  if (cancelledBy !== undefined) return BEING_CANCELLED;
   return awaits === undefined ? { text: 'running', style: 'cyan' } : awaitingCell(awaits);
 }
 

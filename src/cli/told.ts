@@ -4,6 +4,7 @@ import type { JobState } from '../engine/ports-operator.ts';
 import type { DaemonInfo } from '../store/daemon-file.ts';
 import type {
   AttemptRecord,
+  CancelledBy,
   Cause,
   Instant,
   Outcome,
@@ -22,6 +23,8 @@ interface ToldAttempt {
   readonly node: string | null;
   /** Not told by a daemon that is older. */
   readonly awaits?: readonly string[] | null;
+  /** Nor this. */
+  readonly cancelledBy?: CancelledBy | null;
   readonly pid: number | null;
   readonly outcome: ToldOutcome | null;
 }
@@ -223,7 +226,8 @@ export function waitOf(told: ToldWait): Waited {
 }
 
 function attemptOf(told: ToldAttempt): AttemptRecord {
-  const { number, startedAt, finishedAt, durationMs, node, awaits = null, pid, outcome } = told;
+  const { number, startedAt, finishedAt, durationMs, node, pid, outcome } = told;
+  const { awaits = null, cancelledBy = null } = told;
   return {
     number,
     startedAt: Date.parse(startedAt),
@@ -232,6 +236,7 @@ function attemptOf(told: ToldAttempt): AttemptRecord {
     ...(node === null ? {} : { node }),
     ...(awaits === null ? {} : { awaits }),
     ...(pid === null ? {} : { pid }),
+    ...(cancelledBy === null ? {} : { cancelledBy }),
     ...(outcome === null ? {} : { outcome: outcomeOf(outcome) }),
   };
 }

@@ -19,7 +19,8 @@ export function standing(run: RunRecord, now: Instant): string {
     const when = retryAt === undefined ? 'soon' : `in ${roughly(retryAt - now)}`;
     return `attempt ${attempts.length} ${last === undefined ? 'ended' : outcomeInWords(last)}; the next one comes ${when}`;
   }
-  const { startedAt: since, awaits } = attempts.at(-1) ?? {};
+  const { startedAt: since, awaits, cancelledBy } = attempts.at(-1) ?? {};
+  if (cancelledBy !== undefined) return `it is being cancelled${tries}`;
   if (since !== undefined && awaits !== undefined)
     return `it has been waiting for ${nodeWanted(awaits)} for ${roughly(now - since)}${tries}; which there are: tsched nodes`;
   return since === undefined ? 'it has not begun' : `it has been running for ${roughly(now - since)}${tries}`;

@@ -55,14 +55,15 @@ export function attemptOf(
   return timeout === undefined ? { number, startedAt } : { number, startedAt, timeout };
 }
 
-/** More is known of the last of them, so it waits for no node any more. */
+/** More is known of the last of them, so it waits for no node any more, unless all that is new is that somebody cancelled it. */
 export function amended(
   attempts: readonly AttemptRecord[],
   change: Partial<AttemptRecord>,
 ): readonly AttemptRecord[] {
   const last = attempts.at(-1);
   if (last === undefined) return attempts;
-  const next = last.awaits === undefined ? { ...last, ...change } : { ...waitingNoMore(last), ...change };
+  const isAwaited = last.awaits !== undefined && change.cancelledBy === undefined;
+  const next = isAwaited ? { ...waitingNoMore(last), ...change } : { ...last, ...change };
   return attempts.length === 1 ? [next] : [...attempts.slice(0, -1), next];
 }
 

@@ -119,13 +119,16 @@ export class ActiveRun<Turn = unknown> {
   }
 
   /**
-   * Ends the run as soon as its processes allow. The first reason given is the one recorded. While its claim is under
-   * way nobody knows yet whose slot it is: then it ends, unstarted, when the claim is settled.
+   * Ends the run as soon as its processes allow. The first reason given is the one recorded, at once: whoever takes the run up goes on
+   * with that. While its claim is under way nobody knows yet whose slot it is: then it ends, unstarted, when the claim is settled.
    */
   cancel(by: CancelledBy): void {
     this.#cancelled ??= by;
-    if (this.#state === 'running') this.#handle?.stop({ kind: 'cancelled', by });
-    else if (this.#state === 'retrying' || (this.#state === 'waiting' && this.#isClaimed)) {
+    if (this.#state === 'running') {
+      this.#amend({ cancelledBy: this.#cancelled });
+      void this.#save();
+      this.#handle?.stop({ kind: 'cancelled', by });
+    } else if (this.#state === 'retrying' || (this.#state === 'waiting' && this.#isClaimed)) {
       this.#finish({ kind: 'cancelled', by: this.#cancelled });
     }
   }
@@ -154,6 +157,7 @@ export class ActiveRun<Turn = unknown> {
   async takeUp({ state, attempts, retryAt }: RunRecord): Promise<void> {
     this.#state = state;
     this.#attempts = attempts;
+    this.#cancelled = attempts.at(-1)?.cancelledBy;
     this.#isClaimed = true;
     if (state === 'waiting') return this.#rejoin();
     if (retryAt !== undefined) return this.#waitOn(retryAt);

@@ -19,7 +19,8 @@ export const KINDS = [
 ] as const;
 
 export function orNull(schema: Schema): Schema {
-  return 'type' in schema
+  // An enumeration would have to name it too.
+  return 'type' in schema && !('enum' in schema)
     ? { ...schema, type: [schema['type'], 'null'] }
     : { anyOf: [schema, { type: 'null' }] };
 }

@@ -21,6 +21,8 @@ const SKIPS = [
   'dependency',
 ];
 
+const cancelledBy = one('operator', 'shutdown', 'replaced');
+
 const outcome: Schema = {
   type: 'object',
   properties: {
@@ -31,7 +33,7 @@ const outcome: Schema = {
     afterMs: whole,
     message: string,
     hint: string,
-    by: one('operator', 'shutdown', 'replaced'),
+    by: cancelledBy,
     result: {},
   },
   required: ['kind'],
@@ -49,6 +51,10 @@ const attempts = list(
       description: 'Of a cluster, while no node has begun it: the labels that it needs of one',
     },
     pid: orNull(whole),
+    cancelledBy: {
+      ...orNull(cancelledBy),
+      description: 'It was asked to end; until it has, its outcome is null',
+    },
     outcome: orNull(outcome),
   }),
 );

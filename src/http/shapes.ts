@@ -103,7 +103,7 @@ export function poolShape({ holders, next, ...pool }: PoolView): object {
 }
 
 function attemptShape(attempt: AttemptRecord): object {
-  const { number, startedAt, finishedAt, duration, node, awaits, pid, outcome } = attempt;
+  const { number, startedAt, finishedAt, duration, node, awaits, pid, cancelledBy, outcome } = attempt;
   return {
     number,
     startedAt: iso(startedAt),
@@ -112,6 +112,7 @@ function attemptShape(attempt: AttemptRecord): object {
     node: node ?? null,
     awaits: awaits ?? null,
     pid: pid ?? null,
+    cancelledBy: cancelledBy ?? null,
     outcome: outcomeShape(outcome),
   };
 }

@@ -140,6 +140,7 @@ describe('tsched history', () => {
           node: null,
           awaits: null,
           pid: 7,
+          cancelledBy: null,
           outcome: { kind: 'succeeded', exitCode: 0 },
         },
       ],
