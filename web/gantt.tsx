@@ -17,9 +17,8 @@ interface Spot {
   readonly id: string;
   readonly laid?: Laid | undefined;
   readonly planned?: number | undefined;
-  /** Where its facts stand. */
-  readonly x: number;
-  readonly y: number;
+  /** Where the pointer is. Absent: keys have chosen it. */
+  readonly at?: { readonly x: number; readonly y: number };
 }
 
 const px = (length: number): string => `${length}px`;
@@ -43,7 +42,7 @@ export function Gantt() {
     since: since.value,
     until: until.value,
     now: now.value,
-    chosen: spot.value?.laid,
+    chosen: renewed(spot.value),
   };
   const first = Math.floor(size.value.top / row);
   const last = Math.min(Math.ceil((size.value.top + size.value.height - HEAD) / row), scene.ids.length);
@@ -147,7 +146,8 @@ function usePointer(box: { current: HTMLDivElement | null }, scene: Scene, spot:
         const { x, y } = at(event);
         if (from === undefined) {
           const found = x < now.current.left ? undefined : spotAt(now.current, x, y);
-          if (found !== undefined || spot.value !== undefined) spot.value = found && { ...found, x, y };
+          if (found !== undefined || spot.value !== undefined)
+            spot.value = found && { ...found, at: { x, y } };
         } else if (isDrag || Math.abs(event.clientX - from) > 4) {
           isDrag = true;
           spot.value = undefined;
@@ -160,7 +160,7 @@ function usePointer(box: { current: HTMLDivElement | null }, scene: Scene, spot:
         if (from !== undefined && !isDrag) {
           const found = spotAt(now.current, x, y);
           if (y < HEAD) goTo(timeAt(x), (now.current.until - now.current.since) / 4);
-          else if (found !== undefined) open({ ...found, x, y });
+          else if (found !== undefined) open(found);
         }
         from = undefined;
       },
@@ -175,6 +175,18 @@ function usePointer(box: { current: HTMLDivElement | null }, scene: Scene, spot:
     // The element goes with its listeners.
     return undefined;
   }, []);
+}
+
+/** The bar that was chosen, as it is known by now: its run may have ended, or be drawn as one with others, or no more so. */
+function renewed({ id, laid: chosen }: Partial<Spot> = {}): Laid | undefined {
+  const lane = known.value.get(id ?? '');
+  if (chosen === undefined || lane === undefined) return chosen;
+  const { laid } = layoutOf(lane);
+  return (
+    laid.find(({ bar }) => bar === chosen.bar) ??
+    laid.find(({ bar }) => bar.runId !== '' && bar.runId === chosen.bar.runId) ??
+    laid.find(({ start, end = start }) => start <= chosen.start && chosen.start <= end)
+  );
 }
 
 /** Opens the run; several that are drawn as one are brought nearer. */
@@ -194,7 +206,7 @@ function key({ key: name, shiftKey }: KeyboardEvent, scene: Scene, spot: Spotted
   else if (side !== undefined && shiftKey) pan(side / 4);
   else if (side !== undefined || down !== undefined)
     choose(scene, spot, { side: side ?? 0, down: down ?? 0 });
-  else if (name === 'Enter' && spot.value !== undefined) open(spot.value);
+  else if (name === 'Enter' && spot.value !== undefined) open({ ...spot.value, laid: scene.chosen });
   else if (name === 'Escape') spot.value = undefined;
   else return false;
   return true;
@@ -203,7 +215,7 @@ function key({ key: name, shiftKey }: KeyboardEvent, scene: Scene, spot: Spotted
 /** The next run in this row, or the one in another row that begins nearest. */
 function choose(scene: Scene, spot: Spotted, { side, down }: { side: number; down: number }): void {
   const { value } = spot;
-  const start = value?.laid?.start ?? scene.now;
+  const start = scene.chosen?.start ?? scene.now;
   const at = value === undefined ? Math.ceil(scene.top / scene.row) : scene.ids.indexOf(value.id);
   for (let index = at + down; index >= 0 && index < scene.ids.length; index += down || scene.ids.length) {
     const lane = scene.lanes.get(scene.ids[index] ?? '');
@@ -214,13 +226,17 @@ function choose(scene: Scene, spot: Spotted, { side, down }: { side: number; dow
       .sort((one, other) => Math.abs(one.start - start) - Math.abs(other.start - start));
     if (next === undefined) continue;
     if (next.start < scene.since || next.start > scene.until) goTo(next.start, scene.until - scene.since);
-    const { x, y } = boxOf(scene, index, next);
-    spot.value = { id: lane.jobId, laid: next, x, y };
+    spot.value = { id: lane.jobId, laid: next };
     return;
   }
 }
 
-function Facts({ spot: { id, laid, planned, x, y }, scene }: { spot: Spot; scene: Scene }) {
+function Facts({ spot: { id, planned, at }, scene }: { spot: Spot; scene: Scene }) {
+  const laid = scene.chosen;
+  if (laid === undefined && planned === undefined) return undefined; // it is no more
+  const box = at ?? (laid && boxOf(scene, scene.ids.indexOf(id), laid)) ?? { x: 0, y: 0 };
+  const { y } = box;
+  const x = Math.min(Math.max(box.x, scene.left), scene.width);
   const flipped = x > scene.width / 2;
   return (
     <div

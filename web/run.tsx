@@ -6,7 +6,7 @@ import { isOver, lengthOf, type Attempt, type Run, type Shard } from './model.ts
 import { Countdown, Fact, JobLink, Mark, RowWords, When } from './parts.tsx';
 import { Output } from './output.tsx';
 import { filter, href, place } from './route.ts';
-import { now, runs } from './state.ts';
+import { loads, now, runs } from './state.ts';
 import { awaitsWords, causeWords, coarse, duration, outcomeWords, toneOfKind } from './words.ts';
 
 export function RunPage({ id }: { id: string }) {
@@ -21,7 +21,7 @@ export function RunPage({ id }: { id: string }) {
       (run) => (asked.value = run),
       (error: unknown) => (trouble.value = error instanceof ApiProblem ? error.message : ''),
     );
-  }, [id, live === undefined]);
+  }, [id, live === undefined, loads.value]);
   const run = live ?? (asked.value?.id === id ? asked.value : undefined);
   if (run !== undefined) return <View run={run} />;
   if (trouble.value !== '') return <p class="empty">{trouble.value}</p>;

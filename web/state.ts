@@ -19,6 +19,8 @@ export const failures = signal<readonly Run[] | undefined>(undefined);
 /** The last day, hour by hour. */
 export const hours = signal<Hours | undefined>(undefined);
 export const isLoaded = signal(false);
+/** How often all was asked for anew. What views asked for themselves is old then: no event tells what was missed. */
+export const loads = signal(0);
 
 /** The daemon's time, once a second. */
 export const now = signal(Date.now());
@@ -36,7 +38,8 @@ export async function load(): Promise<void> {
   const [, loadedJobs] = await Promise.all([loadStatus(), loadJobs()]);
   batch(() => {
     jobs.value = loadedJobs;
-    runs.value = new Map(); // what became of them may have been missed: who shows them asks
+    runs.value = new Map();
+    loads.value += 1;
     isLoaded.value = true;
   });
   const since = new Date(now.value - DAY).toISOString();

@@ -105,6 +105,12 @@ describe.skipIf(why !== undefined)('the page of a fresh daemon', () => {
   });
 });
 
+/** The next daemon of the same directory, at the same port. */
+function restarted({ daemon, origin }: Served): Promise<Daemon> {
+  const args = ['--listen', `127.0.0.1:${new URL(origin).port}`];
+  return startAsked({ directory: daemon.directory, args, later });
+}
+
 describe.skipIf(why !== undefined)('an operator', () => {
   let served: Served;
   let page: Page;
@@ -271,14 +277,29 @@ describe.skipIf(why !== undefined)('an operator', () => {
     await reader.page.context().close();
   });
 
+  it('sees how a run ended while no daemon was there', async () => {
+    const { daemon, origin } = served;
+    await page.goto(`${origin}/#/jobs/waits`);
+    await page.getByRole('button', { name: 'Run now: waits' }).click();
+    await page.getByRole('link', { name: 'Watch it' }).click();
+    await page.locator('.line').filter({ hasText: 'begun' }).waitFor();
+    await page.reload(); // no event has told of it
+    await page.locator('.title').getByText('running').waitFor();
+    daemon.signal('SIGKILL');
+    await daemon.exited;
+    writeFileSync(join(daemon.directory, 'go'), '');
+    await page.getByText('The daemon cannot be reached').waitFor();
+    served = { ...served, daemon: await restarted(served) };
+    await page.locator('.title').getByText('succeeded').waitFor();
+    expect(wrong.filter((what) => !what.startsWith('error: Failed to fetch'))).toEqual([]);
+  });
+
   it('is told when the daemon is gone, and goes on when it is back', async () => {
     await page.goto(`${served.origin}/#/jobs/often`);
     await page.locator('.history li').first().waitFor();
-    const { directory, origin } = { directory: served.daemon.directory, origin: served.origin };
     expect(await served.daemon.stop()).toBe(0);
     await page.getByText('The daemon cannot be reached').waitFor();
-    const port = Number(new URL(origin).port);
-    const again = await startAsked({ directory, args: ['--listen', `127.0.0.1:${port}`], later });
+    const again = await restarted(served);
     await page.getByText('live', { exact: true }).waitFor();
     expect(await page.getByText('The daemon cannot be reached').count()).toBe(0);
     const { run = '' } = await again.waitFor(
