@@ -15,14 +15,16 @@ it('500 of 10,500 jobs due at one instant all run, once each, and leave no descr
     (_, n) => `  idle-${n}:\n    cron: "0 0 1 1 *"\n    run: exit 1\n`,
   );
   const jobs = `jobs:\n${idle.join('')}`;
+  const began = Date.now();
   const daemon = startDaemon({
     directory: where,
     jobs,
     args: ['--max-concurrent-runs', '0'],
   });
   await daemon.ready();
-  // Longer than the file takes on a machine with much else to do.
-  const at = new Date(Math.ceil(Date.now() / 1000) * 1000 + 20_000).toISOString();
+  // Longer than the file will take, however much else this machine has to do: several times what it took just now.
+  const horizon = Math.max(10_000, 5 * (Date.now() - began));
+  const at = new Date(Math.ceil((Date.now() + horizon) / 1000) * 1000).toISOString();
   const due = Array.from({ length: DUE }, (_, n) => `  due-${n}:\n    at: ${at}\n    run: ${kept.line()}\n`);
   writeFileSync(daemon.file, jobs + due.join(''));
   await daemon.waitFor('the new set', ({ event }) => event === 'jobs_applied');
