@@ -5,6 +5,7 @@ import { elapsed, printable, printableJson } from '../observe/text.ts';
 import { daemonFileIn, readDaemonFile } from '../store/daemon-file.ts';
 import type { LastRuns } from '../store/history.ts';
 import { fileIfAny, shownPath } from './find-file.ts';
+import { fitted, type Concession } from './fit.ts';
 import { loadJobs } from './job-file.ts';
 import { fileOrLast, stateIfAny } from './last-file.ts';
 import type { ListPast } from './list-past.ts';
@@ -160,8 +161,26 @@ function asTable(
   ]);
   const times = zoned ? "each job's zone" : (fixed ?? timezone);
   const paint = session.painter('out');
-  const footer = `\n${summary(jobs, past)} in ${shownPath(path)}. Times in ${times}.  ${past.daemon}\n`;
-  return `${table(heading, cells, paint)}${paint('dim', footer)}`;
+  const { isWhole, ...shown } = fitted({ heading, rows: cells }, session.columns, concessions(heading));
+  const more = isWhole ? '' : 'This terminal is too narrow for all of it; in full: tsched list | less -S\n';
+  const footer = `\n${summary(jobs, past)} in ${shownPath(path)}. Times in ${times}.  ${past.daemon}\n${more}`;
+  return `${table(shown.heading, shown.rows, paint)}${paint('dim', footer)}`;
+}
+
+/** What a narrow terminal goes without, the least needed first. */
+function concessions(heading: readonly string[]): Concession[] {
+  const column = (name: string): number => heading.indexOf(name);
+  const after = (name: string): number => (column(name) < 0 ? -1 : column(name) + 1);
+  return [
+    { column: column('DESCRIPTION'), least: 12 },
+    { column: after('LAST') },
+    { column: after('RESULT') },
+    { column: column('SCHEDULE'), least: 24 },
+    { column: column('DESCRIPTION') },
+    { column: column('FROM') },
+    { column: after('NEXT') },
+    { column: column('SCHEDULE'), least: 12 },
+  ];
 }
 
 /** Told where not all jobs are of the one file that the last line names. */

@@ -46,6 +46,13 @@ export class Session {
     return TERM !== 'dumb' && isTerminal(stream === 'out' ? 1 : 2);
   }
 
+  /** Characters that a line of standard output has room for. Undefined: it is no terminal, or one that does not tell. */
+  get columns(): number | undefined {
+    if (!isTerminal(1)) return undefined;
+    const { columns } = process.stdout;
+    return columns > 0 ? columns : undefined;
+  }
+
   /** A painter for one stream, which leaves text as it is where colour is not wanted. */
   painter(stream: 'out' | 'err'): (style: Style, text: string) => string {
     if (!this.colorOn(stream)) return (_, text) => text;

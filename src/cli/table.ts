@@ -11,6 +11,11 @@ export interface Cell {
   readonly style?: Style;
 }
 
+export interface Table {
+  readonly heading: readonly string[];
+  readonly rows: readonly (readonly Cell[])[];
+}
+
 /** Rows under a heading, two blanks between columns, none at the end of a line. Texts must be printable. */
 export function table(
   heading: readonly string[],
@@ -30,7 +35,8 @@ export function table(
   return lines.join('');
 }
 
-function width(text: string): number {
+/** In columns of a terminal. */
+export function width(text: string): number {
   // Nearly all text is ASCII, and the patterns above cost a millisecond to set up.
   if (/^[ -~]*$/.test(text)) return text.length;
   const visible = text.replace(zero(), '').match(/./gsu)?.length ?? 0;
