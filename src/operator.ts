@@ -256,7 +256,7 @@ export class DaemonOperator implements Operator {
     const { id } = run.value;
     if (!engine.cancel(id)) return refuse({ refused: 'run_finished', message: 'this run is over' });
     this.#parts.daemon.say(`${by} asks to cancel run ${id}`);
-    await engine.recorded();
+    await engine.cancelled();
     return done(engine.run(id) ?? run.value);
   }
 

@@ -155,6 +155,12 @@ export class Engine {
     await abandonment.orReject(store.recorded());
   }
 
+  /** As `recorded`, of what was cancelled: a run whose claim was under way ends when that is recorded, and its end is recorded after it. */
+  async cancelled(): Promise<void> {
+    await this.recorded();
+    await this.recorded();
+  }
+
   /** Cancels a run that is not finished. False: no such run. */
   cancel(runId: RunId, by: CancelledBy = 'operator'): boolean {
     const run = this.#desk.runs.get(runId);

@@ -35,6 +35,6 @@ export interface ReplayOperator {
   /** What a replay would do. */
   plan(request: ReplayRequest): Promise<Answer<ReplayPlanned>>;
   start(request: ReplayRequest): Promise<Answer<Replay>>;
-  /** Nothing more of it starts, and its active runs are cancelled. */
-  cancel(idOrPrefix: string, by: string): Answer<Replay>;
+  /** Nothing more of it starts, and its active runs are cancelled; answered once that is recorded. */
+  cancel(idOrPrefix: string, by: string): Promise<Answer<Replay>>;
 }

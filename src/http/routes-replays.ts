@@ -83,7 +83,7 @@ export const replayRoutes: readonly Route[] = [
     summary: 'Cancels a replay: nothing more of it starts, and its active runs are cancelled',
     answers: { 200: { about: 'The replay as it stands', schema: 'Replay' } },
     problems: ['unknown_replay', 'replay_over'],
-    handle: ({ path: { id = '' }, by }, { operator }) =>
-      json(replayShape(valueOf(operator.replays.cancel(id, by)))),
+    handle: async ({ path: { id = '' }, by }, { operator }) =>
+      json(replayShape(valueOf(await operator.replays.cancel(id, by)))),
   }),
 ];

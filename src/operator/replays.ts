@@ -89,13 +89,14 @@ export class ReplayOffice implements ReplayOperator {
     return done(replay);
   }
 
-  cancel(idOrPrefix: string, by: string): Answer<Replay> {
+  async cancel(idOrPrefix: string, by: string): Promise<Answer<Replay>> {
     const found = this.find(idOrPrefix);
     if (!found.ok) return found;
     const { id } = found.value.replay;
     const replay = this.#parts.engine.replays.cancel(id);
     if (replay === undefined) return refuse({ refused: 'replay_over', message: 'this replay is over' });
     this.#parts.daemon.say(`${by} cancelled replay ${id} of ${replay.jobId}`);
+    await this.#parts.engine.cancelled();
     return done(replay);
   }
 

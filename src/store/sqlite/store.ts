@@ -192,6 +192,8 @@ export class SqliteStore extends BatchingStore {
     this.#claims = [];
     saved.resolve();
     this.#saved.resolve();
+    // Who asks once it is well again waits for the disk again.
+    this.#saved = Promise.withResolvers<void>();
   }
 
   #retry(): void {
