@@ -247,6 +247,8 @@ export interface AttemptRecord {
   readonly timeout?: Duration;
   /** It was asked to end; its run ends with it, whoever is there to see that. */
   readonly cancelledBy?: CancelledBy;
+  /** It was asked to end since its time-out was over, and for nothing else before. */
+  readonly timedOut?: true;
   readonly outcome?: Outcome;
 }
 

@@ -268,7 +268,8 @@ export class Work {
     const { queue, executor, node, clock } = this.#options;
     const spec = queue.specOf(data);
     const held: Held = { id, tries, queue: name, spec, isGivenUp: false, hasStarted: started !== null };
-    const found = await executor.recover(spec, started ?? {});
+    const asked = order?.stop ?? order?.kill;
+    const found = await executor.recover(spec, { ...started, asked });
     this.#attempts.set(id, held);
     if (found.kind === 'running') held.began = clock.monotonic() - found.ranFor;
     if (found.kind === 'running' || found.kind === 'queued') {

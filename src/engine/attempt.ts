@@ -3,7 +3,7 @@ import type { AttemptRecord, Cause, Instant, JobDefinition, Outcome, RunRecord, 
 import { formatDuration } from '../schedule/duration.ts';
 import { argumentsOf, declaredOf } from '../schedule/params.ts';
 import type { Growing } from '../growing.ts';
-import type { AttemptSpec } from './ports.ts';
+import type { AttemptSpec, KnownProcess } from './ports.ts';
 
 /** What an executor is to know of attempt `number`. `isRetry`: one before it really began. */
 export function specOf(
@@ -70,6 +70,20 @@ export function amended(
 function waitingNoMore(attempt: AttemptRecord): AttemptRecord {
   const { awaits: _, ...known } = attempt;
   return known;
+}
+
+/** What the executor is to know of an attempt that an earlier daemon left. */
+export function knownOf({
+  pid,
+  startTime,
+  timeout,
+  timedOut,
+  cancelledBy,
+}: Partial<AttemptRecord>): KnownProcess {
+  if (timedOut === true && timeout !== undefined)
+    return { pid, startTime, asked: { kind: 'timed_out', after: timeout } };
+  if (cancelledBy === undefined) return { pid, startTime };
+  return { pid, startTime, asked: { kind: 'cancelled', by: cancelledBy } };
 }
 
 type KnownOf = 'pid' | 'startTime' | 'node';

@@ -143,6 +143,8 @@ export interface KnownProcess {
   readonly pid?: number | undefined;
   /** As AttemptRecord has it. */
   readonly startTime?: number | undefined;
+  /** What it was asked to end for: if it has ended, that is why. */
+  readonly asked?: StopReason | undefined;
 }
 
 export interface Executor {

@@ -10,8 +10,8 @@ import type {
   Waited,
 } from '../model.ts';
 import { nextAttempt } from '../schedule/retry.ts';
-import type { Ticket, Wakeable } from './alarm.ts';
-import { amended, attemptOf, processOf, specOf, triesOf, waitedInVain } from './attempt.ts';
+import type { Ticket } from './alarm.ts';
+import { amended, attemptOf, knownOf, processOf, specOf, triesOf, waitedInVain } from './attempt.ts';
 import { beganAt, measured } from './measured.ts';
 import { isOrphan, isWanted } from './orphan.ts';
 import type { Demand } from './pools.ts';
@@ -122,12 +122,12 @@ export class ActiveRun<Turn = unknown> {
    * Ends the run as soon as its processes allow. The first reason given is the one recorded, at once: whoever takes the run up goes on
    * with that. While its claim is under way nobody knows yet whose slot it is: then it ends, unstarted, when the claim is settled.
    */
-  cancel(by: CancelledBy): void {
+  cancel(by: CancelledBy, how: 'stop' | 'kill' = 'stop'): void {
     this.#cancelled ??= by;
     if (this.#state === 'running') {
       this.#amend({ cancelledBy: this.#cancelled });
       void this.#save();
-      this.#handle?.stop({ kind: 'cancelled', by });
+      this.#handle?.[how]({ kind: 'cancelled', by });
     } else if (this.#state === 'retrying' || (this.#state === 'waiting' && this.#isClaimed)) {
       this.#finish({ kind: 'cancelled', by: this.#cancelled });
     }
@@ -141,9 +141,7 @@ export class ActiveRun<Turn = unknown> {
 
   /** Like `cancel`, but a running attempt ends at once, by KILL. */
   kill(by: CancelledBy): void {
-    if (this.#state !== 'running') return this.cancel(by);
-    this.#cancelled ??= by;
-    this.#handle?.kill({ kind: 'cancelled', by });
+    this.cancel(by, 'kill');
   }
 
   /** The wall clock was set back: a retry that waits keeps its delay, not its reading. */
@@ -161,8 +159,9 @@ export class ActiveRun<Turn = unknown> {
     this.#isClaimed = true;
     if (state === 'waiting') return this.#rejoin();
     if (retryAt !== undefined) return this.#waitOn(retryAt);
-    const { number, pid, startTime } = this.#attempts.at(-1) ?? { number: 1 };
-    const recovery = await this.#around.executor.recover(this.#spec(number), { pid, startTime });
+    const last = this.#attempts.at(-1) ?? { number: 1 };
+    const { number } = last;
+    const recovery = await this.#around.executor.recover(this.#spec(number), knownOf(last));
     if (this.#around.abandonment.isOver) return;
     this.#around.emit({ kind: 'run_recovered', run: this.record, found: recovery.kind });
     if (recovery.kind === 'never_begun') await this.#beginAfterAll();
@@ -201,7 +200,7 @@ export class ActiveRun<Turn = unknown> {
     if (recovery.kind === 'running') this.#amend({ ...processOf(recovery), ...this.#beganBefore(ranFor) });
     else this.#amend({ awaits: this.definition.runsOn ?? NONE });
     this.#handle = recovery.follow((report) => this.#around.reported(this, number, report));
-    if (this.#cancelled !== undefined) this.#handle.stop({ kind: 'cancelled', by: this.#cancelled });
+    if (this.#cancelled !== undefined) this.cancel(this.#cancelled);
     if (this.#isBegun) this.#armDeadline(this.#attempts.at(-1)?.timeout, ranFor);
     void this.#save();
   }
@@ -292,11 +291,12 @@ export class ActiveRun<Turn = unknown> {
 
   #armDeadline(timeout: Duration | undefined, ranFor: Duration): void {
     if (timeout === undefined) return;
-    this.#deadline = this.#around.alarm.after(Math.max(timeout - ranFor, 0), this.#stopper(timeout));
-  }
-
-  #stopper(timeout: Duration): Wakeable {
-    return { wake: () => this.#handle?.stop({ kind: 'timed_out', after: timeout }) };
+    const wake = (): void => {
+      if (this.#cancelled === undefined) this.#amend({ timedOut: true });
+      void this.#save();
+      this.#handle?.stop({ kind: 'timed_out', after: timeout });
+    };
+    this.#deadline = this.#around.alarm.after(Math.max(timeout - ranFor, 0), { wake });
   }
 
   #spec(number: number): AttemptSpec {

@@ -10,7 +10,7 @@ import type {
   KnownProcess,
   Recovery,
 } from '../engine/ports.ts';
-import type { Task } from '../model.ts';
+import type { Outcome, Task } from '../model.ts';
 import { runCommand, type CommandSpec } from './command.ts';
 import { inheritable } from './environment.ts';
 import { HttpRequests } from './http-attempt.ts';
@@ -20,6 +20,7 @@ import { createOutputWatch } from './output.ts';
 import {
   attemptBase,
   outcomeOfProcess,
+  outcomeOfStop,
   type OutcomeOf,
   type ProcessPlan,
   startProcess,
@@ -84,7 +85,10 @@ export function createExecutor(options: ExecutorOptions): ProcessExecutor {
         return { stop: nothing, kill: nothing };
       }
     },
-    recover: (spec, known) => recover(services, { spec, known }, environment['PATH']),
+    async recover(spec, known) {
+      const found = await recover(services, { spec, known }, environment['PATH']);
+      return found.kind === 'ended' ? { ...found, outcome: asAsked(found.outcome, known) } : found;
+    },
     runCommand(command) {
       lastCommand += 1;
       const directory = join(commands, String(lastCommand));
@@ -146,6 +150,12 @@ async function recover(
     outcomeOf: task.kind === 'module' ? moduleOutcome(services, spec) : commandOutcome(spec, base),
     explain: (step) => explainLaunchProblem(request, step, searchPath),
   });
+}
+
+/** What it was asked to end for is why it ended, as it is under the daemon that asked; whether it ran and is gone is another matter. */
+function asAsked(outcome: Outcome, { asked }: KnownProcess): Outcome {
+  const isKnown = outcome.kind !== 'lost' && outcome.kind !== 'not_started';
+  return asked !== undefined && isKnown ? outcomeOfStop(asked) : outcome;
 }
 
 function ended(message: string): Recovery {

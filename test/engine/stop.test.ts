@@ -27,6 +27,15 @@ async function busy(
 }
 
 describe('stopping', () => {
+  it('notes which runs it ends by KILL: whoever finds one ended does not make it again', async () => {
+    const { engine, executor, history } = await busy('wait');
+    void engine.stopNow();
+    expect(executor.stops).toMatchObject([{ kill: true, reason: { kind: 'cancelled', by: 'shutdown' } }]);
+    expect(await history()).toMatchObject([
+      { run: { state: 'running', attempts: [{ cancelledBy: 'shutdown' }] } },
+    ]);
+  });
+
   it('wait: lets the run finish within the drain', async () => {
     const { stop, isDone, clock, executor, history } = await busy('wait');
     stop(10 * MINUTE);
