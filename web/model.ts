@@ -64,6 +64,7 @@ export interface Shard {
   readonly matrix: Readonly<Record<string, string>> | null;
   readonly state: Run['state'];
   readonly outcome: Outcome | null;
+  readonly attempts: readonly Attempt[];
 }
 
 export interface Skip {

@@ -7,7 +7,7 @@ import { Countdown, Fact, JobLink, Mark, RowWords, When } from './parts.tsx';
 import { Output } from './output.tsx';
 import { filter, href, place } from './route.ts';
 import { loads, now, runs } from './state.ts';
-import { awaitsWords, causeWords, coarse, duration, outcomeWords, toneOfKind } from './words.ts';
+import { awaitsWords, causeWords, coarse, duration, outcomeWords, runWords, toneOfKind } from './words.ts';
 
 export function RunPage({ id }: { id: string }) {
   const asked = useSignal<Run | undefined>(undefined);
@@ -64,13 +64,14 @@ function View({ run }: { run: Run }) {
 function Shards({ shards }: { shards: readonly Shard[] }) {
   return (
     <ul class="list">
-      {shards.map(({ id, index, matrix, state, outcome }) => (
-        <li key={id}>
-          <a href={href('runs', id)}>
-            <Mark tone={outcome === null ? 'active' : toneOfKind(outcome.kind)} /> Shard {index}
+      {shards.map((shard) => (
+        <li key={shard.id}>
+          <a href={href('runs', shard.id)}>
+            <Mark tone={shard.outcome === null ? 'active' : toneOfKind(shard.outcome.kind)} /> Shard{' '}
+            {shard.index}
           </a>{' '}
           <span class="faint">
-            {Object.values(matrix ?? {}).join(' ')} {outcome === null ? state : outcomeWords(outcome)}
+            {Object.values(shard.matrix ?? {}).join(' ')} {runWords(shard)}
           </span>
         </li>
       ))}
@@ -160,9 +161,10 @@ function Attempts({ run, chosen }: { run: Run; chosen: number }) {
   );
 }
 
-function wordsOf({ outcome, durationMs, node, awaits }: Attempt): string {
+function wordsOf({ outcome, durationMs, node, awaits, cancelledBy }: Attempt): string {
   const begun = awaits === null ? 'running' : 'waits for a node';
-  const end = outcome === null ? begun : outcomeWords(outcome);
+  const now = cancelledBy === null ? begun : 'being cancelled';
+  const end = outcome === null ? now : outcomeWords(outcome);
   const took = durationMs === null ? end : `${end}, ${duration(durationMs)}`;
   return node === null ? took : `${took}, ${node}`;
 }

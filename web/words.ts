@@ -109,10 +109,16 @@ const STATES: Readonly<Record<string, string>> = {
   retrying: 'waits for a retry',
 };
 
-export function runWords(run: Run): string {
+type Standing = Pick<Run, 'state' | 'attempts' | 'outcome'>;
+
+function isCalledOff({ state, attempts }: Standing): boolean {
+  return state === 'running' && (attempts.at(-1)?.cancelledBy ?? null) !== null;
+}
+
+/** How a run stands, or a part of one. */
+export function runWords(run: Standing & { readonly shards?: Run['shards'] }): string {
   if (run.outcome !== null) return outcomeWords(run.outcome);
-  const isCalledOff = run.state === 'running' && (run.attempts.at(-1)?.cancelledBy ?? null) !== null;
-  return isCalledOff ? 'being cancelled' : (STATES[run.state] ?? run.state);
+  return (run.shards ?? [run]).some(isCalledOff) ? 'being cancelled' : (STATES[run.state] ?? run.state);
 }
 
 const SKIPS: Readonly<Record<string, string>> = {

@@ -33,8 +33,9 @@ export function showerOf(run: RunId, attempt: number, { options, session }: LogV
 /** Which attempt follows, where there are several. On standard error: standard output is the job's. */
 export function tellAttempt(run: RunRecord, attempt: AttemptRecord, { options, session }: LogView): void {
   if (options.json === true) return;
-  const { outcome, duration, node } = attempt;
-  const end = outcome === undefined ? 'running' : outcomeInWords(outcome);
+  const { outcome, duration, node, cancelledBy } = attempt;
+  const now = cancelledBy === undefined ? 'running' : 'being cancelled';
+  const end = outcome === undefined ? now : outcomeInWords(outcome);
   const after = duration === undefined || outcome?.kind === 'timed_out' ? '' : ` after ${elapsed(duration)}`;
   const text = `${run.jobId}, attempt ${attempt.number}${node === undefined ? '' : ` on ${node}`}: ${end}${after}`;
   session.err(`${session.painter('err')('cyan', '▶')} ${printable(text)}\n`);

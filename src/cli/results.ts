@@ -2,7 +2,7 @@
 import type { AttemptRecord, Instant, Outcome, RunRecord } from '../model.ts';
 import { elapsed, printable } from '../observe/text.ts';
 import type { Cell } from './table.ts';
-import { shardsInWords } from '../schedule/joint.ts';
+import { isCalledOff, shardsInWords } from '../schedule/joint.ts';
 
 /** `ok`, `exit 1`, `SIGKILL`, `timeout` … Not yet escaped. */
 export function outcomeInShort(outcome: Outcome): string {
@@ -32,10 +32,11 @@ export function resultCell(run: RunRecord, now: Instant): Cell {
   return { ...cell, text: `${cell.text} (${shardsInWords(run.shards)})` };
 }
 
-function wholeCell({ state, outcome, retryAt, attempts }: RunRecord, now: Instant): Cell {
+function wholeCell(run: RunRecord, now: Instant): Cell {
+  const { state, outcome, retryAt, attempts } = run;
   if (outcome !== undefined) return outcomeCell(outcome);
-  const { awaits, cancelledBy } = attempts.at(-1) ?? {};
-  if (state === 'running' && cancelledBy !== undefined) return BEING_CANCELLED;
+  if (isCalledOff(run)) return BEING_CANCELLED;
+  const { awaits } = attempts.at(-1) ?? {};
   if (awaits !== undefined) return awaitingCell(awaits);
   const waits = retryAt === undefined ? 'retrying' : `retry in ${elapsed(Math.max(0, retryAt - now))}`;
   const words = {

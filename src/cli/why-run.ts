@@ -1,7 +1,7 @@
 import type { Instant, RunRecord, ShardRecord } from '../model.ts';
 import { elapsed, outcomeInWords } from '../observe/text.ts';
 import { roughly } from '../observe/when.ts';
-import { shardsInWords } from '../schedule/joint.ts';
+import { isCalledOff, shardsInWords } from '../schedule/joint.ts';
 import { begunAt, lengthOf } from '../schedule/run-length.ts';
 
 /** How far a run is, or how it ended. */
@@ -19,8 +19,8 @@ export function standing(run: RunRecord, now: Instant): string {
     const when = retryAt === undefined ? 'soon' : `in ${roughly(retryAt - now)}`;
     return `attempt ${attempts.length} ${last === undefined ? 'ended' : outcomeInWords(last)}; the next one comes ${when}`;
   }
-  const { startedAt: since, awaits, cancelledBy } = attempts.at(-1) ?? {};
-  if (cancelledBy !== undefined) return `it is being cancelled${tries}`;
+  const { startedAt: since, awaits } = attempts.at(-1) ?? {};
+  if (isCalledOff(run)) return `it is being cancelled${tries}`;
   if (since !== undefined && awaits !== undefined)
     return `it has been waiting for ${nodeWanted(awaits)} for ${roughly(now - since)}${tries}; which there are: tsched nodes`;
   return since === undefined ? 'it has not begun' : `it has been running for ${roughly(now - since)}${tries}`;
@@ -38,6 +38,7 @@ function standingInParts(run: RunRecord, shards: readonly ShardRecord[], now: In
     const count = shards.filter((shard) => shard.state === state).length;
     return count === 0 ? [] : [`${count} ${state}`];
   });
+  if (isCalledOff(run)) return `it is being cancelled: ${[well, ...states].join(', ')}`;
   const begun = begunAt(run);
   const since = begun === undefined ? '' : ` for ${roughly(now - begun)}`;
   return `it has been under way${since}: ${[well, ...states].join(', ')}`;

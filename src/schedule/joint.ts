@@ -29,6 +29,16 @@ export function jointRetry(shards: readonly ShardRecord[]): Instant | undefined 
   return times.length === 0 ? undefined : Math.min(...times);
 }
 
+/** Whether it, or a part of it, was asked to end by somebody and has not yet. */
+export function isCalledOff({
+  state,
+  attempts,
+  shards,
+}: Pick<RunRecord, 'state' | 'attempts' | 'shards'>): boolean {
+  if (shards !== undefined) return shards.some((shard) => isCalledOff(shard));
+  return state === 'running' && attempts.at(-1)?.cancelledBy !== undefined;
+}
+
 /** `6 of 8`: parts that succeeded, of all. */
 export function shardsInWords(shards: readonly ShardRecord[]): string {
   const well = shards.filter(({ outcome }) => outcome?.kind === 'succeeded').length;

@@ -121,11 +121,12 @@ it('all parts of a run end, and none is made again', async () => {
   await daemon.until('all to run', started);
   const told = await ask(socketOf(daemon), `/api/v1/runs/${body.id as string}/cancel`, { method: 'POST' });
   daemon.signal('SIGKILL');
-  expect(told.body).toMatchObject({ shards: Array(3).fill({ attempts: [{ cancelledBy: 'operator' }] }) });
+  const asked = { attempts: [{ cancelledBy: 'operator' }] };
+  expect(told.body).toMatchObject({ shards: [asked, asked, asked] });
   await daemon.exited;
   const outcome = { kind: 'cancelled', by: 'operator' };
   expect(await takenUp(daemon.directory, job)).toMatchObject({
-    run: { outcome, shards: Array(3).fill({ outcome }) },
+    run: { outcome, shards: [{ outcome }, { outcome }, { outcome }] },
   });
 });
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { attemptCell, resultCell } from '../../src/cli/results.ts';
 import { standing } from '../../src/cli/why-run.ts';
 import type { Outcome, RunRecord, RunState, ShardRecord } from '../../src/model.ts';
 import { jointOutcome, jointState, shardRun } from '../../src/schedule/joint.ts';
@@ -10,6 +11,39 @@ function shard(index: number, outcome: Outcome | undefined, more: Partial<ShardR
   const state = outcome === undefined ? 'running' : 'finished';
   return { index, total: 4, state, attempts: [], ...(outcome && { outcome }), ...more };
 }
+
+describe('a run that somebody cancels', () => {
+  const asked = { number: 1, startedAt: 0, cancelledBy: 'operator' } as const;
+  const run: RunRecord = {
+    id: 'r',
+    jobId: 'a',
+    scheduledAt: 0,
+    claimedAt: 0,
+    cause: 'manual',
+    state: 'running',
+    attempts: [asked],
+  };
+
+  it('is told so until it has ended', () => {
+    expect(resultCell(run, 1).text).toBe('being cancelled');
+    expect(attemptCell(asked).text).toBe('being cancelled');
+    expect(standing(run, 1)).toBe('it is being cancelled');
+    const outcome: Outcome = { kind: 'cancelled', by: 'operator' };
+    const over: RunRecord = { ...run, state: 'finished', outcome, attempts: [{ ...asked, outcome }] };
+    expect(resultCell(over, 1).text).toBe('cancelled');
+    expect(standing(over, 1)).toMatch(/^it was cancelled/u);
+  });
+
+  it('also in parts, of which some are over', () => {
+    const shards = [shard(0, OK), shard(1, undefined, { attempts: [asked] })];
+    const parts: RunRecord = { ...run, attempts: [], shards };
+    expect(resultCell(parts, 1).text).toBe('being cancelled (1 of 2)');
+    expect(standing(parts, 1)).toBe('it is being cancelled: 1 of 2 shards succeeded, 1 running');
+    expect(resultCell({ ...parts, shards: [shard(0, OK), shard(1, undefined)] }, 1).text).toBe(
+      'running (1 of 2)',
+    );
+  });
+});
 
 describe('the joint outcome', () => {
   it.each<[string, Outcome[], Outcome]>([

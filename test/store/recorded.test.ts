@@ -25,7 +25,7 @@ it('also of a store that is well again after a disk that did not answer', async 
   patience.length = 0;
   const run = claimed('a', 1000);
   const claim = store.claim([run], []);
-  await null;
+  await Promise.resolve();
   expect(patience).toHaveLength(1);
   patience[0]?.();
   expect(await claim).toEqual([true]);
@@ -50,7 +50,7 @@ it('also of a run that was cancelled while its claim was under way', async () =>
   const { engine, executor } = rig({ store });
   await engine.start([job('a', { every: 3_600_000 })]);
   const run = engine.runNow('a');
-  await null;
+  await Promise.resolve();
   expect(engine.cancel(run?.id ?? '')).toBe(true);
   await engine.cancelled();
   const outcome = { kind: 'cancelled', by: 'operator' };
