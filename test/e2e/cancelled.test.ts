@@ -1,5 +1,8 @@
 /** A run is asked to end, and its daemon dies before it has: the next one goes on with that. */
 import { existsSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { AttemptRecord, RunRecord } from '../../src/model.ts';
@@ -108,6 +111,31 @@ it('one that its daemon ended as it stopped, and that was killed before all was 
     found: 'ended',
     run: { outcome: { kind: 'cancelled', by: 'shutdown' } },
   });
+});
+
+it.each(['thread', 'http'])('one that ends with its daemon (%s) is not made again', async (kind) => {
+  const where = directory();
+  writeFileSync(
+    join(where, 'task.mjs'),
+    'export default () => new Promise(() => setInterval(() => 0, 1000));',
+  );
+  const silent = createServer(() => undefined).listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}/`;
+  const task = kind === 'http' ? { http: url } : { module: './task.mjs', isolation: 'thread' };
+  const job = { ...task, kill_after: '1h' };
+  const daemon = await startAsked({ directory: where, jobs: fileOf(job) });
+  const { body } = await ask(socketOf(daemon), '/api/v1/jobs/job/runs', { method: 'POST' });
+  await daemon.waitFor('its start', ({ event }) => event === 'attempt_started');
+  await ask(socketOf(daemon), `/api/v1/runs/${body.id as string}/cancel`, { method: 'POST' });
+  daemon.signal('SIGKILL');
+  await daemon.exited;
+  const outcome = { kind: 'cancelled', by: 'operator' };
+  const next = startDaemon({ directory: where, jobs: fileOf(job) });
+  await next.until('its end', () => historyOf(next.stateDirectory).runs[0]?.outcome);
+  expect(historyOf(next.stateDirectory).runs).toMatchObject([{ outcome, attempts: [{ number: 1 }] }]);
+  silent.closeAllConnections();
+  silent.close();
 });
 
 it('all parts of a run end, and none is made again', async () => {
