@@ -19,10 +19,10 @@ export const asking = signal<{ readonly what: 'pause' | 'run'; readonly id: stri
 
 let forget: ReturnType<typeof setTimeout> | undefined;
 
-function say(said: Notice): void {
+function say(said: Notice | undefined): void {
   clearTimeout(forget);
   notice.value = said;
-  if (!said.isBad) forget = setTimeout(() => (notice.value = undefined), 6000);
+  if (said?.isBad === false) forget = setTimeout(() => (notice.value = undefined), 6000);
 }
 
 export function reasonOf(error: unknown): string {
@@ -31,6 +31,8 @@ export function reasonOf(error: unknown): string {
 
 /** Does it, or says why not. */
 export async function attempt(what: string, action: () => Promise<Omit<Notice, 'isBad'>>): Promise<void> {
+  // Nobody takes the link of what was done before for that of what is being done.
+  say(undefined);
   try {
     say({ ...(await action()), isBad: false });
   } catch (error) {
@@ -46,6 +48,7 @@ export function runNow(jobId: string): Promise<void> {
 
 /** @throws ApiProblem, for whoever wrote the arguments */
 export async function runWith(jobId: string, given: object): Promise<void> {
+  say(undefined);
   const run = await ask<Run>(`jobs/${segment(jobId)}/runs`, { method: 'POST', body: { with: given } });
   say({ ...begun(run), isBad: false });
 }
