@@ -165,6 +165,8 @@ describe.skipIf(why !== undefined)('an operator', () => {
     await page.getByRole('button', { name: 'Run now: hostile' }).click();
     await page.getByRole('link', { name: 'Watch it' }).click();
     await page.locator('.title').getByText('succeeded').waitFor();
+    // It may have been over before it was watched: then its first lines are shown.
+    await page.getByLabel('Follow').check();
     await page
       .locator('.line')
       .filter({ hasText: `line ${LINES} ` })
