@@ -100,12 +100,16 @@ describe('whoever asks for a run in parts', () => {
 
     writeFileSync(join(where, 'mended'), '');
     expect(said(daemon, 'retry', id, '--wait').code).toBe(0);
-    const [, again] = runs(daemon);
-    expect(again?.shards?.map(({ index, total }) => [index, total])).toEqual([
+    // Recorded a moment after it is said.
+    const again = await daemon.until('its row', () => {
+      const [, row] = runs(daemon);
+      return row?.state === 'finished' && row;
+    });
+    expect(again.shards?.map(({ index, total }) => [index, total])).toEqual([
       [3, 8],
       [5, 8],
     ]);
-    expect(again?.outcome).toEqual({ kind: 'succeeded' });
+    expect(again.outcome).toEqual({ kind: 'succeeded' });
     expect(begun(where)).toEqual([...EACH_ONCE, '3 1', '5 1'].toSorted());
 
     const metrics = (await ask(socketOf(daemon), '/metrics')).text;
