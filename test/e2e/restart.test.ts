@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { RunRecord } from '../../src/model.ts';
 import { account, directory, processOf, startDaemon, type Daemon, type Line } from '../support/daemon.ts';
 import { SteppedClock } from '../support/faketime.ts';
@@ -37,14 +37,12 @@ function fileOf(jobs: object): string {
   return JSON.stringify({ jobs });
 }
 
-/** A pipe by which a test lets jobs go on; it holds what is written until a job reads it. */
+/** A pipe by which a test lets jobs go on; it holds what is written until a job reads it, however late that opens it. */
 function gate(where: string): () => void {
   execFileSync('mkfifo', [join(where, 'gate')]);
   const pipe = openSync(join(where, 'gate'), 'r+');
-  return () => {
-    writeSync(pipe, 'on\n');
-    closeSync(pipe);
-  };
+  onTestFinished(() => closeSync(pipe));
+  return () => void writeSync(pipe, 'on\n');
 }
 
 function onlyRun(daemon: Daemon, job: string): RunRecord {
@@ -305,7 +303,7 @@ describe('one daemon to a state directory', () => {
     const daemon = startDaemon({
       directory: where,
       jobs: fileOf({
-        ...jobs,
+        tick: { startup: 'daemon', run: 'true' },
         module: { startup: 'daemon', module: './task.mjs' },
         thread: { startup: 'daemon', module: './task.mjs', isolation: 'thread' },
       }),
@@ -314,7 +312,9 @@ describe('one daemon to a state directory', () => {
     for (const job of ['tick', 'module', 'thread']) await event(daemon, 'run_finished', job);
     const modes = new Set<string>();
     for (const entry of readdirSync(daemon.stateDirectory, { recursive: true, withFileTypes: true })) {
-      const { mode } = statSync(join(entry.parentPath, entry.name));
+      // What was made for a run to come may have become that of one meanwhile.
+      const mode = statSync(join(entry.parentPath, entry.name), { throwIfNoEntry: false })?.mode ?? 0;
+      if (mode === 0) continue;
       if (entry.isFile() || entry.isDirectory())
         modes.add(`${entry.isFile() ? 'file' : 'directory'} ${(mode & 0o777).toString(8)}`);
     }

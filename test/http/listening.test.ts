@@ -64,7 +64,8 @@ describe('the socket', () => {
     expect((await ask({ socketPath: path }, '/api/v1/status')).body.pid).toBe(daemon.pid);
     await daemon.until('the old stream to end', () => events.ended);
 
-    rmSync(daemon.stateDirectory, { recursive: true });
+    // The daemon may make a file in it meanwhile.
+    rmSync(daemon.stateDirectory, { recursive: true, force: true, maxRetries: 5 });
     await daemon.until('the socket again', isThere);
     expect((await ask({ socketPath: path }, '/api/v1/status')).body.pid).toBe(daemon.pid);
     expect(modeOf(daemon.stateDirectory)).toBe('700');
