@@ -75,22 +75,26 @@ describe('telling people', () => {
     touch(daemon.directory);
     await daemon.until('the recovery', () => events(hook).length > 1 && mail.mails.length > 1);
     await daemon.until('more successes', () => ended(daemon, 'succeeded') >= 5);
+    await daemon.until('all that are told', () => told(daemon, 'shell') === 2);
+    const signs = (): Set<string | undefined> =>
+      new Set(
+        hook.requests
+          .filter(({ path }) => path.startsWith(`/ping/${SECRETS.PING_ID}`))
+          .map(({ path }) => path.slice(`/ping/${SECRETS.PING_ID}`.length).split('?')[0]),
+      );
+    await daemon.until('the check to hear that it is well', () => signs().has(''));
     expect(await daemon.stop()).toBe(0);
 
     expect(events(hook)).toEqual(['failure', 'recovery']);
     expect(mail.mails.map(({ headers }) => headers.get('x-tsched-event'))).toEqual(['failure', 'recovery']);
     expect(mail.mails[0]?.text).toContain('    run 20');
-    const told = readFileSync(join(daemon.directory, 'told'), 'utf8').trim().split('\n');
-    expect(told.map((line) => (JSON.parse(line) as { event: string }).event)).toEqual([
+    const lines = readFileSync(join(daemon.directory, 'told'), 'utf8').trim().split('\n');
+    expect(lines.map((line) => (JSON.parse(line) as { event: string }).event)).toEqual([
       'failure',
       'recovery',
     ]);
 
-    const pings = hook.requests.filter(({ path }) => path.startsWith(`/ping/${SECRETS.PING_ID}`));
-    const signs = new Set(
-      pings.map(({ path }) => path.slice(`/ping/${SECRETS.PING_ID}`.length).split('?')[0]),
-    );
-    expect(signs).toEqual(new Set(['', '/1', '/start']));
+    expect(signs()).toEqual(new Set(['', '/1', '/start']));
 
     const log = JSON.stringify(daemon.lines) + daemon.text;
     expect(log).toContain('told hook of this failure');
