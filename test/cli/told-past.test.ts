@@ -30,9 +30,12 @@ function asNode(state: string): () => void {
   return () => writeFileSync(file, told);
 }
 
+/** One day for all of it, though a midnight may come. */
+const NOW = Date.now();
+
 /** At 02:30 in Berlin, where it is winter, some days ago. */
 const dayAgo = (days: number): string => {
-  const day = new Date(Date.now() - days * 86_400_000).toISOString().slice(0, 10);
+  const day = new Date(NOW - days * 86_400_000).toISOString().slice(0, 10);
   return `${day}T01:30:00Z`;
 };
 

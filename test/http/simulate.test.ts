@@ -7,10 +7,12 @@ import type { Daemon, Later } from '../support/daemon.ts';
 import { Promises } from './promises.ts';
 import { ask, portOf, socketOf, startAsked, type Body, type Told } from './support.ts';
 
+/** No slot falls due by itself before the window that is simulated. */
+const START = '2027-01-01T00:00:00Z';
 const jobs = `
 jobs:
-  long: { cron: "0 * * * *", run: x, overlap: queue, timezone: UTC }
-  fresh: { cron: "30 9 * * *", run: x, timezone: UTC }
+  long: { cron: "0 * * * *", run: x, overlap: queue, timezone: UTC, start: ${START} }
+  fresh: { cron: "30 9 * * *", run: x, timezone: UTC, start: ${START} }
   dense: { every: 1s, run: "true", enabled: false }
 `;
 
@@ -40,7 +42,7 @@ afterAll(async () => {
   for (const cleanup of cleanups.reverse()) await cleanup();
 });
 
-const window = { from: '2027-01-01T00:00:00Z', to: '2027-01-02T00:00:00Z' };
+const window = { from: START, to: '2027-01-02T00:00:00Z' };
 
 describe('POST /api/v1/simulate', () => {
   it('plays the jobs of the daemon with the lengths of its history', async () => {
