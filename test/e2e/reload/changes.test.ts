@@ -86,7 +86,10 @@ describe.concurrent('a job that runs while its definition', () => {
     const { daemon, kept } = all;
     rename(daemon.file, all.with(`  held:\n    run: ${kept.line('new')}\n    cron: "* * * * * *"\n`));
     await changedWhileRunning(all);
-    await moreOf(all, 'tick', 1);
+    await daemon.waitFor(
+      'a slot that was skipped',
+      ({ event, job, reason }) => event === 'slots_skipped' && job === 'held' && reason === 'overlap',
+    );
     all.letGo();
     await daemon.until('the new command', () => all.words().includes('new'));
     const done = await doneBy(all, 'held');
@@ -176,7 +179,8 @@ describe.concurrent('a job that', () => {
     expect(first > last, `${first} after ${last}`).toBe(true);
     expect(Date.parse(first)).toBeGreaterThan(asked);
     for (const job of ['tick', 'before', 'after']) await expectNothingLostNorTwice(all, job);
-    expect(daemon.events('slots_skipped', 'after')).toEqual([]);
+    // On a machine that stands still it may skip slots, but none that it did not have.
+    expect(skippedOf(daemon, 'after').filter((slot) => slot <= asked)).toEqual([]);
   });
 
   it('comes back does not catch up what passed while it was away (F85)', async ({
@@ -194,7 +198,8 @@ describe.concurrent('a job that', () => {
       ({ event, removed }) => event === 'jobs_applied' && (removed as string[]).includes('guest'),
     );
     const stayed = kept.executions('guest').length;
-    const missed = Date.parse(left.time) + 2000;
+    const gone = Date.parse(left.time);
+    const missed = gone + 2000;
     await daemon.until('slots that it misses', () =>
       kept.executions('tick').some(({ slot }) => Date.parse(slot) > missed),
     );
@@ -211,7 +216,8 @@ describe.concurrent('a job that', () => {
       .slice(stayed)
       .map(({ slot }) => Date.parse(slot));
     expect(Math.min(...since)).toBeGreaterThan(asked);
-    expect(daemon.events('slots_skipped', 'guest')).toEqual([]);
+    const away = skippedOf(daemon, 'guest').filter((slot) => gone < slot && slot <= asked);
+    expect(away).toEqual([]);
   });
 
   it('has not changed keeps the phase of its interval while others come and go', async ({
@@ -220,7 +226,9 @@ describe.concurrent('a job that', () => {
   }) => {
     const all = await ticking({ later: onTestFinished });
     const { daemon, kept } = all;
-    const every = `  steady:\n    run: ${kept.line()}\n    every: 1500ms\n`;
+    // However busy the machine is: a slot that is late, or whose turn comes while another still runs, is not to be lost.
+    const policy = '    misfire: { run: all, grace: 1h }\n    overlap: allow\n    max_instances: 50\n';
+    const every = `  steady:\n    run: ${kept.line()}\n    every: 1500ms\n${policy}`;
     rename(daemon.file, `${all.file('tick')}${every}`);
     await moreOf(all, 'steady', 1);
     for (const other of ['one', 'two']) {
@@ -228,7 +236,12 @@ describe.concurrent('a job that', () => {
       await applied(daemon, other);
       await moreOf(all, 'steady', 1);
     }
-    const slots = kept.executions('steady').map(({ slot }) => Date.parse(slot));
-    expect(slots).toEqual(slots.map((_, n) => (slots[0] ?? 0) + n * 1500));
+    const ran = () => kept.executions('steady').map(({ slot }) => Date.parse(slot));
+    const [first, last] = [Math.min(...ran()), Math.max(...ran())];
+    const expected = Array.from({ length: (last - first) / 1500 + 1 }, (_, n) => first + n * 1500);
+    // The last may have been quicker than one before it.
+    await daemon.until('all up to it', () => expected.every((slot) => ran().includes(slot)));
+    const slots = ran().filter((slot) => slot <= last);
+    expect(slots.toSorted((a, b) => a - b)).toEqual(expected);
   });
 });
