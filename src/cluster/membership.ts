@@ -216,8 +216,8 @@ class Node implements Membership {
     const { database, clock, busy, document } = this.#options;
     if (this.#isRefused) this.#joinedAt = await join(this.#joining);
     this.#isRefused = false;
-    // A process that was frozen finds here that it does not conduct any more.
-    if (this.term === undefined) this.#stopConducting();
+    // The timer may come after this, and does in a process that was frozen.
+    if (this.term === undefined) this.#lapse();
     const began = clock.monotonic();
     const state = this.#drains.own || this.#drains.wished ? 'draining' : 'up';
     const said = {
@@ -322,10 +322,13 @@ class Node implements Membership {
     const trustedUntil = began + TRUST;
     this.#term = { ...term, trustedUntil };
     this.#callOffTrust?.();
-    this.#callOffTrust = clock.after(trustedUntil - clock.monotonic(), () => {
-      this.#log('warning', `this node stops conducting: the database has not answered for ${TRUST / 1000} s`);
-      this.#stopConducting();
-    });
+    this.#callOffTrust = clock.after(trustedUntil - clock.monotonic(), () => this.#lapse());
+  }
+
+  #lapse(): void {
+    if (this.#term === undefined) return;
+    this.#log('warning', `this node stops conducting: the database has not answered for ${TRUST / 1000} s`);
+    this.#stopConducting();
   }
 
   #stopConducting(): void {

@@ -104,6 +104,8 @@ describe.concurrent('a cluster', () => {
     const before = a.said.length;
     a.signal('SIGCONT');
     await a.hears('that it does not conduct', ({ term }) => term === null, before);
+    // It says so, though it is its own beat that finds it out.
+    expect(a.said.slice(before).some(({ log }) => log?.includes('stops conducting') === true)).toBe(true);
     expect(b.conducts).toBe(true);
     expectNoTermTwice();
   });
