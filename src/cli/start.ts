@@ -185,6 +185,8 @@ function notMade(error: unknown, { log, stateDirectory: state }: AppOptions): un
 }
 
 function listen(app: DaemonApp): void {
+  // When all is over. By itself Node would first give the signals back to the system: the next one would be what ended the daemon.
+  process.on('exit', (code) => process.exit(code));
   let asked = false;
   const stop = (): void => {
     void app.stop({ now: asked });

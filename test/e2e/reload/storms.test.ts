@@ -119,9 +119,13 @@ describe.concurrent('SIGHUP at a bad moment (F87)', () => {
     writeFileSync(daemon.file, file('tick', 'too-late'));
     daemon.signal('SIGHUP');
     daemon.signal('SIGTERM');
-    for (let n = 0; n < 20; n += 1) {
+    let isOver = false;
+    const over = (): void => void (isOver = true);
+    daemon.exited.then(over, over);
+    // To its very last moment.
+    while (!isOver) {
       daemon.signal('SIGHUP');
-      await pause(5);
+      await pause(1);
     }
     expect(await daemon.end()).toBe(0);
     expect(daemon.text).toBe('');
