@@ -100,12 +100,13 @@ describe('tsched status', () => {
         running: true,
         answers: false,
       });
+      // While it is stopped: else it may find that out, and make another.
+      renameSync(socket, `${socket}.away`);
+      silent();
+      renameSync(`${socket}.away`, socket);
     } finally {
       daemon.signal('SIGCONT');
     }
-    renameSync(socket, `${socket}.away`);
-    silent();
-    renameSync(`${socket}.away`, socket);
     expect(parsed(here('status', '--json'))).toMatchObject({ healthy: true, running: true, answers: true });
   });
 

@@ -67,24 +67,20 @@ it('as the daemon of the node has it, which is said', async () => {
 });
 
 // Only root may give it to somebody else, and ask it nonetheless.
-it.runIf(process.getuid?.() === 0)(
-  'with a word where that daemon is not of whoever asks',
-  async () => {
-    const cluster = await TestCluster.in(server);
-    const first = cluster.node({ name: 'a', jobs: JOBS.replace('include: more.yaml', '') });
-    await first.ready();
-    const worker = cluster.worker({ name: 'b' });
-    await untilAsync('the worker to answer', async () =>
-      at(worker, 'next').code === 0 ? undefined : at(worker, 'next').err,
-    );
-    expect(at(worker, 'next').err).not.toContain('another user');
-    chownSync(worker.stateDirectory, 1234, 1234);
-    const { err } = at(worker, 'next');
-    chownSync(worker.stateDirectory, 0, 0);
-    expect(err).toContain('its daemon belongs to another user (uid 1234), who chooses what it says');
-  },
-  60_000,
-);
+it.runIf(process.getuid?.() === 0)('with a word where that daemon is not of whoever asks', async () => {
+  const cluster = await TestCluster.in(server);
+  const first = cluster.node({ name: 'a', jobs: JOBS.replace('include: more.yaml', '') });
+  await first.ready();
+  const worker = cluster.worker({ name: 'b' });
+  await untilAsync('the worker to answer', async () =>
+    at(worker, 'next').code === 0 ? undefined : at(worker, 'next').err,
+  );
+  expect(at(worker, 'next').err).not.toContain('another user');
+  chownSync(worker.stateDirectory, 1234, 1234);
+  const { err } = at(worker, 'next');
+  chownSync(worker.stateDirectory, 0, 0);
+  expect(err).toContain('its daemon belongs to another user (uid 1234), who chooses what it says');
+});
 
 it('or why there is none', async () => {
   const cluster = await TestCluster.in(server);

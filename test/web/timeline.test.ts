@@ -202,7 +202,8 @@ describe.skipIf(why !== undefined)('the timeline', () => {
     await expect.poll(() => page.url()).toMatch(/since=.*minutes=|minutes=.*since=/);
     const before = { range: await range(), url: page.url() };
     await page.mouse.down();
-    await page.mouse.move((box?.x ?? 0) + 800, (box?.y ?? 0) + 200, { steps: 4 });
+    // In one step: its address is written when it rests, which on a busy machine it may between two.
+    await page.mouse.move((box?.x ?? 0) + 800, (box?.y ?? 0) + 200);
     await page.mouse.up();
     const moved = await range();
     expect(moved).not.toBe(before.range);

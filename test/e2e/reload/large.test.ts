@@ -1,8 +1,9 @@
 /** Many jobs in the real daemon: all due at once run once, and it is as lean afterwards as before. */
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { account, directory, startDaemon } from '../../support/daemon.ts';
+import { dueTogether } from '../../support/due.ts';
 
 const IDLE = 10_000;
 const DUE = 500;
@@ -22,13 +23,14 @@ it('500 of 10,500 jobs due at one instant all run, once each, and leave no descr
     args: ['--max-concurrent-runs', '0'],
   });
   await daemon.ready();
+  let at = '';
+  const due = (when: string): string => {
+    at = when;
+    const each = (n: number): string => `  due-${n}:\n    at: ${at}\n    run: ${kept.line()}\n`;
+    return jobs + Array.from({ length: DUE }, (_, n) => each(n)).join('');
+  };
   // Longer than the file will take, however much else this machine has to do: several times what it took just now.
-  const horizon = Math.max(10_000, 5 * (Date.now() - began));
-  const at = new Date(Math.ceil((Date.now() + horizon) / 1000) * 1000).toISOString();
-  const due = Array.from({ length: DUE }, (_, n) => `  due-${n}:\n    at: ${at}\n    run: ${kept.line()}\n`);
-  writeFileSync(daemon.file, jobs + due.join(''));
-  await daemon.waitFor('the new set', ({ event }) => event === 'jobs_applied');
-  expect(Date.now(), 'armed before they are due').toBeLessThan(Date.parse(at));
+  await dueTogether(daemon, due, { ahead: Math.max(10_000, 5 * (Date.now() - began)) });
   const descriptors = () => readdirSync(`/proc/${daemon.pid}/fd`).length;
   const before = descriptors();
   await daemon.until('all runs to finish', () => daemon.events('run_finished').length >= DUE);
