@@ -161,6 +161,7 @@ describe('stopping', () => {
     const attempt = bench().start(command([join(programs, 'stops-itself.sh')]));
     const pid = await attempt.number('ready');
     await until('the stop', () => /\) T/u.test(readFileSync(`/proc/${pid}/stat`, 'latin1')));
+    await attempt.started;
     expect(attempt.reports).toHaveLength(1);
     process.kill(pid, 'SIGCONT');
     expect(await attempt.outcome).toEqual({ kind: 'succeeded', exitCode: 0 });
