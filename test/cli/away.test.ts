@@ -40,14 +40,17 @@ it('that its daemon is there, that it is degraded, since when and why; and not w
     });
     const just = at(node, 'status');
     expect(just).toMatchObject({ code: 1, err: '' });
+    const asked = Date.now();
     expect(just.out).toMatch(/^daemon +tsched \S+ running for /);
-    expect(just.out).toMatch(/\nstore +degraded.*cannot be reached.*what runs goes on, nothing begins/);
+    expect(just.out).toMatch(/\nstore +degraded.*cannot be reached/);
     expect(at(node, 'logs', 'never')).toMatchObject({
       code: 69,
       err: expect.stringMatching(/whether never has run is not known: |cannot be reached/),
     });
 
-    await node.waitFor('it to stop conducting', ({ msg }) => msg.includes('stops conducting'));
+    const ceased = await node.waitFor('it to stop conducting', ({ msg }) => msg.includes('stops conducting'));
+    // A busy machine may not have come to ask before that.
+    if (Date.parse(ceased.time) > asked) expect(just.out).toContain('what runs goes on, nothing begins');
     const later = at(node, 'status');
     expect(later).toMatchObject({ code: 1, err: '' });
     expect(later.out).toMatch(/^daemon +tsched \S+ running for /);
