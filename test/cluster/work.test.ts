@@ -183,7 +183,8 @@ describe('a node that falls silent', () => {
   });
 
   it('says lost of what it had taken and not begun', async () => {
-    const conductor = await Conductor.over(await database());
+    // Nobody says so before it, however long a busy machine takes to start it.
+    const conductor = await Conductor.over(await database(), { silence: 600_000 });
     const sent = conductor.start(shell('true'));
     while ((await conductor.count(conductor.queue.table)) < 1) await Promise.resolve();
     const node = conductor.worker('a');
