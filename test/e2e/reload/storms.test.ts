@@ -119,11 +119,11 @@ describe.concurrent('SIGHUP at a bad moment (F87)', () => {
     writeFileSync(daemon.file, file('tick', 'too-late'));
     daemon.signal('SIGHUP');
     daemon.signal('SIGTERM');
-    let isOver = false;
-    const over = (): void => void (isOver = true);
-    daemon.exited.then(over, over);
+    const ends: unknown[] = [];
+    const ended = (how: unknown): void => void ends.push(how);
+    daemon.exited.then(ended, ended);
     // To its very last moment.
-    while (!isOver) {
+    while (ends.length === 0) {
       daemon.signal('SIGHUP');
       await pause(1);
     }
