@@ -351,6 +351,8 @@ export interface Place {
   readonly from: Instant;
   /** Stretches of slots after `from` that are decided too, in no order: an older one was still waiting for its turn. */
   readonly decided?: readonly (readonly [Instant, Instant])[];
+  /** Of a new place: slots not after `from` that are to be claimed all the same, those of a start. No table keeps them. */
+  readonly undecided?: readonly Instant[];
 }
 
 /** How much history is kept. Runs that are not finished stay whatever it says. */

@@ -33,6 +33,8 @@ export type { EnginePorts } from './ports.ts';
 export type { JobStatus } from './job-status.ts';
 export type { ApplySummary, EngineSettings } from './settings.ts';
 
+const NONE: readonly never[] = [];
+
 /**
  * The part that moves in time. One alarm wakes it; pure functions of schedule/ decide; the desk acts. `start`, `apply`
  * and `stop` may be called at any moment; they take effect one after another.
@@ -280,8 +282,9 @@ export class Engine {
     const isKnown = enabled && known?.schedule === fingerprint(schedule);
     const from = isKnown ? believed(known.from, startedAt) : undefined;
     if (enabled) placement.gone.delete(id);
-    if (enabled && from === undefined) placement.add(job.definition, startedAt);
-    this.#offerStartup(job, startedAt, from);
+    const starts = enabled ? startupSlots(schedule, this.#settings, { startedAt, decided: from }) : NONE;
+    if (enabled && from === undefined) placement.add(job.definition, startedAt, starts);
+    this.#offerStartup(job, starts, startedAt);
     job.arm(from ?? startedAt, from === undefined ? undefined : known?.decided);
   }
 
@@ -354,11 +357,10 @@ export class Engine {
     return loaded;
   }
 
-  #offerStartup(job: ArmedJob, startedAt: Instant, decided: Instant | undefined): void {
-    const { enabled, schedule } = job.definition;
-    if (!enabled) return;
-    for (const slot of startupSlots(schedule, this.#settings, { startedAt, decided })) {
-      if (isAllowed(schedule, slot)) this.#desk.offer({ job, slot, dueAt: startedAt, caughtUp: false });
+  #offerStartup(job: ArmedJob, slots: readonly Instant[], startedAt: Instant): void {
+    for (const slot of slots) {
+      if (isAllowed(job.definition.schedule, slot))
+        this.#desk.offer({ job, slot, dueAt: startedAt, caughtUp: false });
       else this.#desk.passed(job, [{ from: slot, through: slot, count: 1 }], 'excluded');
     }
   }

@@ -8,13 +8,17 @@ export const REANCHOR: Duration = 3 * 3_600_000;
 /** Jobs told to the store at once: some milliseconds of its time, and of ours to put it into words. */
 const SLICE = 2000;
 
+const NONE: readonly never[] = [];
+
 /** What a change of the loaded set means for the places of its jobs. */
 export class Placing {
   readonly placed = new Map<JobId, Place>();
   readonly gone = new Set<JobId>();
 
-  add({ id, schedule }: JobDefinition, from: Instant): void {
-    this.placed.set(id, { schedule: fingerprint(schedule), from });
+  /** `undecided`: slots not after `from` that are about to be claimed. */
+  add({ id, schedule }: JobDefinition, from: Instant, undecided: readonly Instant[] = NONE): void {
+    const place = { schedule: fingerprint(schedule), from };
+    this.placed.set(id, undecided.length === 0 ? place : { ...place, undecided });
   }
 
   *slices(): Generator<Placement> {

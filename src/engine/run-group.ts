@@ -117,12 +117,8 @@ export class RunGroup implements AnyRun<TurnOf> {
   }
 
   /** Cancels every part that is not over. */
-  cancel(by: CancelledBy): void {
-    for (const part of this.#lastFirst()) part.cancel(by);
-  }
-
-  kill(by: CancelledBy): void {
-    for (const part of this.#lastFirst()) part.kill(by);
+  cancel(by: CancelledBy, how?: 'stop' | 'kill'): void {
+    for (const part of this.#lastFirst()) part.cancel(by, how);
   }
 
   abandon(): void {

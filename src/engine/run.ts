@@ -10,7 +10,7 @@ import type {
   Waited,
 } from '../model.ts';
 import { nextAttempt } from '../schedule/retry.ts';
-import type { Ticket } from './alarm.ts';
+import type { Ticket, Wakeable } from './alarm.ts';
 import { amended, attemptOf, knownOf, processOf, specOf, triesOf, waitedInVain } from './attempt.ts';
 import { beganAt, measured } from './measured.ts';
 import { isOrphan, isWanted } from './orphan.ts';
@@ -121,6 +121,7 @@ export class ActiveRun<Turn = unknown> {
   /**
    * Ends the run as soon as its processes allow. The first reason given is the one recorded, at once: whoever takes the run up goes on
    * with that. While its claim is under way nobody knows yet whose slot it is: then it ends, unstarted, when the claim is settled.
+   * `kill`: a running attempt ends at once.
    */
   cancel(by: CancelledBy, how: 'stop' | 'kill' = 'stop'): void {
     this.#cancelled ??= by;
@@ -137,11 +138,6 @@ export class ActiveRun<Turn = unknown> {
   abandon(): void {
     this.#state = 'finished';
     this.#handle = undefined;
-  }
-
-  /** Like `cancel`, but a running attempt ends at once, by KILL. */
-  kill(by: CancelledBy): void {
-    this.cancel(by, 'kill');
   }
 
   /** The wall clock was set back: a retry that waits keeps its delay, not its reading. */
@@ -291,12 +287,16 @@ export class ActiveRun<Turn = unknown> {
 
   #armDeadline(timeout: Duration | undefined, ranFor: Duration): void {
     if (timeout === undefined) return;
+    this.#deadline = this.#around.alarm.after(Math.max(timeout - ranFor, 0), this.#stopper(timeout));
+  }
+
+  #stopper(timeout: Duration): Wakeable {
     const wake = (): void => {
       if (this.#cancelled === undefined) this.#amend({ timedOut: true });
       void this.#save();
       this.#handle?.stop({ kind: 'timed_out', after: timeout });
     };
-    this.#deadline = this.#around.alarm.after(Math.max(timeout - ranFor, 0), { wake });
+    return { wake };
   }
 
   #spec(number: number): AttemptSpec {

@@ -37,7 +37,7 @@ export class Shutdown {
   /** Ends every active run by KILL, but those to be left. */
   kill(): void {
     for (const run of this.#desk.runs.values())
-      if (run.definition.policy.onShutdown !== 'leave' && !this.#isLeft(run)) run.kill('shutdown');
+      if (run.definition.policy.onShutdown !== 'leave' && !this.#isLeft(run)) run.cancel('shutdown', 'kill');
   }
 
   async #close(): Promise<void> {

@@ -16,6 +16,8 @@ interface Known {
   from: Instant;
   /** Beyond `from`. */
   decided: Place['decided'];
+  /** Not beyond `from`, and yet to be claimed. */
+  undecided: Place['undecided'];
   /** The newest slot ever decided. Outlives the job's place: that it left and came back is no reason to run a slot again. */
   newest: Instant;
 }
@@ -30,8 +32,8 @@ export class Places {
     for (const [jobId, place] of places) {
       const schedule = texts.get(place.schedule) ?? place.schedule;
       texts.set(schedule, schedule);
-      const { from, decided } = place;
-      this.#known.set(jobId, { schedule, from, decided, newest: newestOf(place) });
+      const { from, decided, undecided } = place;
+      this.#known.set(jobId, { schedule, from, decided, undecided, newest: newestOf(place) });
     }
   }
 
@@ -39,7 +41,8 @@ export class Places {
   isDecided(jobId: JobId, slot: Instant): boolean {
     const known = this.#known.get(jobId);
     if (known === undefined || slot > known.newest) return false;
-    const { schedule, from, decided } = known;
+    const { schedule, from, decided, undecided } = known;
+    if (undecided?.includes(slot) === true) return false;
     if (schedule === undefined || decided === undefined || slot <= from) return true;
     return decided.some(([first, last]) => first <= slot && slot <= last);
   }
@@ -48,9 +51,12 @@ export class Places {
   decide(jobId: JobId, { from, through, undecided }: Decision): void {
     const known = this.#known.get(jobId);
     if (known === undefined) {
-      this.#known.set(jobId, { schedule: undefined, from: through, decided: undefined, newest: through });
+      const from = through;
+      const none = { schedule: undefined, decided: undefined, undecided: undefined };
+      this.#known.set(jobId, { ...none, from, newest: through });
       return;
     }
+    known.undecided = known.undecided?.filter((slot) => slot < from || slot > through);
     if (through > known.newest) known.newest = through;
     if (undecided === undefined && known.decided === undefined) {
       if (through > known.from) known.from = through;
@@ -69,9 +75,9 @@ export class Places {
       if (known !== undefined) known.schedule = undefined;
     }
     for (const [jobId, place] of placed) {
-      const { schedule, from, decided } = place;
+      const { schedule, from, decided, undecided } = place;
       const newest = Math.max(this.#known.get(jobId)?.newest ?? Number.NEGATIVE_INFINITY, newestOf(place));
-      this.#known.set(jobId, { schedule, from, decided, newest });
+      this.#known.set(jobId, { schedule, from, decided, undecided, newest });
     }
   }
 

@@ -10,9 +10,8 @@ import { job } from '../support/jobs.ts';
 import { contentsOf } from '../support/store-process.ts';
 import { claimed, finished, newPath, open } from './files.ts';
 
-it('also of a store that is well again after a disk that did not answer', async () => {
-  const path = newPath();
-  const health: StoreHealth[] = [];
+/** Whose clock lets a test decide that it has had enough of the disk. */
+async function openImpatient(path: string, health: StoreHealth[]) {
   const patience: (() => void)[] = [];
   const after: Clock['after'] = (delay, action) => {
     patience.push(action);
@@ -23,6 +22,13 @@ it('also of a store that is well again after a disk that did not answer', async 
     onHealth: (each) => health.push(each),
   });
   patience.length = 0;
+  return { store, patience };
+}
+
+it('also of a store that is well again after a disk that did not answer', async () => {
+  const path = newPath();
+  const health: StoreHealth[] = [];
+  const { store, patience } = await openImpatient(path, health);
   const run = claimed('a', 1000);
   const claim = store.claim([run], []);
   await Promise.resolve();
@@ -56,5 +62,27 @@ it('also of a run that was cancelled while its claim was under way', async () =>
   const outcome = { kind: 'cancelled', by: 'operator' };
   expect(contentsOf(path).runs).toMatchObject([{ state: 'finished', outcome }]);
   expect(executor.starts).toEqual([]);
+  await store.close();
+});
+
+it('not before a job of the very first start begins, where the disk does not answer', async () => {
+  const path = newPath();
+  const health: StoreHealth[] = [];
+  const { store, patience } = await openImpatient(path, health);
+  const { engine, executor } = rig({ store });
+  const other = new DatabaseSync(path);
+  other.exec('BEGIN IMMEDIATE');
+  const start = engine.start([job('a', { startup: 'daemon' }), job('b', { startup: 'boot' })]);
+  await until('the claim to be on its way', () => patience.length > 0);
+  // By now both jobs have a place, which is not before their slots.
+  await new Promise((resolve) => setImmediate(resolve));
+  patience[0]?.();
+  await start;
+  await until('both to begin', () => executor.starts.length === 2);
+  other.exec('ROLLBACK');
+  other.close();
+  await until('it to heal', () => health.at(-1)?.kind === 'well');
+  expect(contentsOf(path).skips).toEqual([]);
+  expect(contentsOf(path).runs).toHaveLength(2);
   await store.close();
 });
