@@ -5,7 +5,7 @@ import { simulationShape } from '../http/simulation-shape.ts';
 import type { JobDefinition } from '../model.ts';
 import type { HistoryReader } from '../store/history.ts';
 import { DatabaseRefused } from '../store/sqlite/open.ts';
-import { readHistory } from '../store/sqlite/reader.ts';
+import { readHistoryInside } from '../store/sqlite/reader.ts';
 import type { Piece, Result, Task } from './protocol.ts';
 import { reportOf } from './report.ts';
 import { ASSUMED, MOST_LENGTHS, simulate } from './simulate.ts';
@@ -46,7 +46,7 @@ async function answer(): Promise<Result> {
 function opened(): HistoryReader | undefined {
   if (task.database === undefined) return undefined;
   try {
-    return readHistory(task.database);
+    return readHistoryInside(task.database);
   } catch (error) {
     if (error instanceof DatabaseRefused && error.reason === 'absent') return undefined;
     throw error;

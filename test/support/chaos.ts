@@ -266,6 +266,11 @@ export class Household {
     return this.#words;
   }
 
+  /** What its daemons said of a disk that stood still or failed: then, and only then, one that is killed may forget what it began. */
+  get troubles(): string[] {
+    return linesOf(join(this.directory, 'log')).filter((line) => line.includes('"store_degraded"'));
+  }
+
   async #definitions(): Promise<readonly JobDefinition[]> {
     const result = await loadJobFile(join(this.directory, 'jobs.yaml'), {
       environment: {},

@@ -53,17 +53,30 @@ export function openDatabase(path: string): DatabaseSync {
 }
 
 /**
- * Opens the database to read it, whether or not a daemon is writing it.
+ * Opens the database to read it, whether or not a daemon is writing it. Never in the process of that daemon: there, openInside.
  * @throws DatabaseRefused, with reason `absent` where there is none
  */
 export function openToRead(path: string): DatabaseSync {
+  return openedToRead(path, inspect);
+}
+
+/**
+ * The same in the process of the daemon that writes it. There nobody may open the file but SQLite: who closes a descriptor of a file
+ * gives up all locks that his process has on it (POSIX), and with them what tells other programs that the database is in use. The first
+ * of them to close it would then remove the write-ahead log, and the daemon go on writing into a file without a name.
+ */
+export function openInside(path: string): DatabaseSync {
+  return openedToRead(path, (file) => statSync(file).size);
+}
+
+function openedToRead(path: string, look: (path: string) => number | undefined): DatabaseSync {
   const absent = new DatabaseRefused(
     'absent',
     `there is no ${path}`,
     'a daemon makes it when it starts: tsched start',
   );
   // `existsSync` would call absent what is only hidden from us.
-  if (!isThere(path) || inspect(path) === 0) throw absent;
+  if (!isThere(path) || look(path) === 0) throw absent;
   let db: DatabaseSync | undefined;
   try {
     db = new DatabaseSync(path, { timeout: BUSY, readOnly: true });

@@ -31,18 +31,23 @@ import {
 import { firstIdAt, pauseOf, RUN_COLUMNS, runOf, SKIP_COLUMNS, skipOf } from '../rows.ts';
 import { statusCondition } from '../statuses.ts';
 import { uniqueLengthOf } from '../unique.ts';
-import { openToRead } from './open.ts';
+import { openInside, openToRead } from './open.ts';
 import { page } from './page.ts';
 import { countSpans } from './spans.ts';
 import { OUTCOME, STARTED } from './timeline.ts';
 import { prepared } from './statements.ts';
 
 /**
- * Opens the history to read it.
+ * Opens the history to read it, in another process than the daemon's.
  * @throws DatabaseRefused, with reason `absent` where there is none yet
  */
 export function readHistory(path: string): HistoryReader {
   return new Reader(openToRead(path));
+}
+
+/** The same where the daemon that writes it may be this process. */
+export function readHistoryInside(path: string): HistoryReader {
+  return new Reader(openInside(path));
 }
 
 export class Reader implements HistoryReader {

@@ -8,7 +8,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { Instant, JobId } from '../../model.ts';
 import type { BatchData } from '../batch.ts';
 import type { PruneRequest } from '../pruner.ts';
-import { DatabaseRefused, openDatabase, openToRead } from './open.ts';
+import { DatabaseRefused, openDatabase, openInside } from './open.ts';
 import { ownersOf } from './owners.ts';
 import type { Answers, Held, Notice, Reply, Request, Trouble } from './protocol.ts';
 import { Reader } from './reader.ts';
@@ -45,7 +45,7 @@ class Holder {
 
   constructor({ path, readOnly }: Held) {
     this.#path = path;
-    this.#db = readOnly ? openToRead(path) : openDatabase(path);
+    this.#db = readOnly ? openInside(path) : openDatabase(path);
     this.#inode = identity(path);
     this.#reader = new Reader(this.#db);
     this.#changes = this.#db.prepare('SELECT total_changes() AS rows');
