@@ -17,7 +17,7 @@ const LOOKS = {
     database,
   ],
 };
-const [look] = Object.entries(LOOKS).filter(([name]) => spawnSync(name, ['--version']).status === 0);
+const look = Object.entries(LOOKS).find(([name]) => spawnSync(name, ['--version']).status === 0);
 if (look === undefined) console.warn('not tested: there is neither sqlite3 nor python3');
 
 it.skipIf(look === undefined)(
