@@ -24,7 +24,7 @@ import { sliced } from './slices.ts';
 import { startupSlots } from './startup.ts';
 import { orphan } from './orphan.ts';
 import type { PoolView } from '../pool.ts';
-import { believed, Placing, REANCHOR } from './placing.ts';
+import { believed, cameBy, Placing, REANCHOR } from './placing.ts';
 import type { Replays } from './replays.ts';
 import { Shutdown } from './shutdown.ts';
 
@@ -285,7 +285,7 @@ export class Engine {
     const starts = enabled ? startupSlots(schedule, this.#settings, { startedAt, decided: from }) : NONE;
     if (enabled && from === undefined) placement.add(job.definition, startedAt, starts);
     this.#offerStartup(job, starts, startedAt);
-    job.arm(from ?? startedAt, from === undefined ? undefined : known?.decided);
+    job.arm(from ?? startedAt, from === undefined ? undefined : cameBy(known?.decided, startedAt));
   }
 
   /** Jobs are armed already: a store that does not take it changes what a later daemon catches up, and no more. */

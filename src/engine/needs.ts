@@ -1,4 +1,4 @@
-import type { Instant, JobDefinition, JobId, Outcome, RunRecord, Upstream } from '../model.ts';
+import type { Duration, Instant, JobDefinition, JobId, Outcome, RunRecord, Upstream } from '../model.ts';
 import { need, type NeededJob } from '../schedule/need.ts';
 import type { Ticket } from './alarm.ts';
 import type { Followers } from './followers.ts';
@@ -8,6 +8,9 @@ import { upstreamOf } from './upstream.ts';
 
 const NONE: readonly never[] = [];
 
+/** How long a set of jobs waits for what the store knows, and from one question to the next where it fails. */
+const PATIENCE: Duration = 2000;
+
 /** Who acts on what is decided here. */
 export interface NeedDesk extends SlotDesk {
   readonly store: Store;
@@ -16,6 +19,8 @@ export interface NeedDesk extends SlotDesk {
   readonly followers: Pick<Followers, 'isLoading' | 'isDueBy'>;
   emit(event: EngineEvent): void;
   storeFailed(error: unknown): void;
+  /** Hands over what is decided. */
+  commit(): void;
   /** Goes on with a slot that has what it needs, or must do without. */
   begin(turn: TurnOf): void;
   /** A slot that waited in vain. `failed`: it becomes a run that failed; else a skip. */
@@ -47,7 +52,9 @@ export class Needs {
     this.#desk = desk;
   }
 
-  /** Learns how the jobs stand that these need. Never rejects: what cannot be read is taken for unknown. */
+  /**
+   * Learns how the jobs stand that these need. Never rejects, nor waits long: what cannot be read yet is unknown until it can be.
+   */
   async learn(definitions: readonly JobDefinition[]): Promise<void> {
     const fresh = new Set<JobId>();
     for (const { needs } of definitions)
@@ -55,11 +62,24 @@ export class Needs {
     if (fresh.size === 0) return;
     // First, so that no end is missed meanwhile.
     for (const jobId of fresh) this.#needed.add(jobId);
+    const { alarm } = this.#desk;
+    const { promise: late, resolve: wake } = Promise.withResolvers<void>();
+    const ticket = alarm.after(PATIENCE, { wake });
+    await Promise.race([this.#ask([...fresh]), late]);
+    alarm.cancel(ticket);
+  }
+
+  async #ask(jobIds: readonly JobId[], isAgain = false): Promise<void> {
+    const { store, alarm } = this.#desk;
     try {
-      for (const run of await this.#desk.store.latest([...fresh])) this.#take(run);
+      for (const run of await store.latest(jobIds)) this.#take(run);
     } catch (error) {
-      this.#desk.storeFailed(error);
+      if (!isAgain) this.#desk.storeFailed(error);
+      alarm.after(PATIENCE, { wake: () => void this.#ask(jobIds, true) });
+      return;
     }
+    for (const jobId of jobIds) this.stir(jobId);
+    if (this.#stirred.size > 0) this.#desk.commit();
   }
 
   isNeeded(jobId: JobId): boolean {

@@ -35,3 +35,10 @@ export class Placing {
 export function believed(from: Instant, now: Instant): Instant | undefined {
   return from - now > REANCHOR ? undefined : from;
 }
+
+/** What a clock that was far ahead leapt over comes after all: of such a stretch only what has come by now is decided. */
+export function cameBy(decided: Place['decided'], now: Instant): Place['decided'] {
+  return decided
+    ?.map(([from, through]) => [from, through - now > REANCHOR ? Math.min(through, now) : through] as const)
+    .filter(([from, through]) => from <= through);
+}

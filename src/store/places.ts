@@ -75,7 +75,9 @@ export class Places {
       if (known !== undefined) known.schedule = undefined;
     }
     for (const [jobId, place] of placed) {
-      const { schedule, from, decided, undecided } = place;
+      const { schedule, from, decided } = place;
+      // One that had run by another schedule is no new one.
+      const undecided = place.undecided?.filter((slot) => !this.isDecided(jobId, slot));
       const newest = Math.max(this.#known.get(jobId)?.newest ?? Number.NEGATIVE_INFINITY, newestOf(place));
       this.#known.set(jobId, { schedule, from, decided, undecided, newest });
     }

@@ -4,8 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
 import { systemClock } from '../../src/engine/clock.ts';
+import type { Clock } from '../../src/engine/ports.ts';
 import type { RunRecord } from '../../src/model.ts';
-import { openSqliteStore, type SqliteStore, type SqliteStoreOptions } from '../../src/store/sqlite/store.ts';
+import {
+  openSqliteStore,
+  type SqliteStore,
+  type SqliteStoreOptions,
+  type StoreHealth,
+} from '../../src/store/sqlite/store.ts';
 
 const directories: string[] = [];
 afterEach(() => {
@@ -29,6 +35,21 @@ export function open(path: string, options: Partial<SqliteStoreOptions> = {}): P
     reclaim: () => undefined,
     ...options,
   });
+}
+
+/** Whose clock lets a test decide that it has had enough of the disk. */
+export async function openImpatient(path: string, health: StoreHealth[]) {
+  const patience: (() => void)[] = [];
+  const after: Clock['after'] = (delay, action) => {
+    patience.push(action);
+    return systemClock.after(delay, action);
+  };
+  const store = await open(path, {
+    clock: { ...systemClock, after },
+    onHealth: (each) => health.push(each),
+  });
+  patience.length = 0;
+  return { store, patience };
 }
 
 /** As the engine makes them: a UUIDv7 of the instant, told from others of it by a number. */

@@ -1,29 +1,12 @@
 /** What counts as recorded is on the disk, for whoever comes next. */
 import { DatabaseSync } from 'node:sqlite';
 import { expect, it } from 'vitest';
-import { systemClock } from '../../src/engine/clock.ts';
-import type { Clock } from '../../src/engine/ports.ts';
 import type { StoreHealth } from '../../src/store/sqlite/store.ts';
 import { rig } from '../support/engine.ts';
 import { until } from '../support/daemon.ts';
 import { job } from '../support/jobs.ts';
 import { contentsOf } from '../support/store-process.ts';
-import { claimed, finished, newPath, open } from './files.ts';
-
-/** Whose clock lets a test decide that it has had enough of the disk. */
-async function openImpatient(path: string, health: StoreHealth[]) {
-  const patience: (() => void)[] = [];
-  const after: Clock['after'] = (delay, action) => {
-    patience.push(action);
-    return systemClock.after(delay, action);
-  };
-  const store = await open(path, {
-    clock: { ...systemClock, after },
-    onHealth: (each) => health.push(each),
-  });
-  patience.length = 0;
-  return { store, patience };
-}
+import { claimed, finished, newPath, open, openImpatient } from './files.ts';
 
 it('also of a store that is well again after a disk that did not answer', async () => {
   const path = newPath();

@@ -107,7 +107,7 @@ export class SqliteStore extends BatchingStore {
     const callOff = this.#options.clock.after(LIMITS.lastPatience, late.resolve);
     this.#flush();
     await Promise.race([
-      this.#idle().then(() => this.#connection.ask({ kind: 'close' })),
+      this.#emptied().then(() => this.#connection.ask({ kind: 'close' })),
       late.promise,
     ]).catch(() => null);
     callOff();
@@ -244,6 +244,16 @@ export class SqliteStore extends BatchingStore {
   #idle(): Promise<void> {
     if (this.#flight === undefined && (this.batch.isEmpty || this.#trouble !== undefined))
       return Promise.resolve();
+    return this.#landing();
+  }
+
+  /** Resolves when all is written, however often that is tried. */
+  async #emptied(): Promise<void> {
+    while (this.#flight !== undefined || !this.batch.isEmpty) await this.#landing();
+  }
+
+  /** Resolves when what is on its way has been written, or could not be. */
+  #landing(): Promise<void> {
     return new Promise((resolve) => {
       const before = this.#landed;
       this.#landed = () => {
