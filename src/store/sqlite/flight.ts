@@ -24,8 +24,8 @@ export function settleByMemory(claims: readonly Claim[], batch: Batch, places: P
 export const LIMITS = {
   /** Between two tries while the disk fails. */
   retry: 2000,
-  /** A start does not wait longer than this for the disk. */
-  patience: 1000,
+  /** A start does not wait longer than this for the disk: beyond what a busy disk takes now and then, since what is begun without it is forgotten by a kill. */
+  patience: 5000,
   /** How long the end waits for what is still to be written. */
   lastPatience: 10_000,
   /** Rows kept in memory while the disk fails; some 100 MB. */
