@@ -102,10 +102,15 @@ describe('an attempt', () => {
   it('waits for a slot of its node, the most important first; a drained node takes nothing until it is resumed', async () => {
     const cluster = await TestCluster.in(server);
     const home = directory();
-    const [ledger, go] = [join(home, 'ledger'), join(home, 'go')];
-    const run = stintTask(ledger, `while [ ! -e '${go}' ]; do sleep 0.05; done`);
-    const job = { cron: '0 0 1 1 *', overlap: 'allow', max_instances: 100, run };
-    const jobs = text({ low: job, high: { ...job, priority: 5 } });
+    const [ledger, go, on] = ['ledger', 'go', 'on'].map((name) => join(home, name)) as [
+      string,
+      string,
+      string,
+    ];
+    const until = (file: string): string =>
+      stintTask(ledger, `while [ ! -e '${file}' ]; do sleep 0.05; done`);
+    const job = { cron: '0 0 1 1 *', overlap: 'allow', max_instances: 100 };
+    const jobs = text({ low: { ...job, run: until(go) }, high: { ...job, run: until(on), priority: 5 } });
     const a = await cluster.node({ name: 'a', jobs }).ready();
     const w = cluster.worker({ name: 'w', slots: 2 });
     await untilNodes('the worker to be there', a, ({ w }) => w?.state === 'up');
@@ -116,15 +121,19 @@ describe('an attempt', () => {
     await untilNodes('the worker to be full', a, ({ a, w }, { queued }) => {
       return a?.state === 'draining' && a.busy === 0 && w?.busy === 2 && queued[0]?.count === 3;
     });
+    // A node is busy a moment before what it runs has said a word.
+    await w.until('both to have begun', () => stintsIn(ledger).length === 2);
     expect(stintsIn(ledger).map(({ job }) => job)).toEqual(['low', 'low']);
     writeFileSync(go, '');
+    await w.until('two more', () => stintsIn(ledger).length === 4);
+    const order = stintsIn(ledger).map(({ job }) => job);
+    expect(order.slice(2)).toEqual(['high', 'high']);
+    writeFileSync(on, '');
     await w.until(
       'all to be over',
       () => stintsIn(ledger).filter(({ end }) => end !== undefined).length === 5,
     );
     expect(mostAtOnce(stintsIn(ledger))).toBe(2);
-    const order = stintsIn(ledger).map(({ job }) => job);
-    expect(order.slice(2, 4)).toEqual(['high', 'high']);
     const before = [...(await done(cluster, 'low', 3)), ...(await done(cluster, 'high', 2))];
     expect(nodesOf(before)).toEqual(['w']);
 
